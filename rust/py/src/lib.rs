@@ -1,0 +1,8 @@
+//! `ottla._core`: converts, releases the GIL, delegates. Nothing here decides anything about Kafka.
+
+use pyo3::prelude::*;
+
+#[pymodule]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))
+}
