@@ -5,8 +5,8 @@ value. ``__cluster_metadata`` and ``__remote_log_metadata`` have no key, and thr
 the version of the frame, the id, the version of the record. Control records have a version and a type as key; see
 ``control``.
 
-Ids and versions that are not known raise ``UnknownRecordError``: a reader of a coordinator's log skips such records with a
-warning, as Kafka does, and a reader of the cluster's metadata stops.
+Ids and versions that are not known raise ``UnknownRecordError``: a reader of a coordinator's log skips such records with
+a warning, as Kafka does, and a reader of the cluster's metadata stops.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class CoordinatorFormat:
             raise UnknownRecordError(f"{cls.__name__} of {self._topic} has no version {version}")
         return decode(cls, version, data, 2)
 
-    def _find(self, classes: dict[int, type], record_id: int) -> type:
+    def _find(self, classes: dict[int, type[Any]], record_id: int) -> type[Any]:
         cls = classes.get(record_id)
         if cls is None:
             raise UnknownRecordError(f"{self._topic} has no records of type {record_id}")
@@ -93,15 +93,14 @@ class FramedFormat:
             raise UnknownRecordError(f"{self._topic} has no records of type {record_id}, version {version}")
         record, end = decode_prefix(cls, version, data, offset)
         if end != len(data):
-            raise WireError(
-                f"cannot decode {cls.__name__} v{version}: {len(data) - end} bytes too many (at byte {end})"
-            )
+            excess = len(data) - end
+            raise WireError(f"cannot decode {cls.__name__} v{version}: {excess} bytes too many (at byte {end})")
         return record, version
 
 
-def _by_id(module: ModuleType, kind: str) -> dict[int, type]:
+def _by_id(module: ModuleType, kind: str) -> dict[int, type[Any]]:
     """The messages of a module, by the id of their record type."""
-    found: dict[int, type] = {}
+    found: dict[int, type[Any]] = {}
     for cls in vars(module).values():
         if isinstance(cls, type) and issubclass(cls, Message) and cls.__schema__ is not None:
             schema = cls.__schema__
