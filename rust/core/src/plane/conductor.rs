@@ -6,7 +6,8 @@ use std::sync::Arc;
 use parking_lot::{Condvar, Mutex};
 
 use crate::ids::{LeaderEpoch, Offset, PartitionIndex, TopicId};
-use crate::log::{Log, LogDirectory, OffsetCheckpoint, OffsetsByPartition, Recovery, names};
+use crate::log::{Log, LogDirectory, OffsetCheckpoint, OpenOptions, names};
+use crate::log::checkpoint::OffsetsByPartition;
 use crate::plane::clock::{Clock, Now, SystemClock};
 use crate::plane::command::{Command, DoneValue, Lead, LeadOutcome, LogDescription};
 use crate::plane::maintenance::Maintenance;
@@ -90,7 +91,7 @@ impl Conductor {
             clean,
             recovery: lenient(OffsetCheckpoint::RecoveryPoint),
             start: lenient(OffsetCheckpoint::LogStart),
-            high_watermark: lenient(OffsetCheckpoint::HighWatermark),
+            high_watermark: lenient(OffsetCheckpoint::Replication),
         });
         *known = Some(read.clone());
         Ok(read)
@@ -152,14 +153,16 @@ impl Conductor {
             return Ok((log, 0, Offset(0)));
         }
         let key = (lead.topic.to_string(), lead.index);
-        let recovery = Recovery {
+        let options = OpenOptions {
+            topic_id: Some(lead.topic_id),
             clean: checkpoints.clean,
             recovery_point: checkpoints.recovery.get(&key).copied().unwrap_or_default(),
-            log_start: checkpoints.start.get(&key).copied(),
+            log_start: checkpoints.start.get(&key).copied().unwrap_or_default(),
+            gaps_allowed: lead.settings.produce.compacted,
+            ..OpenOptions::new(config, now)
         };
-        let (log, report) = Log::open(directory, &name, lead.topic_id, config, &recovery, now)
-            .map_err(|error| error.to_string())?;
-        Ok((log, report.bytes, checkpoints.high_watermark.get(&key).copied().unwrap_or_default()))
+        let (log, report) = Log::open(directory, &name, &options).map_err(|error| error.to_string())?;
+        Ok((log, report.bytes_scanned, checkpoints.high_watermark.get(&key).copied().unwrap_or_default()))
     }
 
     fn stop(&self, partitions: &[(TopicId, PartitionIndex)], delete: bool) -> Result<DoneValue, String> {
@@ -187,7 +190,8 @@ impl Conductor {
     }
 
     fn describe(&self) -> Result<DoneValue, String> {
-        let logs = self.services.hosted.all().iter().map(|partition| {
+        let hosted = self.services.hosted.all();
+        let logs = hosted.iter().map(|partition| {
             let (bytes, log_start, log_end) = partition.with_log(|log| (log.size(), log.start(), log.end()));
             LogDescription {
                 topic_id: partition.topic_id,
@@ -221,7 +225,7 @@ impl Conductor {
             }
             match found.name.stage {
                 names::DirectoryStage::Deleted => self.maintenance.remove_later(found.directory, now.instant),
-                names::DirectoryStage::Live => {
+                names::DirectoryStage::Current => {
                     let key = (found.name.topic.clone(), found.name.partition);
                     if hosted.get(&key).is_some_and(|id| keep.contains(id)) {
                         continue;

@@ -227,7 +227,8 @@ impl Connection {
         if self.link.kicked.load(Ordering::Acquire) {
             return Err(Close("ended by the broker".to_owned()));
         }
-        for (number, answer) in std::mem::take(&mut *self.link.answers.lock()) {
+        let answers = std::mem::take(&mut *self.link.answers.lock());
+        for (number, answer) in answers {
             self.place(number, answer)?;
         }
         let mut moved = false;

@@ -158,7 +158,7 @@ impl Maintenance {
             due
         };
         if is_time(&mut last.high_watermarks, HIGH_WATERMARK_MS) {
-            self.report(self.checkpoint(OffsetCheckpoint::HighWatermark));
+            self.report(self.checkpoint(OffsetCheckpoint::Replication));
         }
         if is_time(&mut last.checkpoints, CHECKPOINT_MS) {
             self.report(self.checkpoint(OffsetCheckpoint::RecoveryPoint));
@@ -205,7 +205,7 @@ impl Maintenance {
 
     /// Writes all checkpoints.
     pub fn write_checkpoints(&self, _now: Now) -> Result<(), String> {
-        for which in [OffsetCheckpoint::RecoveryPoint, OffsetCheckpoint::LogStart, OffsetCheckpoint::HighWatermark] {
+        for which in [OffsetCheckpoint::RecoveryPoint, OffsetCheckpoint::LogStart, OffsetCheckpoint::Replication] {
             self.checkpoint(which)?;
         }
         Ok(())
@@ -214,8 +214,8 @@ impl Maintenance {
     fn checkpoint(&self, which: OffsetCheckpoint) -> Result<(), String> {
         let partitions = self.services.hosted.all();
         let offset = |partition: &Partition| match which {
-            OffsetCheckpoint::HighWatermark => Some(partition.high_watermark()),
-            OffsetCheckpoint::LogStart => partition.with_log(|log| log.start_to_checkpoint()),
+            OffsetCheckpoint::Replication => Some(partition.high_watermark()),
+            OffsetCheckpoint::LogStart => partition.with_log(|log| (log.start() > log.first_base()).then(|| log.start())),
             _ => Some(partition.with_log(|log| log.durable_end())),
         };
         let offsets: Offsets = partitions
@@ -224,7 +224,7 @@ impl Maintenance {
             .collect();
         let mut work = self.work.lock();
         let written = match which {
-            OffsetCheckpoint::HighWatermark => &mut work.written.high_watermark,
+            OffsetCheckpoint::Replication => &mut work.written.high_watermark,
             OffsetCheckpoint::LogStart => &mut work.written.start,
             _ => &mut work.written.recovery,
         };

@@ -10,7 +10,8 @@ use crate::batch::header::{BATCH_HEADER_BYTES, BatchHeader};
 use crate::batch::producer::Origin;
 use crate::batch::records::Records;
 use crate::ids::{Offset, TimestampMs, TopicId};
-use crate::log::{Log, LogConfig, LogDirectory, Mode, Recovery, snapshot_file};
+use crate::log::{Log, LogConfig, LogDirectory, Mode, OpenOptions};
+use crate::plane::snapshot_file;
 use crate::plane::command::{
     DoneValue, MetadataCommand, MetadataLogState, NewBatch, ReadRecord, SnapshotId,
 };
@@ -72,7 +73,7 @@ impl MetadataLog {
             MetadataCommand::WriteSnapshot(id, batches) => self.write_snapshot(id, &batches),
             MetadataCommand::ReadSnapshot(id, from, bytes_max) => self.read_snapshot(id, from, bytes_max),
             MetadataCommand::DeleteSnapshotsBefore(id) => {
-                let deleted = snapshot_file::delete_before(&self.directory, METADATA_DIRECTORY, id.offset, id.epoch);
+                let deleted = snapshot_file::delete_before(self.directory.disk(), METADATA_DIRECTORY, id);
                 deleted.map(|()| DoneValue::Nothing).map_err(|error| format!("cannot delete old snapshots: {error}"))
             }
             MetadataCommand::ReadQuorumState => {
@@ -92,7 +93,8 @@ impl MetadataLog {
         let exists = self.directory.disk().exists(METADATA_DIRECTORY.as_ref()).map_err(|error| error.to_string())?;
         let log = if exists {
             // As Kafka: the whole log is checked at every start. It is short, since snapshots cut it.
-            let opened = Log::open(&self.directory, METADATA_DIRECTORY, id, config, &Recovery::everything(), now);
+            let options = OpenOptions { topic_id: Some(id), ..OpenOptions::new(config, now) };
+            let opened = Log::open(&self.directory, METADATA_DIRECTORY, &options);
             opened.map_err(|error| error.to_string())?.0
         } else {
             let created = Log::create(&self.directory, METADATA_DIRECTORY, id, config, Offset(0), now);
@@ -114,10 +116,8 @@ impl MetadataLog {
         let mut batches = log.reader().batches(from, log.end());
         let (mut records, mut bytes) = (Vec::new(), 0);
         while bytes < bytes_max {
-            let Some(batch) = batches.next_batch().map_err(|error| format!("cannot read the metadata log: {error}"))?
-            else {
-                break;
-            };
+            let Some(batch) = batches.next() else { break };
+            let batch = batch.map_err(|error| format!("cannot read the metadata log: {error}"))?;
             bytes += batch.bytes.len();
             decode(&batch.bytes, from, &mut records)?;
         }
@@ -137,22 +137,21 @@ impl MetadataLog {
     }
 
     fn snapshots(&self) -> Result<Vec<(SnapshotId, u64)>, String> {
-        let listed = snapshot_file::list(&self.directory, METADATA_DIRECTORY);
-        let listed = listed.map_err(|error| format!("cannot list snapshots: {error}"))?;
-        Ok(listed.into_iter().map(|(offset, epoch, bytes)| (SnapshotId { offset, epoch }, bytes)).collect())
+        let listed = snapshot_file::list(self.directory.disk(), METADATA_DIRECTORY);
+        listed.map_err(|error| format!("cannot list snapshots: {error}"))
     }
 
     fn write_snapshot(&self, id: SnapshotId, batches: &[NewBatch]) -> Result<DoneValue, String> {
         let built: io::Result<Vec<Vec<u8>>> =
             batches.iter().map(|batch| build(batch).map_err(io::Error::other)).collect();
         let written = built.and_then(|built| {
-            snapshot_file::write(&self.directory, METADATA_DIRECTORY, id.offset, id.epoch, &built)
+            snapshot_file::write(self.directory.disk(), METADATA_DIRECTORY, id, &built)
         });
         written.map(|()| DoneValue::Nothing).map_err(|error| format!("cannot write a metadata snapshot: {error}"))
     }
 
     fn read_snapshot(&self, id: SnapshotId, from: Offset, bytes_max: usize) -> Result<DoneValue, String> {
-        let read = snapshot_file::read(&self.directory, METADATA_DIRECTORY, id.offset, id.epoch, from, bytes_max);
+        let read = snapshot_file::read(self.directory.disk(), METADATA_DIRECTORY, id, from, bytes_max);
         let batches = read.map_err(|error| format!("cannot read a metadata snapshot: {error}"))?;
         let mut records = Vec::new();
         for batch in batches {
@@ -185,7 +184,7 @@ fn build(batch: &NewBatch) -> Result<Vec<u8>, crate::batch::compress::Compressio
 fn decode(batch: &[u8], from: Offset, into: &mut Vec<ReadRecord>) -> Result<(), String> {
     let header = BatchHeader::decode(batch).ok_or("a batch without header")?;
     let body = batch.get(BATCH_HEADER_BYTES..).unwrap_or_default();
-    for record in Records::new(&header, body) {
+    for record in Records::new(header.record_count, body) {
         let record = record.map_err(|fault| format!("a record at offset {}: {fault}", header.base_offset))?;
         let offset = header.base_offset.plus(i64::from(record.offset_delta));
         if offset >= from {

@@ -76,7 +76,7 @@ impl Engine {
     pub fn start(options: Options, waker: OwnedFd) -> Result<Self, String> {
         let shown = options.data_dir.display().to_string();
         let cannot = |error: io::Error| format!("cannot use the log directory {shown}: {error}");
-        let disk = Arc::new(OsDisk::open(&options.data_dir).map_err(cannot)?);
+        let disk = OsDisk::open(&options.data_dir).map_err(cannot)?;
         let directory = LogDirectory::new(disk, OPEN_FILES_MAX);
         directory.lock().map_err(|error| error.to_string())?;
         Self::launch(options, directory, waker).map_err(|error| format!("cannot start the engine: {error}"))
@@ -259,7 +259,7 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHan
     std::thread::Builder::new().name(name.to_owned()).spawn(work)
 }
 
-fn conduct(conductor: &Conductor, services: &Services, orders: &mpsc::Receiver<(Ticket, Command)>) {
+fn conduct(conductor: &Arc<Conductor>, services: &Services, orders: &mpsc::Receiver<(Ticket, Command)>) {
     while let Ok((ticket, command)) = orders.recv() {
         let result = conductor.carry_out(command);
         services.mailbox.done(Done { ticket, result });

@@ -76,7 +76,7 @@ impl Refused {
         match self {
             Self::Code(code) | Self::Disk(code, _) => *code,
             Self::Batch(rejected) => rejected.code(),
-            Self::Producer(refusal) => refusal.reason.code(),
+            Self::Producer(refusal) => refusal.code(),
         }
     }
 
@@ -93,7 +93,7 @@ impl Refused {
             Self::Code(_) => None,
             Self::Disk(_, message) => Some(message.clone()),
             Self::Batch(rejected) => Some(rejected.message(partition)),
-            Self::Producer(refusal) => Some(refusal.reason.message(partition)),
+            Self::Producer(refusal) => Some(refusal.message(partition)),
         }
     }
 }
