@@ -14,6 +14,7 @@
 
 pub mod batch;
 pub mod disk;
+pub mod disk_os;
 pub mod error;
 pub mod ids;
 pub mod limits;
