@@ -174,7 +174,8 @@ fn holder_of(descriptor: BorrowedFd<'_>) -> Option<u32> {
 }
 
 fn stat_of(stat: &rustix::fs::Stat) -> Stat {
-    let modified_ms = i64::from(stat.st_mtime).saturating_mul(1000).saturating_add(stat.st_mtime_nsec as i64 / 1_000_000);
+    let modified_ms =
+        i64::from(stat.st_mtime).saturating_mul(1000).saturating_add(stat.st_mtime_nsec as i64 / 1_000_000);
     Stat { len: stat.st_size as u64, modified_ms }
 }
 
@@ -256,7 +257,8 @@ impl File for OsFile {
             let mut byte = [0];
             let parts = &mut [IoSliceMut::new(&mut byte)];
             // Only «would block» says that the page is missing; a file system without the flag is taken to be memory.
-            rustix::io::preadv2(&self.descriptor, parts, position, rustix::io::ReadWriteFlags::NOWAIT) != Err(Errno::AGAIN)
+            rustix::io::preadv2(&self.descriptor, parts, position, rustix::io::ReadWriteFlags::NOWAIT)
+                != Err(Errno::AGAIN)
         };
         len == 0 || (probe(position) && probe(position.saturating_add(len as u64 - 1)))
     }

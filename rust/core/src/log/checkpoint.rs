@@ -92,7 +92,11 @@ fn parse<T>(content: &[u8], entry: impl Fn(&[&str]) -> Option<T>) -> Result<Vec<
         entries.push(entry(&fields).ok_or(error(at, "a malformed entry"))?);
         last = at;
     }
-    if entries.len() == count { Ok(entries) } else { Err(error(last, "more or fewer entries than the second line says")) }
+    if entries.len() == count {
+        Ok(entries)
+    } else {
+        Err(error(last, "more or fewer entries than the second line says"))
+    }
 }
 
 #[cfg(test)]

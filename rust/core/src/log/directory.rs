@@ -87,7 +87,10 @@ impl fmt::Display for DirectoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Locked { directory, holder } => {
-                write!(f, "log directory {directory} is in use by another broker ({LOCK_FILE} is {holder}); stop it, or give this one a directory of its own")
+                write!(
+                    f,
+                    "log directory {directory} is in use by another broker ({LOCK_FILE} is {holder}); stop it, or give this one a directory of its own"
+                )
             }
             Self::Io { doing, source } => write!(f, "cannot {doing}: {source}"),
             Self::Malformed { file, reason } => write!(f, "cannot understand {file}: {reason}"),

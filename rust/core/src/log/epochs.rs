@@ -120,10 +120,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn cache(entries: &[(i32, i64)]) -> EpochCache {
-        EpochCache::from_entries(entries.iter().map(|&(epoch, start)| EpochEntry {
-            epoch: LeaderEpoch(epoch),
-            start: Offset(start),
-        }))
+        EpochCache::from_entries(
+            entries.iter().map(|&(epoch, start)| EpochEntry { epoch: LeaderEpoch(epoch), start: Offset(start) }),
+        )
     }
 
     #[test]

@@ -4,12 +4,15 @@ use std::fmt;
 use std::io;
 
 use super::scan::Fault;
+use crate::batch::producer::ProducerRefusal;
 use crate::error::ErrorCode;
 use crate::ids::{Offset, TopicId};
 
 /// A batch was not appended; the log is as it was.
 #[derive(Debug)]
 pub enum AppendError {
+    /// The producer's epoch or sequence does not fit.
+    Producer(ProducerRefusal),
     /// The batch is larger than a segment may be.
     TooLarge {
         /// Bytes of the batch.
@@ -45,6 +48,7 @@ impl AppendError {
     #[must_use]
     pub const fn code(&self) -> ErrorCode {
         match self {
+            Self::Producer(refusal) => refusal.code(),
             Self::TooLarge { .. } => ErrorCode::RecordListTooLarge,
             Self::Offsets { .. } => ErrorCode::UnknownServerError,
             Self::Full { .. } | Self::Failed { .. } | Self::Poisoned(_) => ErrorCode::KafkaStorageError,
@@ -55,6 +59,7 @@ impl AppendError {
 impl fmt::Display for AppendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Producer(refusal) => fmt::Display::fmt(refusal, f),
             Self::TooLarge { size, segment_bytes } => write!(
                 f,
                 "{size} bytes in one batch, a segment takes {segment_bytes} (segment.bytes): send smaller batches (batch.size)"
@@ -138,7 +143,9 @@ impl ReadError {
 impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OutOfRange { offset, start, end } => write!(f, "offset {offset} is not in the log, which is {start} to {end}"),
+            Self::OutOfRange { offset, start, end } => {
+                write!(f, "offset {offset} is not in the log, which is {start} to {end}")
+            }
             Self::Io(error) => fmt::Display::fmt(error, f),
         }
     }

@@ -11,6 +11,7 @@ use super::checkpoint;
 use super::directory::Home;
 use super::names::FileKind;
 use super::writer::{EPOCHS_FILE, Log};
+use crate::batch::snapshot;
 use crate::disk::{self, File, Open};
 use crate::ids::{Offset, TimestampMs};
 
@@ -183,6 +184,8 @@ pub struct FlushPlan {
     names: Vec<String>,
     /// Small files to write.
     contents: Vec<(String, Vec<u8>)>,
+    /// Snapshots that newer ones replace.
+    obsolete: Vec<String>,
     epochs: Option<String>,
     sync_names: bool,
     sync_parent: bool,
@@ -239,6 +242,10 @@ impl FlushPlan {
         if self.sync_parent {
             self.home.disk().sync_dir(std::path::Path::new(""))?;
         }
+        for name in &self.obsolete {
+            // One that stays does no harm: the next start removes it.
+            let _ = self.home.disk().remove_file(&self.home.path(name));
+        }
         Ok(())
     }
 }
@@ -269,10 +276,19 @@ impl Log {
     fn plan_flush(&mut self, side_files: bool) -> io::Result<FlushPlan> {
         let end = self.end();
         let durable = self.flush.durable_end;
+        let mut contents = Vec::new();
+        let mut obsolete = Vec::new();
         if side_files {
             self.active.segment.write_indexes()?;
             self.flush.side_bytes = 0;
+            if !self.is_raft() {
+                contents.push((FileKind::ProducerSnapshot.name(end), snapshot::encode(&self.producers)));
+                self.flush.names_dirty = true;
+                self.snapshot_exists(end);
+                obsolete = self.obsolete_snapshots();
+            }
         }
+        self.active.segment.write_aborted()?;
         let mut files = Vec::new();
         for segment in self.shared.segments.load().iter() {
             if segment.next_offset() > durable || segment.base == self.active.segment.base {
@@ -287,7 +303,8 @@ impl Log {
             home: Arc::clone(&self.shared.home),
             files,
             names: std::mem::take(&mut flush.files),
-            contents: Vec::new(),
+            contents,
+            obsolete,
             epochs: std::mem::take(&mut flush.epochs_dirty).then(|| checkpoint::format_epochs(&self.epochs)),
             sync_names: std::mem::take(&mut flush.names_dirty),
             sync_parent: std::mem::take(&mut flush.parent_dirty),
@@ -337,8 +354,14 @@ impl Log {
         Ok(())
     }
 
-    /// The name of the producer snapshot at an offset.
-    pub(crate) fn snapshot_name(offset: Offset) -> String {
-        FileKind::ProducerSnapshot.name(offset)
+    /// Snapshots that are neither among the newest two nor at the base of a segment; they are forgotten here.
+    fn obsolete_snapshots(&mut self) -> Vec<String> {
+        let segments = self.shared.segments.load();
+        let newest = self.snapshots.len().saturating_sub(2);
+        let (old, _) = self.snapshots.split_at(newest);
+        let is_base = |at: &Offset| segments.binary_search_by_key(at, |segment| segment.base).is_ok();
+        let doomed: Vec<Offset> = old.iter().copied().filter(|at| !is_base(at)).collect();
+        self.snapshots.retain(|at| !doomed.contains(at));
+        doomed.into_iter().map(|at| FileKind::ProducerSnapshot.name(at)).collect()
     }
 }

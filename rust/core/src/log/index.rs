@@ -156,11 +156,11 @@ impl<E: Entry> Index<E> {
         self.state.lock().last
     }
 
-    /// Adds an entry, if it may stand behind the last one; says whether enough wait for a write to pay.
-    pub(crate) fn push(&self, entry: E) -> bool {
+    /// Adds an entry, if it may stand behind the last one.
+    pub(crate) fn push(&self, entry: E) {
         let mut state = self.state.lock();
         if state.last.is_some_and(|last| !entry.follows(last)) {
-            return false;
+            return;
         }
         if state.pending.len() >= PENDING_LIMIT {
             let mut keep = false;
@@ -171,7 +171,11 @@ impl<E: Entry> Index<E> {
         }
         state.pending.push(entry);
         state.last = Some(entry);
-        state.pending.len() >= PENDING_MAX
+    }
+
+    /// Whether enough entries wait for a write to pay.
+    pub(crate) fn wants_write(&self) -> bool {
+        self.state.lock().pending.len() >= PENDING_MAX
     }
 
     /// Whether entries wait to be written.

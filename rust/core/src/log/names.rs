@@ -24,8 +24,7 @@ pub enum FileKind {
 
 impl FileKind {
     /// Every kind.
-    pub const ALL: [Self; 5] =
-        [Self::Log, Self::OffsetIndex, Self::TimeIndex, Self::TxnIndex, Self::ProducerSnapshot];
+    pub const ALL: [Self; 5] = [Self::Log, Self::OffsetIndex, Self::TimeIndex, Self::TxnIndex, Self::ProducerSnapshot];
 
     /// The extension, with its dot.
     #[must_use]
@@ -128,7 +127,11 @@ impl PartitionDirectoryName {
     /// Takes the name of a directory apart; none when it is not that of a partition.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        let stages = [("-delete", DirectoryStage::Deleted), ("-future", DirectoryStage::Future), ("-stray", DirectoryStage::Stray)];
+        let stages = [
+            ("-delete", DirectoryStage::Deleted),
+            ("-future", DirectoryStage::Future),
+            ("-stray", DirectoryStage::Stray),
+        ];
         for (suffix, stage) in stages {
             let Some(rest) = name.strip_suffix(suffix) else { continue };
             let Some((rest, unique)) = rest.rsplit_once('.') else { continue };
@@ -190,7 +193,8 @@ mod tests {
             let parsed = SegmentFileName::parse(&kind.name(Offset(i64::MAX))).unwrap();
             assert_eq!(parsed, SegmentFileName { base: Offset(i64::MAX), kind, suffix: Suffix::None });
         }
-        for other in ["42.log", "leader-epoch-checkpoint", "0000000000000000004x.log", "00000000000000000042.bak", "é"] {
+        for other in ["42.log", "leader-epoch-checkpoint", "0000000000000000004x.log", "00000000000000000042.bak", "é"]
+        {
             assert_eq!(SegmentFileName::parse(other), None, "{other}");
         }
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crc_fast::CrcAlgorithm;
 
+use crate::batch::checksum::crc32c;
 use crate::batch::header::{BATCH_HEADER_BYTES, BatchHeader, CHECKSUM_START, LENGTH_PREFIX_BYTES, magic_of};
 use crate::disk::File;
 use crate::ids::{LeaderEpoch, Offset, TimestampMs};
@@ -94,24 +95,29 @@ impl Frame {
         };
         if magic < 2 {
             let timestamp = bytes.get(18..26).and_then(|bytes| bytes.first_chunk::<8>());
-            let timestamp = timestamp.filter(|_| magic == 1).map_or(TimestampMs::NONE, |t| TimestampMs(i64::from_be_bytes(*t)));
+            let timestamp =
+                timestamp.filter(|_| magic == 1).map_or(TimestampMs::NONE, |t| TimestampMs(i64::from_be_bytes(*t)));
             return Ok(Self { max_timestamp: timestamp, ..frame });
         }
         let header = BatchHeader::decode(bytes).ok_or(Fault::Torn)?;
         if header.last_offset_delta < 0 {
             return Err(Fault::Length);
         }
-        Ok(Self { last_offset: header.last_offset(), max_timestamp: header.max_timestamp, header: Some(header), ..frame })
+        Ok(Self {
+            last_offset: header.last_offset(),
+            max_timestamp: header.max_timestamp,
+            header: Some(header),
+            ..frame
+        })
     }
 
     /// Whether the checksum of the batch, of which these are all bytes, is right.
     #[must_use]
     pub fn checksum_holds(&self, batch: &[u8]) -> bool {
         match &self.header {
-            Some(header) => batch.get(CHECKSUM_START..).is_some_and(|covered| {
-                crc_fast::checksum(CrcAlgorithm::Crc32Iscsi, covered) == u64::from(header.checksum)
-            }),
-            None => match (batch.get(12..16).and_then(|bytes| bytes.first_chunk()), batch.get(LEGACY_CHECKSUM_START..)) {
+            Some(header) => batch.get(CHECKSUM_START..).is_some_and(|covered| crc32c(covered) == header.checksum),
+            None => match (batch.get(12..16).and_then(|bytes| bytes.first_chunk()), batch.get(LEGACY_CHECKSUM_START..))
+            {
                 (Some(stored), Some(covered)) => {
                     crc_fast::checksum(CrcAlgorithm::Crc32IsoHdlc, covered) == u64::from(u32::from_be_bytes(*stored))
                 }
@@ -167,17 +173,29 @@ pub(crate) struct Scanner {
     buffer: Vec<u8>,
     /// Position in the file of the first byte of the buffer.
     buffered: u64,
+    /// Where the last batch ends that the caller found good.
+    kept: u64,
 }
 
 impl Scanner {
     /// Walks `position..end`, reading `chunk` bytes or more at a time.
     pub(crate) fn new(file: Arc<dyn File>, position: u64, end: u64, chunk: usize) -> Self {
-        Self { file, position, end, chunk: chunk.max(PEEK_BYTES), buffer: Vec::new(), buffered: 0 }
+        Self { file, position, end, chunk: chunk.max(PEEK_BYTES), buffer: Vec::new(), buffered: 0, kept: position }
     }
 
     /// Where the next batch would begin.
     pub(crate) fn position(&self) -> u64 {
         self.position
+    }
+
+    /// The caller found the batch good.
+    pub(crate) fn keep(&mut self, frame: &Frame) {
+        self.kept = frame.end();
+    }
+
+    /// Where the last batch ends that was kept, or where the walk began.
+    pub(crate) fn kept(&self) -> u64 {
+        self.kept
     }
 
     /// The next batch, or what stands in its place; none at the end. After a fault there is no going on.

@@ -6,7 +6,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -45,6 +45,14 @@ pub(crate) struct Largest {
     pub(crate) offset: Offset,
 }
 
+/// The transaction index: entries in the file, and those that could not be written because the disk is full.
+#[derive(Debug, Default)]
+struct Aborted {
+    written: u32,
+    pending: Vec<AbortedTransaction>,
+    dirty: bool,
+}
+
 /// The last few batches, oldest overwritten first.
 #[derive(Debug, Default)]
 struct Tail {
@@ -65,9 +73,7 @@ pub(crate) struct Segment {
     pub(crate) offsets: Index<OffsetEntry>,
     pub(crate) times: Index<TimeEntry>,
     largest: Mutex<Largest>,
-    /// Entries of the transaction index.
-    aborted: AtomicU32,
-    aborted_dirty: AtomicBool,
+    aborted: Mutex<Aborted>,
     tail: Mutex<Tail>,
     /// Taken out of its log: its files are renamed or gone.
     retired: AtomicBool,
@@ -107,8 +113,7 @@ impl Segment {
             offsets,
             times,
             largest: Mutex::new(largest),
-            aborted: AtomicU32::new(aborted),
-            aborted_dirty: AtomicBool::new(false),
+            aborted: Mutex::new(Aborted { written: aborted, ..Aborted::default() }),
             tail: Mutex::default(),
             retired: AtomicBool::new(false),
         }
@@ -219,7 +224,8 @@ impl Segment {
         self.push_largest_time();
         self.time_file(Open::Create)?;
         self.offset_file(Open::Create)?;
-        self.write_indexes()
+        self.write_indexes()?;
+        self.write_aborted()
     }
 
     pub(crate) fn remember(&self, batch: Located) {
@@ -291,34 +297,48 @@ impl Segment {
             || self.times.len() + 1 >= index_bytes as usize / TimeEntry::BYTES
     }
 
-    /// Appends to the transaction index; the file is made with the first entry.
-    pub(crate) fn push_aborted(&self, entry: &AbortedTransaction) -> io::Result<()> {
-        let at = self.aborted.load(Ordering::Acquire);
+    /// Adds to the transaction index; the file is made with the first entry. An error leaves the entry waiting.
+    pub(crate) fn push_aborted(&self, entry: AbortedTransaction) -> io::Result<()> {
+        self.aborted.lock().pending.push(entry);
+        self.write_aborted()
+    }
+
+    pub(crate) fn write_aborted(&self) -> io::Result<()> {
+        let mut aborted = self.aborted.lock();
+        if aborted.pending.is_empty() {
+            return Ok(());
+        }
         let file = self.home.open(&self.name(FileKind::TxnIndex), Open::Create)?;
-        file.write_at(u64::from(at) * TXN_ENTRY_BYTES as u64, &[io::IoSlice::new(&entry.encode())])?;
-        self.aborted.store(at + 1, Ordering::Release);
-        self.aborted_dirty.store(true, Ordering::Release);
+        let bytes: Vec<u8> = aborted.pending.iter().flat_map(AbortedTransaction::encode).collect();
+        file.write_at(u64::from(aborted.written) * TXN_ENTRY_BYTES as u64, &[io::IoSlice::new(&bytes)])?;
+        aborted.written += aborted.pending.len() as u32;
+        aborted.pending = Vec::new();
+        aborted.dirty = true;
         Ok(())
     }
 
     /// The aborted transactions that ended in this segment.
     pub(crate) fn aborted(&self) -> io::Result<Vec<AbortedTransaction>> {
-        let count = self.aborted.load(Ordering::Acquire) as usize;
-        if count == 0 {
-            return Ok(Vec::new());
+        let aborted = self.aborted.lock();
+        let mut bytes = vec![0; aborted.written as usize * TXN_ENTRY_BYTES];
+        let mut read = 0;
+        if aborted.written > 0 {
+            read = self.home.open(&self.name(FileKind::TxnIndex), Open::Read)?.read_at(0, &mut bytes)?;
         }
-        let mut bytes = vec![0; count * TXN_ENTRY_BYTES];
-        let read = self.home.open(&self.name(FileKind::TxnIndex), Open::Read)?.read_at(0, &mut bytes)?;
-        Ok(bytes[..read].chunks_exact(TXN_ENTRY_BYTES).filter_map(AbortedTransaction::decode).collect())
+        let written = bytes[..read].chunks_exact(TXN_ENTRY_BYTES).filter_map(AbortedTransaction::decode);
+        Ok(written.chain(aborted.pending.iter().copied()).collect())
     }
 
-    /// Keeps the aborted transactions that ended before `end`.
+    /// Keeps the aborted transactions that ended before `end`, and cuts what else is in the file.
     pub(crate) fn truncate_aborted(&self, end: Offset) -> io::Result<()> {
         let kept = self.aborted()?.iter().take_while(|entry| entry.last_offset < end).count() as u32;
-        if kept < self.aborted.swap(kept, Ordering::AcqRel) {
+        let mut aborted = self.aborted.lock();
+        let written = aborted.written.min(kept);
+        aborted.pending.truncate((kept - written) as usize);
+        if written < std::mem::replace(&mut aborted.written, written) {
             let file = self.home.open(&self.name(FileKind::TxnIndex), Open::Write)?;
-            file.set_len(u64::from(kept) * TXN_ENTRY_BYTES as u64)?;
-            self.aborted_dirty.store(true, Ordering::Release);
+            file.set_len(u64::from(written) * TXN_ENTRY_BYTES as u64)?;
+            aborted.dirty = true;
         }
         Ok(())
     }
@@ -332,7 +352,7 @@ impl Segment {
         if self.offsets.take_dirty() {
             files.push(self.offset_file(Open::Create)?);
         }
-        if self.aborted_dirty.swap(false, Ordering::AcqRel) {
+        if std::mem::take(&mut self.aborted.lock().dirty) {
             files.push(self.home.open(&self.name(FileKind::TxnIndex), Open::Create)?);
         }
         Ok(files)

@@ -3,6 +3,7 @@
 //! A file of entries of 34 bytes, made with the first abort. Readers of committed records collect the entries that overlap what they
 //! were given. Invariant: last offsets increase.
 
+use crate::batch::producer::CompletedTransaction;
 use crate::ids::{Offset, ProducerId};
 
 /// Bytes of one entry.
@@ -46,6 +47,13 @@ impl AbortedTransaction {
             last_offset: Offset(number(18)?),
             last_stable_offset: Offset(number(26)?),
         })
+    }
+}
+
+impl From<CompletedTransaction> for AbortedTransaction {
+    fn from(ended: CompletedTransaction) -> Self {
+        let CompletedTransaction { producer_id, first_offset, last_offset, last_stable_offset, .. } = ended;
+        Self { producer_id, first_offset, last_offset, last_stable_offset }
     }
 }
 

@@ -23,7 +23,10 @@ use super::names::FileKind;
 use super::reader::{LogPosition, LogReader};
 use super::scan::{Fault, Frame};
 use super::segment::{Largest, Segment};
-use crate::batch::header::{BATCH_HEADER_BYTES, BatchHeader, CONTROL};
+use crate::batch::control::EndMarker;
+use crate::batch::header::{BATCH_HEADER_BYTES, BatchHeader};
+use crate::batch::producer::{Origin, ProducerStates, RememberedBatch, Verdict};
+use crate::batch::snapshot;
 use crate::disk::Open;
 use crate::ids::{LeaderEpoch, Offset, TimestampMs, TopicId};
 
@@ -61,7 +64,19 @@ pub struct Log {
     pub(crate) topic_id: TopicId,
     pub(crate) active: Active,
     pub(crate) epochs: EpochCache,
+    pub(crate) producers: ProducerStates,
+    /// Offsets of the producer snapshots on the disk, ascending.
+    pub(crate) snapshots: Vec<Offset>,
     pub(crate) flush: FlushState,
+}
+
+/// What became of a batch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// It is in the log now.
+    Appended(Appended),
+    /// It was there already: answer with its old offsets.
+    Duplicate(RememberedBatch),
 }
 
 /// What an append did.
@@ -134,7 +149,7 @@ impl Log {
         flush.add_file(PARTITION_METADATA_FILE.to_owned());
         let segment = Segment::create(&home, start)?;
         flush.directory_created();
-        Ok(Self::assemble(home, config, topic_id, vec![segment], start, start, EpochCache::default(), flush, now))
+        Ok(Self::assemble(home, config, topic_id, vec![segment], start, start, flush, now))
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of a log, put together in two places")]
@@ -145,7 +160,6 @@ impl Log {
         segments: Vec<Arc<Segment>>,
         start: Offset,
         end: Offset,
-        epochs: EpochCache,
         flush: FlushState,
         now: TimestampMs,
     ) -> Self {
@@ -160,7 +174,16 @@ impl Log {
             end: AtomicI64::new(end.0),
         };
         let active = Active { segment, bytes_since_index: 0, first_timestamp: None, created: now };
-        Self { shared: Arc::new(shared), config, topic_id, active, epochs, flush }
+        Self {
+            shared: Arc::new(shared),
+            config,
+            topic_id,
+            active,
+            epochs: EpochCache::default(),
+            producers: ProducerStates::new(),
+            snapshots: Vec::new(),
+            flush,
+        }
     }
 
     /// A handle for readers, which needs no lock.
@@ -228,6 +251,22 @@ impl Log {
         &self.epochs
     }
 
+    /// The producers of the log; without any in a raft log.
+    #[must_use]
+    pub fn producers(&self) -> &ProducerStates {
+        &self.producers
+    }
+
+    /// The high watermark has moved: transactions whose marker lies below are settled.
+    pub fn high_watermark_moved(&mut self, high_watermark: Offset) {
+        self.producers.advance(high_watermark);
+    }
+
+    /// Forgets producers that were silent for too long; says how many.
+    pub fn expire_producers(&mut self, now: TimestampMs) -> usize {
+        self.producers.expire(now, self.config.producer_id_expiration_ms)
+    }
+
     /// Says that a leader epoch begins at the end of the log, as a new leader does before its first append.
     pub fn begin_epoch(&mut self, epoch: LeaderEpoch, now: TimestampMs) {
         self.assign_epoch(epoch, self.end(), now);
@@ -244,14 +283,16 @@ impl Log {
         self.shared.home.moved(name);
     }
 
-    /// Appends one batch at the end: gives it its offset and the leader's epoch, and writes it. The records must be the checked ones of the header.
+    /// Appends one batch at the end: asks the producer's state, gives the batch its offset and the leader's epoch, and
+    /// writes it. `records` must be the checked ones of the header. In a raft log `origin` does not matter.
     pub fn append(
         &mut self,
         header: &BatchHeader,
         records: &[u8],
+        origin: Origin,
         leader_epoch: LeaderEpoch,
         now: TimestampMs,
-    ) -> Result<Appended, AppendError> {
+    ) -> Result<Outcome, AppendError> {
         let size = (BATCH_HEADER_BYTES + records.len()) as u64;
         let base = self.end();
         let header = BatchHeader { base_offset: base, leader_epoch, ..*header };
@@ -264,10 +305,17 @@ impl Log {
             max_timestamp: header.max_timestamp,
             header: Some(header),
         };
+        self.refuse_impossible(size)?;
+        if !self.is_raft()
+            && let Verdict::Duplicate(batch) = self.producers.verdict(&header, origin).map_err(AppendError::Producer)?
+        {
+            return Ok(Outcome::Duplicate(batch));
+        }
         self.make_room(&frame, size, now)?;
         let encoded = header.encode();
-        self.write(&[IoSlice::new(&encoded), IoSlice::new(records)], &[frame], size, now)?;
-        Ok(Appended { base_offset: base, last_offset: frame.last_offset, size, end: self.end_position() })
+        self.write(&[IoSlice::new(&encoded), IoSlice::new(records)], &[frame], size, now, |_| records)?;
+        let last_offset = frame.last_offset;
+        Ok(Outcome::Appended(Appended { base_offset: base, last_offset, size, end: self.end_position() }))
     }
 
     /// Appends batches that have their offsets and epochs. They may leave a gap behind the end, and never reach below it. None
@@ -282,6 +330,9 @@ impl Log {
         if first.base_offset < end {
             return Err(AppendError::Offsets { first: first.base_offset, end });
         }
+        for frame in &batches.frames {
+            self.refuse_impossible(u64::from(frame.size))?;
+        }
         let mut rest = &batches.frames[..];
         while let Some(frame) = rest.first() {
             self.make_room(frame, u64::from(frame.size), now)?;
@@ -294,21 +345,29 @@ impl Log {
             let (group, others) = rest.split_at(count);
             let size = group.last().map_or(0, Frame::end) - frame.position;
             let bytes = &batches.bytes[frame.position as usize..][..size as usize];
-            self.write(&[IoSlice::new(bytes)], group, size, now)?;
+            self.write(&[IoSlice::new(bytes)], group, size, now, |frame| {
+                let start = frame.position as usize + BATCH_HEADER_BYTES;
+                batches.bytes.get(start..frame.end() as usize).unwrap_or_default()
+            })?;
             rest = others;
         }
         let (base_offset, last_offset) = (first.base_offset, last.last_offset);
         Ok(Some(Appended { base_offset, last_offset, size: batches.bytes.len() as u64, end: self.end_position() }))
     }
 
-    /// Refuses what can never be written, and rolls when the segment cannot take the batch.
-    fn make_room(&mut self, frame: &Frame, size: u64, now: TimestampMs) -> Result<(), AppendError> {
+    /// Refuses what can never be written.
+    fn refuse_impossible(&self, size: u64) -> Result<(), AppendError> {
         if let Some(reason) = self.shared.home.directory.poisoned() {
             return Err(AppendError::Poisoned(reason.to_owned()));
         }
         if size > self.config.segment_bytes {
             return Err(AppendError::TooLarge { size, segment_bytes: self.config.segment_bytes });
         }
+        Ok(())
+    }
+
+    /// Rolls when the segment cannot take the batch.
+    fn make_room(&mut self, frame: &Frame, size: u64, now: TimestampMs) -> Result<(), AppendError> {
         if self.should_roll(frame, size, now) {
             self.roll(frame.base_offset.max(self.end()), now).map_err(|error| self.refused(error))?;
         }
@@ -334,6 +393,7 @@ impl Log {
             return Ok(());
         }
         self.active.segment.finish_indexes()?;
+        self.write_snapshot(base)?;
         let segment = Segment::create(&self.shared.home, base)?;
         self.flush.names_changed();
         let mut segments = Vec::clone(&self.shared.segments.load());
@@ -345,8 +405,34 @@ impl Log {
         Ok(())
     }
 
-    /// Writes bytes at the end and accounts for the batches they are. Positions in `frames` count from the first of them.
-    fn write(&mut self, parts: &[IoSlice<'_>], frames: &[Frame], size: u64, now: TimestampMs) -> Result<(), AppendError> {
+    /// Writes the state of the producers as of the end, which is where the next segment begins.
+    fn write_snapshot(&mut self, at: Offset) -> io::Result<()> {
+        if self.is_raft() {
+            return Ok(());
+        }
+        let name = FileKind::ProducerSnapshot.name(at);
+        let file = self.shared.home.open(&name, Open::Truncate)?;
+        file.write_at(0, &[IoSlice::new(&snapshot::encode(&self.producers))])?;
+        self.flush.add_file(name);
+        self.snapshot_exists(at);
+        Ok(())
+    }
+
+    pub(crate) fn snapshot_exists(&mut self, at: Offset) {
+        if let Err(place) = self.snapshots.binary_search(&at) {
+            self.snapshots.insert(place, at);
+        }
+    }
+
+    /// Writes bytes at the end and accounts for the batches they are. `records_of` finds what follows the header of one.
+    fn write<'a>(
+        &mut self,
+        parts: &[IoSlice<'_>],
+        frames: &[Frame],
+        size: u64,
+        now: TimestampMs,
+        records_of: impl Fn(&Frame) -> &'a [u8],
+    ) -> Result<(), AppendError> {
         let segment = Arc::clone(&self.active.segment);
         let position = segment.size();
         let file = segment.log_file().map_err(|error| self.refused(error))?;
@@ -359,14 +445,17 @@ impl Log {
             return Err(self.refused(error));
         }
         let shift = frames.first().map_or(0, |frame| frame.position);
+        let before = self.end();
         for frame in frames {
+            let marker = frame.header.filter(BatchHeader::is_control);
+            let marker = marker.and_then(|header| EndMarker::read(&header, records_of(frame)));
             let frame = Frame { position: position + (frame.position - shift), ..*frame };
-            self.account(&frame, now);
+            self.account(&frame, marker, now);
         }
-        let end = frames.last().map_or(self.end(), Frame::next_offset);
+        let end = frames.last().map_or(before, Frame::next_offset);
         segment.publish(position + size, end);
         self.shared.end.store(end.0, Ordering::Release);
-        self.flush.appended(size, frames.len() as u64, now);
+        self.flush.appended(size, frames.len() as u64, (end.0 - before.0) as u64, now);
         if segment.offsets.wants_write() {
             // An index that lags is caught up later: the records are in the log.
             let _ = segment.write_indexes();
@@ -374,8 +463,8 @@ impl Log {
         Ok(())
     }
 
-    /// What a batch changes beside the bytes: index, epoch, the time from which the segment counts.
-    fn account(&mut self, frame: &Frame, now: TimestampMs) {
+    /// What a batch changes beside the bytes: index, epoch, producer, the time from which the segment counts.
+    fn account(&mut self, frame: &Frame, marker: Option<EndMarker>, now: TimestampMs) {
         let active = &mut self.active;
         if active.segment.size() == 0 && frame.position == 0 {
             active.first_timestamp = Some(frame.max_timestamp);
@@ -386,6 +475,11 @@ impl Log {
             self.epochs.clear();
         } else {
             self.assign_epoch(frame.leader_epoch(), frame.base_offset, now);
+        }
+        let Some(header) = frame.header.filter(|_| !self.is_raft()) else { return };
+        if let Some(ended) = self.producers.apply(&header, marker).filter(|ended| ended.aborted) {
+            // What cannot be written now waits in memory, and is written before the next flush counts.
+            let _ = self.active.segment.push_aborted(ended.into());
         }
     }
 
@@ -450,6 +544,8 @@ impl Log {
         if self.start() > end {
             self.shared.start.store(end.0, Ordering::Release);
         }
+        self.remove_snapshots(|at| at > end)?;
+        self.reload_producers(end, now)?;
         Ok(())
     }
 
@@ -498,6 +594,8 @@ impl Log {
             let segment = Segment::create(&self.shared.home, start)?;
             self.replace_all(segment, start, now);
         }
+        self.remove_snapshots(|_| true)?;
+        self.producers.clear();
         self.epochs.clear();
         self.flush.epochs_changed(now);
         self.flush.restarted(start);
@@ -512,15 +610,18 @@ impl Log {
         self.flush.names_changed();
     }
 
+    pub(crate) fn remove_snapshots(&mut self, doomed: impl Fn(Offset) -> bool) -> io::Result<()> {
+        for &at in self.snapshots.iter().filter(|at| doomed(**at)) {
+            remove_if_there(&self.shared.home, &FileKind::ProducerSnapshot.name(at))?;
+        }
+        self.snapshots.retain(|at| !doomed(*at));
+        Ok(())
+    }
+
     /// Whether the log is of a raft quorum.
     pub(crate) fn is_raft(&self) -> bool {
         self.config.mode == Mode::Raft
     }
-}
-
-/// Whether the batch holds markers of transactions.
-pub(crate) fn is_control(header: &BatchHeader) -> bool {
-    header.attributes & CONTROL != 0
 }
 
 /// Drops index entries of batches at or behind `position`.
@@ -557,12 +658,16 @@ pub(crate) fn remove_segment(home: &Home, segment: &Segment) -> io::Result<()> {
     segment.retire();
     segment.close_files();
     for kind in FileKind::ALL {
-        match home.disk().remove_file(&home.path(&segment.name(kind))) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        remove_if_there(home, &segment.name(kind))?;
     }
     Ok(())
+}
+
+pub(crate) fn remove_if_there(home: &Home, name: &str) -> io::Result<()> {
+    match home.disk().remove_file(&home.path(name)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Writes `partition.metadata`, as Kafka writes it: without a newline at the end.
