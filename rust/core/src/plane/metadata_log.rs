@@ -131,7 +131,6 @@ impl MetadataLog {
             log.truncate_fully_and_start_at(start, now).map_err(|error| failed(&error))?;
         } else {
             log.advance_log_start(start, now);
-            log.delete_retired(now).map_err(|error| failed(&error))?;
         }
         Ok(DoneValue::Size(log.size()))
     }
