@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, final
 
+from ottla.config.topic import TopicSettings
+
 __all__ = [
     "BrokerView",
     "DataPlane",
@@ -66,8 +68,8 @@ class TopicView:
     """Of the whole topic, after this delta."""
     partitions: Sequence[PartitionView]
     """New and changed ones, ascending; all of them when the topic is new."""
-    config: Mapping[str, str] | None
-    """All values set on the topic itself (not the defaults), when they changed or the topic is new; None: as before."""
+    settings: TopicSettings | None
+    """What its logs are to do, defaults filled in, when that changed or the topic is new; None: as before."""
 
 
 @final
@@ -109,10 +111,6 @@ class ViewDelta:
     brokers: Sequence[BrokerView] = ()
     """New and changed ones."""
     removed_broker_ids: Sequence[int] = ()
-    broker_defaults: Mapping[str, str] | None = None
-    """Cluster-wide dynamic broker configs (resource name ""), all of them, when they changed."""
-    broker_config: Mapping[str, str] | None = None
-    """Dynamic configs of this broker, all of them, when they changed."""
     features: Mapping[str, int] | None = None
     """Finalized feature levels above 0 with kraft.version, for ApiVersions, when they changed."""
     lead: Sequence[LeadPartition] = ()
@@ -128,8 +126,6 @@ class ViewDelta:
             or self.removed_broker_ids
             or self.lead
             or self.stop
-            or self.broker_defaults is not None
-            or self.broker_config is not None
             or self.features is not None
         )
 

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, final
 
-__all__ = ["Batch", "LogFailedError", "LogRecord", "PendingAppend", "RaftLog", "SnapshotId", "SnapshotNotFoundError"]
+__all__ = ["Batch", "LogFailedError", "LogRecord", "PendingAppend", "RaftLog", "SnapshotFile", "SnapshotId", "SnapshotNotFoundError"]
 
 
 class SnapshotId(NamedTuple):
@@ -31,6 +31,13 @@ class SnapshotId(NamedTuple):
     def file_name(self) -> str:
         """``<end offset, 20 digits>-<epoch, 10 digits>.checkpoint``"""
         return f"{self.end_offset:020d}-{self.epoch:010d}.checkpoint"
+
+
+class SnapshotFile(NamedTuple):
+    """A snapshot on disk."""
+
+    id: SnapshotId
+    size_bytes: int
 
 
 class LogRecord(NamedTuple):
@@ -89,6 +96,10 @@ class RaftLog(Protocol):
         """Epoch of the last record; that of the newest snapshot when the log is empty; else 0."""
 
     @property
+    def size_bytes(self) -> int:
+        """Of all segments, without snapshots and indexes."""
+
+    @property
     def latest_snapshot(self) -> SnapshotId | None:
         """The snapshot with the greatest id; the bootstrap snapshot 0-0 counts."""
 
@@ -110,7 +121,7 @@ class RaftLog(Protocol):
     async def read_snapshot(self, snapshot_id: SnapshotId, from_offset: int, bytes_max: int) -> Sequence[LogRecord]:
         """As ``read``, inside the snapshot; offsets count from 0 inside the file. SnapshotNotFoundError if there is none."""
 
-    async def snapshots(self) -> Sequence[SnapshotId]:
+    async def snapshots(self) -> Sequence[SnapshotFile]:
         """All snapshots, ascending."""
 
     async def delete_snapshots_before(self, snapshot_id: SnapshotId) -> None:
