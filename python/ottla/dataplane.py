@@ -33,6 +33,10 @@ DRAIN_REQUESTS_MAX: Final = 64
 """Requests taken up at a time: between two drains the loop serves everything else."""
 
 
+WAKES_MAX: Final = 4096
+"""Bytes taken from the socket pair at a time; each is one wake."""
+
+
 class ClosedError(Exception):
     """The data plane was closed; whatever was asked of it will not be answered."""
 
@@ -167,6 +171,7 @@ class Plane:
         """Drains the mailbox for ever. The callbacks must not block; a request is answered by ``reply`` at any time."""
         while True:
             await trio.lowlevel.wait_readable(self._reader)
+            self._reader.recv(WAKES_MAX)
             done, facts, requests, closed = self._engine.drain(DRAIN_REQUESTS_MAX)
             for ticket, succeeded, value in done:
                 waiting = self._tickets.pop(ticket)
@@ -335,10 +340,11 @@ class _Append:
     """A batch under way to the metadata log."""
 
     wait_for: Callable[[], Awaitable[_Result]]
+    log: PlaneLog
 
     async def wait(self) -> None:
         try:
-            await self.wait_for()
+            self.log.durable(await self.wait_for())
         except (CommandFailedError, ClosedError) as error:
             raise LogFailedError(str(error)) from error
 
@@ -352,14 +358,15 @@ class PlaneLog:
     _start_offset: int = field(default=0, init=False)
     _end_offset: int = field(default=0, init=False)
     _last_epoch: int = field(default=0, init=False)
+    _size_bytes: int = field(default=0, init=False)
     _latest_snapshot: SnapshotId | None = field(default=None, init=False)
 
     async def open(self) -> None:
         """Opens and recovers the log. Raises ``CommandFailedError`` that names file and byte when it is damaged."""
-        start, end, epoch, snapshots = await self._command(lambda ticket: self._plane.engine.metadata_open(ticket))
-        self._start_offset, self._end_offset, self._last_epoch = start, end, epoch
+        start, end, epoch, size, snapshots = await self._command(self._plane.engine.metadata_open)
+        self._start_offset, self._end_offset, self._last_epoch, self._size_bytes = start, end, epoch, size
         if snapshots:
-            self._latest_snapshot = SnapshotId(*snapshots[-1])
+            self._latest_snapshot = SnapshotId(*snapshots[-1][:2])
             if end <= self._latest_snapshot.end_offset:
                 self._last_epoch = max(epoch, self._latest_snapshot.epoch)
 
@@ -374,6 +381,10 @@ class PlaneLog:
     @property
     def last_epoch(self) -> int:
         return self._last_epoch
+
+    @property
+    def size_bytes(self) -> int:
+        return self._size_bytes
 
     @property
     def latest_snapshot(self) -> SnapshotId | None:
@@ -391,7 +402,11 @@ class PlaneLog:
         )
         self._end_offset += len(records)
         self._last_epoch = batch.epoch
-        return _Append(wait)
+        return _Append(wait, self)
+
+    def durable(self, size_bytes: int) -> None:
+        """An append is durable; the segments have this size now."""
+        self._size_bytes = size_bytes
 
     async def read(self, from_offset: int, bytes_max: int) -> Sequence[LogRecord]:
         if not self._start_offset <= from_offset <= self._end_offset:
@@ -400,7 +415,9 @@ class PlaneLog:
         return [LogRecord(*row) for row in rows]
 
     async def truncate_prefix(self, new_start_offset: int) -> None:
-        await self._command(lambda ticket: self._plane.engine.metadata_truncate_prefix(ticket, new_start_offset))
+        self._size_bytes = await self._command(
+            lambda ticket: self._plane.engine.metadata_truncate_prefix(ticket, new_start_offset)
+        )
         self._start_offset = max(self._start_offset, new_start_offset)
         self._end_offset = max(self._end_offset, new_start_offset)
 
@@ -413,15 +430,16 @@ class PlaneLog:
             self._latest_snapshot = snapshot_id
 
     async def read_snapshot(self, snapshot_id: SnapshotId, from_offset: int, bytes_max: int) -> Sequence[LogRecord]:
-        if snapshot_id not in await self.snapshots():
+        if all(snapshot_id != known.id for known in await self.snapshots()):
             raise SnapshotNotFoundError(snapshot_id.file_name)
         rows = await self._command(
             lambda ticket: self._plane.engine.snapshot_read(ticket, *snapshot_id, from_offset, bytes_max)
         )
         return [LogRecord(*row) for row in rows]
 
-    async def snapshots(self) -> Sequence[SnapshotId]:
-        return [SnapshotId(*row) for row in await self._command(self._plane.engine.snapshots)]
+    async def snapshots(self) -> Sequence[SnapshotFile]:
+        rows = await self._command(self._plane.engine.snapshots)
+        return [SnapshotFile(SnapshotId(offset, epoch), size) for offset, epoch, size in rows]
 
     async def delete_snapshots_before(self, snapshot_id: SnapshotId) -> None:
         await self._command(lambda ticket: self._plane.engine.snapshots_delete_before(ticket, *snapshot_id))

@@ -1,6 +1,6 @@
 //! The engine for Python: arguments in, rows out. What blocks releases the interpreter lock; engine threads never take it.
 
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 
 use ottla_core::batch::Codec;
@@ -212,7 +212,7 @@ impl Engine {
 #[pymethods]
 impl Engine {
     #[new]
-    #[allow(clippy::too_many_arguments)] // the options, by place, from one caller
+    #[allow(clippy::too_many_arguments, unsafe_code)] // the options, by place, from one caller
     fn new(
         py: Python<'_>,
         data_dir: &str,
@@ -233,6 +233,8 @@ impl Engine {
             network_threads,
             limits,
         };
+        // SAFETY: the caller keeps the descriptor open during this call; the engine works with its own duplicate.
+        let waker = unsafe { BorrowedFd::borrow_raw(waker) }.try_clone_to_owned()?;
         let started = py.detach(|| Core::start(options, waker));
         started.map(Self).map_err(PyOSError::new_err)
     }

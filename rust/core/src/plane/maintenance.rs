@@ -150,7 +150,7 @@ impl Maintenance {
 
     fn housekeeping(&self, partitions: &[Arc<Partition>], now: Now) {
         let mut last = self.work.lock().last;
-        let mut is_time = |since: &mut u64, period: u64| {
+        let is_time = |since: &mut u64, period: u64| {
             let due = now.instant.0.saturating_sub(*since) >= period;
             if due {
                 *since = now.instant.0;
@@ -165,7 +165,9 @@ impl Maintenance {
             self.report(self.checkpoint(OffsetCheckpoint::LogStart));
         }
         if is_time(&mut last.producers, PRODUCERS_MS) {
-            partitions.iter().for_each(|partition| drop(partition.with_log(|log| log.expire_producers(now.wall))));
+            partitions.iter().for_each(|partition| {
+                partition.with_log(|log| log.expire_producers(now.wall));
+            });
         }
         self.work.lock().last = last;
         self.remove_due(now.instant);
