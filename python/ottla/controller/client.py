@@ -70,7 +70,12 @@ class LocalController:
     """The active controller, in this process. ``Controller`` for handlers."""
 
     def __init__(
-        self, image: Image, quorum: MetadataWriter, codec: RecordCodec, tools: topics.TopicTools, static_min_isr: str = "1"
+        self,
+        image: Image,
+        quorum: MetadataWriter,
+        codec: RecordCodec,
+        tools: topics.TopicTools,
+        static_min_isr: str = "1",
     ) -> None:
         """``image`` is that of everything in the log."""
         self._image = image
@@ -144,9 +149,7 @@ class LocalController:
 
     def register_broker(self, registration: cluster.Registration) -> int:
         """See ``cluster.register_broker``; the broker's epoch."""
-        decision = cluster.register_broker(
-            self._image, registration, self._quorum.end_offset, self._static_min_isr
-        )
+        decision = cluster.register_broker(self._image, registration, self._quorum.end_offset, self._static_min_isr)
         self._emit(decision)
         return decision.answer
 

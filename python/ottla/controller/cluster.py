@@ -17,11 +17,19 @@ from typing import Final, final
 from ottla.controller.configs import effective_min_isr
 from ottla.controller.decision import Decision, Refused
 from ottla.controller.elections import NOBODY, Rules, eligible_leader_replicas_enabled, leader_and_isr_changes
-from ottla.metadata.features import SUPPORTED
 from ottla.controller.topics import active
 from ottla.errors import ErrorCode
 from ottla.ids import NO_LEADER, is_reserved
-from ottla.metadata.image import ELIGIBLE_LEADER_REPLICAS, ISR, LEADER, RESOURCE_BROKER, RESOURCE_TOPIC, Image, Partition
+from ottla.metadata.features import SUPPORTED
+from ottla.metadata.image import (
+    ELIGIBLE_LEADER_REPLICAS,
+    ISR,
+    LEADER,
+    RESOURCE_BROKER,
+    RESOURCE_TOPIC,
+    Image,
+    Partition,
+)
 from ottla.records import cluster_metadata as r
 
 __all__ = [

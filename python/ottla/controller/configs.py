@@ -16,7 +16,7 @@ from ottla.config.values import BrokerConfig
 from ottla.metadata.image import RESOURCE_BROKER, RESOURCE_TOPIC, Image
 from ottla.records.cluster_metadata import ConfigRecord
 
-__all__ = ["BrokerTopicConfigs", "TopicConfigs", "effective_min_isr", "DynamicLayers", "topic_config_records"]
+__all__ = ["BrokerTopicConfigs", "DynamicLayers", "TopicConfigs", "effective_min_isr", "topic_config_records"]
 
 MIN_IN_SYNC_REPLICAS = "min.insync.replicas"
 UNCLEAN_LEADER_ELECTION = "unclean.leader.election.enable"

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, final
 
-from ottla.metadata.features import ELIGIBLE_LEADER_REPLICAS as ELR_FEATURE
 from ottla.ids import NO_LEADER
+from ottla.metadata.features import ELIGIBLE_LEADER_REPLICAS as ELR_FEATURE
 from ottla.metadata.image import ELIGIBLE_LEADER_REPLICAS as ELR
 from ottla.metadata.image import (
     ISR,

@@ -16,7 +16,14 @@ from ottla.raft.client import BOOTSTRAP_SNAPSHOT, RecordCodec, snapshot_batches
 from ottla.raft.log import Batch
 from ottla.raft.voters import Voter, VoterSet
 
-__all__ = ["META_PROPERTIES", "MetaProperties", "MetaPropertiesError", "bootstrap_batches", "decode_meta", "encode_meta"]
+__all__ = [
+    "META_PROPERTIES",
+    "MetaProperties",
+    "MetaPropertiesError",
+    "bootstrap_batches",
+    "decode_meta",
+    "encode_meta",
+]
 
 META_PROPERTIES: Final = "meta.properties"
 _VERSION: Final = "1"

@@ -50,7 +50,12 @@ class TopicTools:
 
 
 def create_topics(
-    image: Image, topics: Sequence[CreatableTopic], describable: frozenset[str], tools: TopicTools, *, validate_only: bool
+    image: Image,
+    topics: Sequence[CreatableTopic],
+    describable: frozenset[str],
+    tools: TopicTools,
+    *,
+    validate_only: bool,
 ) -> Decision[tuple[CreatableTopicResult, ...]]:
     """Records for all topics that can be, results for all, in order. Names in ``describable`` get their configs in the answer.
 
@@ -138,9 +143,7 @@ def _assign(image: Image, topic: CreatableTopic, tools: TopicTools) -> list[tupl
             "Replication factor must be larger than 0, or -1 to use the default value.",
         )
     if topic.num_partitions < USE_DEFAULT or topic.num_partitions == 0:
-        raise Refused(
-            ErrorCode.INVALID_PARTITIONS, "Number of partitions was set to an invalid non-positive value."
-        )
+        raise Refused(ErrorCode.INVALID_PARTITIONS, "Number of partitions was set to an invalid non-positive value.")
     defaults = tools.defaults
     count = defaults.num_partitions if topic.num_partitions == USE_DEFAULT else topic.num_partitions
     factor = defaults.replication_factor if topic.replication_factor == USE_DEFAULT else topic.replication_factor
@@ -198,9 +201,7 @@ def _check_manual_assignment(image: Image, replicas: Sequence[int], factor: int 
                 f"{prefix} broker {broker_id}, but no such broker is registered.",
             )
         if broker_id == previous:
-            raise Refused(
-                ErrorCode.INVALID_REPLICA_ASSIGNMENT, f"{prefix} the broker {broker_id} more than once."
-            )
+            raise Refused(ErrorCode.INVALID_REPLICA_ASSIGNMENT, f"{prefix} the broker {broker_id} more than once.")
         previous = broker_id
     if factor is not None and len(replicas) != factor:
         raise Refused(
@@ -310,9 +311,7 @@ def create_partitions(
             if len(records) + len(created) > RECORDS_PER_USER_OPERATION_MAX:
                 raise Refused(ErrorCode.POLICY_VIOLATION, TOO_MANY_RECORDS)
             records += created
-        results.append(
-            CreatePartitionsTopicResult(name=topic.name, error_code=error.code, error_message=error.message)
-        )
+        results.append(CreatePartitionsTopicResult(name=topic.name, error_code=error.code, error_message=error.message))
     return Decision([] if validate_only else records, tuple(results))
 
 
@@ -323,9 +322,7 @@ def _refuse_too_many_additional(image: Image, topics: Iterable[CreatePartitionsT
         if existing is not None and topic.count >= 0:
             total += max(0, topic.count - len(existing.partitions))
     if total > PARTITIONS_PER_REQUEST_MAX:
-        raise Refused(
-            ErrorCode.POLICY_VIOLATION, "Excessively large number of additional partitions per request."
-        )
+        raise Refused(ErrorCode.POLICY_VIOLATION, "Excessively large number of additional partitions per request.")
 
 
 def _create_partitions(image: Image, topic: CreatePartitionsTopic, tools: TopicTools) -> list[PartitionRecord]:

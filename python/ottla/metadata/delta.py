@@ -73,7 +73,9 @@ class TopicDelta:
         try:
             return Topic(self.topic_id, self.name, tuple([partitions[index] for index in range(len(partitions))]))
         except KeyError as error:
-            raise MetadataError(f"topic {self.name} has {len(partitions)} partitions but none numbered {error}") from None
+            raise MetadataError(
+                f"topic {self.name} has {len(partitions)} partitions but none numbered {error}"
+            ) from None
 
 
 @final
@@ -145,7 +147,9 @@ class Delta:
         for name, topic_id_or_none in self._ids.items():
             if "." in name or "_" in name:
                 key = name.replace(".", "_")
-                names = similar.get(key) or (before.similar.get(key, frozenset()) if key not in similar else frozenset())
+                names = similar.get(key) or (
+                    before.similar.get(key, frozenset()) if key not in similar else frozenset()
+                )
                 names = names - {name} if topic_id_or_none is None else names | {name}
                 similar[key] = names or None
         return Topics(before.by_id.changed(by_id), before.id_of.changed(self._ids), before.similar.changed(similar))

@@ -43,7 +43,14 @@ from ottla.metadata.view import (
 )
 from ottla.records.cluster_metadata import RegisterBrokerRecord
 
-__all__ = ["BrokerConfigPublisher", "DataPlanePublisher", "LocalBroker", "broker_view", "offline_replicas", "partition_view"]
+__all__ = [
+    "BrokerConfigPublisher",
+    "DataPlanePublisher",
+    "LocalBroker",
+    "broker_view",
+    "offline_replicas",
+    "partition_view",
+]
 
 SettingsOf = Callable[[Image, Mapping[str, str]], TopicSettings]
 
@@ -65,7 +72,9 @@ def offline_replicas(image: Image, partition: Partition) -> tuple[int, ...]:
     return tuple(replica for replica in partition[REPLICAS] if not image.alive(replica))
 
 
-def partition_view(image: Image, index: int, partition: Partition, offline: tuple[int, ...] | None = None) -> PartitionView:
+def partition_view(
+    image: Image, index: int, partition: Partition, offline: tuple[int, ...] | None = None
+) -> PartitionView:
     """How Metadata shows the partition."""
     return (
         index,
@@ -119,9 +128,7 @@ def view_delta(delta: Delta, image: Image, local: LocalBroker, settings_of: Sett
     )
 
 
-def _changed_topics(
-    delta: Delta, image: Image, settings_of: SettingsOf, all_settings: bool
-) -> Iterable[TopicView]:
+def _changed_topics(delta: Delta, image: Image, settings_of: SettingsOf, all_settings: bool) -> Iterable[TopicView]:
     offline: dict[tuple[int, ...], tuple[int, ...]] = {}
     for topic_id, change in delta.topics.items():
         topic = image.topics.by_id[topic_id]
@@ -226,7 +233,9 @@ class DataPlanePublisher:
 class BrokerConfigPublisher:
     """Tells whoever holds broker settings when their dynamic layers changed."""
 
-    def __init__(self, layers: Callable[[Image], BrokerConfig], changed: Callable[[BrokerConfig], None], broker_id: int) -> None:
+    def __init__(
+        self, layers: Callable[[Image], BrokerConfig], changed: Callable[[BrokerConfig], None], broker_id: int
+    ) -> None:
         self._layers = layers
         self._changed = changed
         self._resources = frozenset({(RESOURCE_BROKER, ""), (RESOURCE_BROKER, str(broker_id))})

@@ -120,7 +120,9 @@ def high_watermark(durable_ends: Iterable[int]) -> int:
 class RaftCore:
     """One node of the quorum. Pure."""
 
-    def __init__(self, local: Voter, quorum: QuorumView, stored: ElectionState | None, end_offset: int, last_epoch: int) -> None:
+    def __init__(
+        self, local: Voter, quorum: QuorumView, stored: ElectionState | None, end_offset: int, last_epoch: int
+    ) -> None:
         """``end_offset`` and ``last_epoch`` are those of the log, all of it durable."""
         if not quorum.voters.is_only(local.key):
             raise UnsupportedQuorumError(

@@ -18,7 +18,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, final
 
-__all__ = ["Batch", "LogFailedError", "LogRecord", "PendingAppend", "RaftLog", "SnapshotFile", "SnapshotId", "SnapshotNotFoundError"]
+__all__ = [
+    "Batch",
+    "LogFailedError",
+    "LogRecord",
+    "PendingAppend",
+    "RaftLog",
+    "SnapshotFile",
+    "SnapshotId",
+    "SnapshotNotFoundError",
+]
 
 
 class SnapshotId(NamedTuple):

@@ -50,7 +50,9 @@ class VoterSet:
     __slots__ = ("_voters",)
 
     def __init__(self, voters: Iterable[Voter]) -> None:
-        self._voters: Mapping[int, Voter] = {v.key.node_id: v for v in sorted(voters, key=lambda voter: voter.key.node_id)}
+        self._voters: Mapping[int, Voter] = {
+            v.key.node_id: v for v in sorted(voters, key=lambda voter: voter.key.node_id)
+        }
 
     def __len__(self) -> int:
         return len(self._voters)
