@@ -1,7 +1,7 @@
 """The services a handler may use: one plain object, made by the composition root, with a seam wherever I/O begins.
 
-Prior art: the two dozen constructor arguments of Kafka's ``KafkaApis``. Ours is one frozen dataclass of narrow Protocols, so
-that every handler is tested on parts in memory.
+Prior art: the two dozen constructor arguments of Kafka's ``KafkaApis``. Ours is one frozen dataclass of narrow
+Protocols, so that every handler is tested on parts in memory.
 """
 
 from __future__ import annotations

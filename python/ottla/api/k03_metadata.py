@@ -1,10 +1,10 @@
 """Metadata (3), v0-13: topics, partitions, leaders; and the creation of topics that do not exist yet.
 
-The data plane answers from its view. Here comes what names an unknown topic that may be created: it is created, and the answer waits,
-bounded, until it is led; Kafka answers UNKNOWN_TOPIC_OR_PARTITION the first time and lets the client ask again. The rest of the
-answer is Kafka's: v0 empty and v1+ null topics mean all, hidden without Describe; v10-11 take no ids; v12+ ids win over names;
-v0 leaves out replicas that are not alive; before v6 a leader without this listener is LEADER_NOT_AVAILABLE. An all-topics request
-and one without Create never create.
+The data plane answers from its view. Here comes what names an unknown topic that may be created: it is created, and the
+answer waits, bounded, until it is led; Kafka answers UNKNOWN_TOPIC_OR_PARTITION the first time and lets the client ask
+again. The rest of the answer is Kafka's: v0 empty and v1+ null topics mean all, hidden without Describe; v10-11 take no
+ids; v12+ ids win over names; v0 leaves out replicas that are not alive; before v6 a leader without this listener is
+LEADER_NOT_AVAILABLE. An all-topics request and one without Create never create.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """CreateTopics (19), v2-7: create topics, and answer when they can be used.
 
-Whole request refused: too many partitions or records (POLICY_VIOLATION), no time (REQUEST_TIMED_OUT); then every topic has that
-error. Per topic: duplicate names and ``__cluster_metadata`` are INVALID_REQUEST, no Create on the cluster or the topic is
-TOPIC_AUTHORIZATION_FAILED; the rest is decided by ``controller.topics``. Configs are shown to those with DescribeConfigs.
+Whole request refused: too many partitions or records (POLICY_VIOLATION), no time (REQUEST_TIMED_OUT); then every topic
+has that error. Per topic: duplicate names and ``__cluster_metadata`` are INVALID_REQUEST, no Create on the cluster or
+the topic is TOPIC_AUTHORIZATION_FAILED; the rest is decided by ``controller.topics``. Configs are shown to those with
+DescribeConfigs.
 """
 
 from __future__ import annotations

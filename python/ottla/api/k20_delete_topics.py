@@ -1,9 +1,9 @@
 """DeleteTopics (20), v1-6: delete topics by name or, from v6 on, by id.
 
-Refused: deletion disabled (TOPIC_DELETION_DISABLED, before v3 INVALID_REQUEST), no time (REQUEST_TIMED_OUT): all topics. Per topic:
-neither or both of name and id, duplicates: INVALID_REQUEST; unknown: UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID; without Delete
-TOPIC_AUTHORIZATION_FAILED, which comes before existence where Describe is missing, too. Kafka shuffles the results; ours come in the
-order of the request, which tells as little.
+Refused: deletion disabled (TOPIC_DELETION_DISABLED, before v3 INVALID_REQUEST), no time (REQUEST_TIMED_OUT): all
+topics. Per topic: neither or both of name and id, duplicates: INVALID_REQUEST; unknown: UNKNOWN_TOPIC_OR_PARTITION,
+UNKNOWN_TOPIC_ID; without Delete TOPIC_AUTHORIZATION_FAILED, which comes before existence where Describe is missing,
+too. Kafka shuffles the results; ours come in the order of the request, which tells as little.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """InitProducerId (22), v0-5: a producer id and epoch for an idempotent producer.
 
-An idempotent producer gets a new id with epoch 0 each time, whatever id it names. A transactional id is answered NOT_COORDINATOR, as
-Kafka answers when the partition of ``__transaction_state`` is not here: this broker coordinates no transactions, and does not
-advertise the APIs that would.
+An idempotent producer gets a new id with epoch 0 each time, whatever id it names. A transactional id is answered
+NOT_COORDINATOR, as Kafka answers when the partition of ``__transaction_state`` is not here: this broker coordinates no
+transactions, and does not advertise the APIs that would.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """DescribeLogDirs (35), v1-5: the log directories of this broker, what is in them and how large it is.
 
-Needs Describe on the cluster; else CLUSTER_AUTHORIZATION_FAILED at the top (v3+) and nothing else. Null topics are all of them. A
-directory that failed is listed with KAFKA_STORAGE_ERROR.
+Needs Describe on the cluster; else CLUSTER_AUTHORIZATION_FAILED at the top (v3+) and nothing else. Null topics are all
+of them. A directory that failed is listed with KAFKA_STORAGE_ERROR.
 """
 
 from __future__ import annotations

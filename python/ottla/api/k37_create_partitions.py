@@ -1,6 +1,7 @@
 """CreatePartitions (37), v0-3: give topics more partitions, and answer when they can be used.
 
-Per topic: duplicates INVALID_REQUEST, no Alter TOPIC_AUTHORIZATION_FAILED, the rest is decided by ``controller.topics``.
+Per topic: duplicates INVALID_REQUEST, no Alter TOPIC_AUTHORIZATION_FAILED, the rest is decided by
+``controller.topics``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """DescribeCluster (60), v0-2: the brokers and the id of the cluster.
 
-Anybody may ask; the authorised operations need Describe on the cluster, else 0. Endpoint type 2 (controllers) is refused on a broker's
-listener with MISMATCHED_ENDPOINT_TYPE, any other with UNSUPPORTED_ENDPOINT_TYPE (KIP-919). The controller id is that of a broker, as
-clients expect to reach it.
+Anybody may ask; the authorised operations need Describe on the cluster, else 0. Endpoint type 2 (controllers) is
+refused on a broker's listener with MISMATCHED_ENDPOINT_TYPE, any other with UNSUPPORTED_ENDPOINT_TYPE (KIP-919). The
+controller id is that of a broker, as clients expect to reach it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ async def describe_cluster(
     if request.endpoint_type == CONTROLLERS:
         return DescribeClusterResponse(
             error_code=ErrorCode.MISMATCHED_ENDPOINT_TYPE,
-            error_message="The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER",
+            error_message="The request was sent to an endpoint of type BROKER, "
+            "but we wanted an endpoint of type CONTROLLER",
         )
     if request.endpoint_type != BROKERS:
         return DescribeClusterResponse(

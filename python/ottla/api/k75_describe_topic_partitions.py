@@ -1,8 +1,9 @@
-"""DescribeTopicPartitions (75), v0: topics and their partitions page by page, with the replicas that may yet lead (KIP-966).
+"""DescribeTopicPartitions (75), v0: topics and their partitions page by page, with the replicas that may yet lead
+(KIP-966).
 
-Topics in the order of their names, from the cursor on; at most min(asked, max.request.partition.size.limit) partitions, at least one;
-the next cursor names where the next page begins. No topics means all. Without Describe: TOPIC_AUTHORIZATION_FAILED when named, absent
-when all are asked for.
+Topics in the order of their names, from the cursor on; at most min(asked, max.request.partition.size.limit) partitions,
+at least one; the next cursor names where the next page begins. No topics means all. Without Describe:
+TOPIC_AUTHORIZATION_FAILED when named, absent when all are asked for.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ def _names(request: DescribeTopicPartitionsRequest, image: Image) -> list[str]:
 
 
 def _refused(request: DescribeTopicPartitionsRequest, code: ErrorCode) -> DescribeTopicPartitionsResponse:
-    """The response has no error of its own: each topic carries it (``DescribeTopicPartitionsRequest.getErrorResponse``)."""
+    """The response has no error of its own: each topic carries it
+    (``DescribeTopicPartitionsRequest.getErrorResponse``)."""
     return DescribeTopicPartitionsResponse(
         topics=tuple(DescribeTopicPartitionsResponseTopic(error_code=code, name=topic.name) for topic in request.topics)
     )

@@ -1,7 +1,7 @@
 """Every API that the broker speaks: one row each. ApiVersions derives from it, and nothing else decides what is served.
 
-Prior art: Redpanda's ``kafka/server/handlers/handlers.h``. How to add an API: declare it in ``wire/``, write its handler in
-the file of the same stem here, add a row, a test, and a line in the changelog.
+Prior art: Redpanda's ``kafka/server/handlers/handlers.h``. How to add an API: declare it in ``wire/``, write its
+handler in the file of the same stem here, add a row, a test, and a line in the changelog.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from ottla.api.k75_describe_topic_partitions import describe_topic_partitions
 __all__ = ["TABLE", "Api", "Authorization", "Handler", "Lane", "Side", "by_key"]
 
 Handler: TypeAlias = Callable[[Any, RequestContext, Broker], Awaitable[Any]]
-"""(request, context, broker) to response; both are the dataclasses of ``ottla.wire`` for the row's key. ``throttle_time_ms``
-is left 0: whoever sends the reply patches it, since only the data plane knows the quota."""
+"""(request, context, broker) to response; both are the dataclasses of ``ottla.wire`` for the row's key.
+``throttle_time_ms`` is left 0: whoever sends the reply patches it, since only the data plane knows the quota."""
 
 
 class Side(enum.Enum):

@@ -1,4 +1,5 @@
-"""How long an admin request may take: its own timeout bounds the commit, and what is left of it the waiting until it is served."""
+"""How long an admin request may take: its own timeout bounds the commit, and what is left of it the waiting until it is
+served."""
 
 from __future__ import annotations
 
@@ -17,8 +18,9 @@ T = TypeVar("T")
 
 
 async def within(timeout_ms: int, write: Callable[[], Awaitable[tuple[T, int]]], metadata: MetadataCache) -> T:
-    """The answer of ``write`` once it is committed, and served if that comes within the time, too: what is committed is never
-    answered as if it were not. Raises Refused(REQUEST_TIMED_OUT) without trying when there is no time at all, as Kafka does."""
+    """The answer of ``write`` once it is committed, and served if that comes within the time, too: what is committed is
+    never answered as if it were not. Raises Refused(REQUEST_TIMED_OUT) without trying when there is no time at all, as
+    Kafka does."""
     if timeout_ms <= 0:
         raise Refused(ErrorCode.REQUEST_TIMED_OUT)
     deadline = trio.current_time() + timeout_ms / 1000

@@ -1,10 +1,11 @@
 """The controller at work: takes requests, decides on its own newest image, writes, and answers when that is committed.
 
-Prior art: Kafka's ``QuorumController``: one thread of events, replay at the moment of emit, purgatory until committed. Ours needs no
-thread, since a decision never waits: between reading the image and emitting its records nothing else can run.
+Prior art: Kafka's ``QuorumController``: one thread of events, replay at the moment of emit, purgatory until committed.
+Ours needs no thread, since a decision never waits: between reading the image and emitting its records nothing else can
+run.
 
-Invariants: ``_emit`` is the only place that changes the image, and it does so by replaying the records as everybody else will; records
-are encoded and measured before that; an answer waits for everything it could have seen.
+Invariants: ``_emit`` is the only place that changes the image, and it does so by replaying the records as everybody
+else will; records are encoded and measured before that; an answer waits for everything it could have seen.
 """
 
 from __future__ import annotations
@@ -48,8 +49,9 @@ class MetadataWriter(Protocol):
 
 
 class Controller(Protocol):
-    """What handlers ask of the active controller. Every method returns when its records are committed, with the answer and the offset to
-    wait for; raises Refused when the request as a whole is refused, LogFailedError when the quorum is gone."""
+    """What handlers ask of the active controller. Every method returns when its records are committed, with the answer
+    and the offset to wait for; raises Refused when the request as a whole is refused, LogFailedError when the quorum is
+    gone."""
 
     async def create_topics(
         self, wanted: Sequence[CreatableTopic], describable: frozenset[str], *, validate_only: bool

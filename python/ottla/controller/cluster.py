@@ -1,11 +1,11 @@
 """Brokers and controllers come and go: registration, fencing, controlled shutdown.
 
-Prior art: Kafka's ``ClusterControlManager`` and ``ReplicationControlManager.handleBroker…``. Ours decides from the image alone; who is
-heard from is the caller's to know. In one process broker and controller live and die together, and the lock of the data
-directory says that the former incarnation is dead: so nobody waits for its session to end.
+Prior art: Kafka's ``ClusterControlManager`` and ``ReplicationControlManager.handleBroker…``. Ours decides from the
+image alone; who is heard from is the caller's to know. In one process broker and controller live and die together, and
+the lock of the data directory says that the former incarnation is dead: so nobody waits for its session to end.
 
-Invariants: the epoch of a broker is the offset its registration was decided at; a new incarnation starts fenced; one that did not
-stop cleanly leaves every ISR before it is registered again.
+Invariants: the epoch of a broker is the offset its registration was decided at; a new incarnation starts fenced; one
+that did not stop cleanly leaves every ISR before it is registered again.
 """
 
 from __future__ import annotations

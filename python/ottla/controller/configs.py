@@ -1,7 +1,7 @@
 """What the controller asks of configurations: may a topic have these, what follows from them, which records say so.
 
-Prior art: Kafka's ``ConfigurationControlManager``. The keys, their checks and defaults are those of ``ottla.config``; here they
-meet the image, which holds the dynamic layers.
+Prior art: Kafka's ``ConfigurationControlManager``. The keys, their checks and defaults are those of ``ottla.config``;
+here they meet the image, which holds the dynamic layers.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class BrokerTopicConfigs:
 
 @final
 class DynamicLayers:
-    """The config of this broker under the dynamic layers of an image; the newest is remembered, since parsing it costs more
-    than comparing the layers."""
+    """The config of this broker under the dynamic layers of an image; the newest is remembered, since parsing it costs
+    more than comparing the layers."""
 
     def __init__(self, static: BrokerConfig) -> None:
         self._static = static

@@ -1,7 +1,8 @@
 """A new directory, as Kafka 4.4 formats one for a node that is its own whole quorum: identity and bootstrap snapshot.
 
-Prior art: ``kafka-storage format --standalone`` (``org.apache.kafka.metadata.storage.Formatter``, KIP-853, KIP-1170). It makes two
-files: ``meta.properties`` and the snapshot 0-0 with the voters and the feature levels. Pure: what is written is returned.
+Prior art: ``kafka-storage format --standalone`` (``org.apache.kafka.metadata.storage.Formatter``, KIP-853, KIP-1170).
+It makes two files: ``meta.properties`` and the snapshot 0-0 with the voters and the feature levels. Pure: what is
+written is returned.
 """
 
 from __future__ import annotations

@@ -1,15 +1,18 @@
-"""The metadata side of one node: quorum, controller, loader and snapshots, put together in the order in which they may run.
+"""The metadata side of one node: quorum, controller, loader and snapshots, put together in the order in which they may
+run.
 
-Prior art: Kafka's ``SharedServer`` and ``BrokerLifecycleManager``. Ours has controller and broker in one process: the broker registers
-by a call, its heartbeat is that the process lives, and what is published first already has it unfenced and leading.
+Prior art: Kafka's ``SharedServer`` and ``BrokerLifecycleManager``. Ours has controller and broker in one process: the
+broker registers by a call, its heartbeat is that the process lives, and what is published first already has it unfenced
+and leading.
 
-Life: ``start`` (read, stand for election, register, unfence), ``run`` until cancelled, ``shut_down`` while ``run`` goes on.
+Life: ``start`` (read, stand for election, register, unfence), ``run`` until cancelled, ``shut_down`` while ``run`` goes
+on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, final
 
 import trio
@@ -44,7 +47,7 @@ class MetadataSettings:
     """metadata.log.max.snapshot.interval.ms; 0: no limit"""
     idle_interval_ms: int = 500
     """metadata.max.idle.interval.ms; 0: no NoOp records"""
-    retention: Retention = Retention()
+    retention: Retention = field(default_factory=Retention)
 
 
 @final
@@ -91,7 +94,8 @@ class MetadataNode:
     async def start(self, broker: Registration, controller: ControllerRegistration) -> None:
         """Read everything, lead the quorum, register and unfence. Nothing is committed before ``run``.
 
-        Raises UnsupportedFeatureError, UnsupportedQuorumError, QuorumStateError, LogFailedError, MetadataError, Refused.
+        Raises UnsupportedFeatureError, UnsupportedQuorumError, QuorumStateError, LogFailedError, MetadataError,
+        Refused.
         """
         await self.raft.start(self.loader.load)
         image = self.loader.loaded()

@@ -1,7 +1,8 @@
 """Creating and deleting topics, adding partitions: every check in Kafka's order, with Kafka's words.
 
-Prior art: Kafka's ``ReplicationControlManager.createTopics``, ``createPartitions``, ``deleteTopics``. Ours are functions of an image:
-they emit records and change nothing. What depends on who asks (duplicates, authorisation) is decided in ``ottla.api``.
+Prior art: Kafka's ``ReplicationControlManager.createTopics``, ``createPartitions``, ``deleteTopics``. Ours are
+functions of an image: they emit records and change nothing. What depends on who asks (duplicates, authorisation) is
+decided in ``ottla.api``.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ def create_topics(
     *,
     validate_only: bool,
 ) -> Decision[tuple[CreatableTopicResult, ...]]:
-    """Records for all topics that can be, results for all, in order. Names in ``describable`` get their configs in the answer.
+    """Records for all topics that can be, results for all, in order. Names in ``describable`` get their configs in the
+    answer.
 
     Raises Refused when the request as a whole is too large.
     """
@@ -247,7 +249,8 @@ def usable_brokers(image: Image) -> list[UsableBroker]:
 
 
 def default_directory(broker: RegisterBrokerRecord | None) -> bytes:
-    """Where a new replica on the broker goes: its only directory; unassigned when it has several, which it then reports."""
+    """Where a new replica on the broker goes: its only directory; unassigned when it has several, which it then
+    reports."""
     if broker is None or not broker.log_dirs:
         return DIRECTORY_MIGRATING
     return broker.log_dirs[0] if len(broker.log_dirs) == 1 else DIRECTORY_UNASSIGNED

@@ -1,10 +1,10 @@
 """What a run of metadata records changes: built record by record on an image, applied at once, asked by publishers.
 
-Prior art: Kafka's ``MetadataDelta`` and its eight parts. Ours is one class with one method per record, the only code that
-changes metadata: at the moment the controller emits, when the log is replayed, when a snapshot is read.
+Prior art: Kafka's ``MetadataDelta`` and its eight parts. Ours is one class with one method per record, the only code
+that changes metadata: at the moment the controller emits, when the log is replayed, when a snapshot is read.
 
-Invariants: the image below is never changed; a topic's partitions are copied once per delta, when first touched; an impossible
-record (an unknown topic, a gap between partitions) raises MetadataError, because going on would serve a lie.
+Invariants: the image below is never changed; a topic's partitions are copied once per delta, when first touched; an
+impossible record (an unknown topic, a gap between partitions) raises MetadataError, because going on would serve a lie.
 """
 
 from __future__ import annotations

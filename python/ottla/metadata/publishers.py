@@ -1,11 +1,12 @@
-"""From a change of the image to what others must do: the delta of the data plane's view, and the broker's own dynamic config.
+"""From a change of the image to what others must do: the delta of the data plane's view, and the broker's own dynamic
+config.
 
-Prior art: Kafka's ``BrokerMetadataPublisher``, ``ReplicaManager.applyDelta`` and ``DynamicConfigPublisher``. Ours computes plain data; the
-data plane carries it out. ``view_delta`` is pure: a test holds that deltas, applied one after another, give the same view as
-one made from the whole image.
+Prior art: Kafka's ``BrokerMetadataPublisher``, ``ReplicaManager.applyDelta`` and ``DynamicConfigPublisher``. Ours
+computes plain data; the data plane carries it out. ``view_delta`` is pure: a test holds that deltas, applied one after
+another, give the same view as one made from the whole image.
 
-Invariants: a topic appears once in a delta; settings are sent when they are new or their text changed; a change of broker defaults
-sends the settings of every topic again.
+Invariants: a topic appears once in a delta; settings are sent when they are new or their text changed; a change of
+broker defaults sends the settings of every topic again.
 """
 
 from __future__ import annotations
@@ -60,8 +61,8 @@ class LocalBroker:
     """What a view depends on beside the image: which broker it is for."""
 
     def __init__(self, broker_id: int, advertised_listeners: frozenset[str], kraft_version: int) -> None:
-        """``advertised_listeners``: those with an address of their own to tell; of the others clients are told the address they
-        connected by."""
+        """``advertised_listeners``: those with an address of their own to tell; of the others clients are told the
+        address they connected by."""
         self.broker_id: Final = broker_id
         self.advertised_listeners: Final = advertised_listeners
         self.kraft_version: Final = kraft_version

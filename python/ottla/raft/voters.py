@@ -1,6 +1,7 @@
 """Who votes: voter ids with their directories and endpoints, as the control records of the log carry them (KIP-853).
 
-Prior art: Kafka's ``VoterSet`` and ``ReplicaKey``. Invariant: a voter set is never empty once the quorum is known; ids are unique.
+Prior art: Kafka's ``VoterSet`` and ``ReplicaKey``. Invariant: a voter set is never empty once the quorum is known; ids
+are unique.
 """
 
 from __future__ import annotations
