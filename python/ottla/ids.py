@@ -67,7 +67,8 @@ def is_reserved(value: bytes) -> bool:
 
 
 def random_uuid(random_bytes: Callable[[int], bytes]) -> Uuid:
-    """A version 4 uuid from ``random_bytes(16)``, as ``Uuid.randomUuid``: never reserved, and its text never starts with a dash."""
+    """A version 4 uuid from ``random_bytes(16)``, as ``Uuid.randomUuid``: never reserved, and its text never starts
+    with a dash."""
     while True:
         raw = bytearray(random_bytes(UUID_BYTES))
         raw[6] = (raw[6] & 0x0F) | 0x40

@@ -1,11 +1,11 @@
 """Brokers and controllers come and go: registration, fencing, controlled shutdown.
 
-Prior art: Kafka's ``ClusterControlManager`` and ``ReplicationControlManager.handleBroker…``. Ours decides from the image alone; who is
-heard from is the caller's to know. In one process broker and controller live and die together, and the lock of the data
-directory says that the former incarnation is dead: so nobody waits for its session to end.
+Prior art: Kafka's ``ClusterControlManager`` and ``ReplicationControlManager.handleBroker…``. Ours decides from the
+image alone; who is heard from is the caller's to know. In one process broker and controller live and die together, and
+the lock of the data directory says that the former incarnation is dead: so nobody waits for its session to end.
 
-Invariants: the epoch of a broker is the offset its registration was decided at; a new incarnation starts fenced; one that did not
-stop cleanly leaves every ISR before it is registered again.
+Invariants: the epoch of a broker is the offset its registration was decided at; a new incarnation starts fenced; one
+that did not stop cleanly leaves every ISR before it is registered again.
 """
 
 from __future__ import annotations
@@ -17,11 +17,19 @@ from typing import Final, final
 from ottla.controller.configs import effective_min_isr
 from ottla.controller.decision import Decision, Refused
 from ottla.controller.elections import NOBODY, Rules, eligible_leader_replicas_enabled, leader_and_isr_changes
-from ottla.metadata.features import SUPPORTED
 from ottla.controller.topics import active
 from ottla.errors import ErrorCode
 from ottla.ids import NO_LEADER, is_reserved
-from ottla.metadata.image import ELIGIBLE_LEADER_REPLICAS, ISR, LEADER, RESOURCE_BROKER, RESOURCE_TOPIC, Image, Partition
+from ottla.metadata.features import SUPPORTED
+from ottla.metadata.image import (
+    ELIGIBLE_LEADER_REPLICAS,
+    ISR,
+    LEADER,
+    RESOURCE_BROKER,
+    RESOURCE_TOPIC,
+    Image,
+    Partition,
+)
 from ottla.records import cluster_metadata as r
 
 __all__ = [

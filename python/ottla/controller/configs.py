@@ -1,7 +1,7 @@
 """What the controller asks of configurations: may a topic have these, what follows from them, which records say so.
 
-Prior art: Kafka's ``ConfigurationControlManager``. The keys, their checks and defaults are those of ``ottla.config``; here they
-meet the image, which holds the dynamic layers.
+Prior art: Kafka's ``ConfigurationControlManager``. The keys, their checks and defaults are those of ``ottla.config``;
+here they meet the image, which holds the dynamic layers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ottla.config.values import BrokerConfig
 from ottla.metadata.image import RESOURCE_BROKER, RESOURCE_TOPIC, Image
 from ottla.records.cluster_metadata import ConfigRecord
 
-__all__ = ["BrokerTopicConfigs", "TopicConfigs", "effective_min_isr", "DynamicLayers", "topic_config_records"]
+__all__ = ["BrokerTopicConfigs", "DynamicLayers", "TopicConfigs", "effective_min_isr", "topic_config_records"]
 
 MIN_IN_SYNC_REPLICAS = "min.insync.replicas"
 UNCLEAN_LEADER_ELECTION = "unclean.leader.election.enable"
@@ -58,8 +58,8 @@ class BrokerTopicConfigs:
 
 @final
 class DynamicLayers:
-    """The config of this broker under the dynamic layers of an image; the newest is remembered, since parsing it costs more
-    than comparing the layers."""
+    """The config of this broker under the dynamic layers of an image; the newest is remembered, since parsing it costs
+    more than comparing the layers."""
 
     def __init__(self, static: BrokerConfig) -> None:
         self._static = static

@@ -1,6 +1,7 @@
 """What a decider returns: the records to write and the answer to give once they are committed.
 
-Prior art: Kafka's ``ControllerResult`` and ``ApiError``. Invariant: a decider changes nothing; it reads an image and emits.
+Prior art: Kafka's ``ControllerResult`` and ``ApiError``. Invariant: a decider changes nothing; it reads an image and
+emits.
 """
 
 from __future__ import annotations

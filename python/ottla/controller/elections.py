@@ -1,10 +1,10 @@
 """Who leads a partition when brokers come and go, and what its ISR becomes.
 
-Prior art: Kafka's ``PartitionChangeBuilder`` and ``ReplicationControlManager.generateLeaderAndIsrUpdates`` (KIP-631, KIP-966).
-Ours is one function of a partition, the ISR that is wanted, and who may lead.
+Prior art: Kafka's ``PartitionChangeBuilder`` and ``ReplicationControlManager.generateLeaderAndIsrUpdates`` (KIP-631,
+KIP-966). Ours is one function of a partition, the ISR that is wanted, and who may lead.
 
-Invariants: the present leader stays while it is acceptable; without eligible leader replicas an ISR never becomes empty; an
-unclean leader is alone in the ISR and recovering; no record when nothing changes.
+Invariants: the present leader stays while it is acceptable; without eligible leader replicas an ISR never becomes
+empty; an unclean leader is alone in the ISR and recovering; no record when nothing changes.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, final
 
-from ottla.metadata.features import ELIGIBLE_LEADER_REPLICAS as ELR_FEATURE
 from ottla.ids import NO_LEADER
+from ottla.metadata.features import ELIGIBLE_LEADER_REPLICAS as ELR_FEATURE
 from ottla.metadata.image import ELIGIBLE_LEADER_REPLICAS as ELR
 from ottla.metadata.image import (
     ISR,
@@ -113,8 +113,8 @@ def leader_and_isr_changes(
     concerns: Callable[[Partition], bool],
     leaving: int = NOBODY,
 ) -> Iterator[PartitionChangeRecord]:
-    """A record for each partition that ``concerns`` picks and that changes when ``leaving`` is no longer in any ISR. Lazy, topic by
-    topic in the order of names, so that a long run can be cut into slices."""
+    """A record for each partition that ``concerns`` picks and that changes when ``leaving`` is no longer in any ISR.
+    Lazy, topic by topic in the order of names, so that a long run can be cut into slices."""
     for name in sorted(image.topics.id_of):
         topic = image.topics.by_id[image.topics.id_of[name]]
         rules = rules_of(name)

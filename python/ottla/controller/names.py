@@ -20,16 +20,18 @@ def invalid_name(name: str) -> str | None:
     if name in (".", ".."):
         return f"Topic name is invalid: '{name}' is not allowed"
     if len(name) > NAME_CHARACTERS_MAX:
-        return f"Topic name is invalid: the length of '{name}' is longer than the max allowed length {NAME_CHARACTERS_MAX}"
-    if _LEGAL.fullmatch(name) is None:
         return (
-            f"Topic name is invalid: '{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'"
+            f"Topic name is invalid: the length of '{name}' is longer than the max allowed length {NAME_CHARACTERS_MAX}"
         )
+    if _LEGAL.fullmatch(name) is None:
+        legal = "ASCII alphanumerics, '.', '_' and '-'"
+        return f"Topic name is invalid: '{name}' contains one or more characters other than {legal}"
     return None
 
 
 def collision(topics: Topics, name: str) -> str | None:
-    """An existing topic that differs from ``name`` only in dots against underscores, so that their metrics would be one."""
+    """An existing topic that differs from ``name`` only in dots against underscores, so that their metrics would be
+    one."""
     if "." not in name and "_" not in name:
         return None
     others = topics.similar.get(name.replace(".", "_"), frozenset()) - {name}

@@ -1,8 +1,8 @@
 """Which brokers get the replicas of new partitions.
 
-Prior art: Kafka's ``StripedReplicaPlacer``. Ours keeps its goals: partitions spread over racks, then over the brokers of a
-rack; the first replica moves round so that leaders spread; a fenced broker is taken only when the unfenced ones of its rack
-are used up, and never as the first. Pure: the random start is an argument.
+Prior art: Kafka's ``StripedReplicaPlacer``. Ours keeps its goals: partitions spread over racks, then over the brokers
+of a rack; the first replica moves round so that leaders spread; a fenced broker is taken only when the unfenced ones of
+its rack are used up, and never as the first. Pure: the random start is an argument.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Producer ids: blocks of a thousand from the metadata log, handed out one by one.
 
-Prior art: Kafka's ``ProducerIdControlManager`` (KIP-730) and ``RPCProducerIdManager``, which fetches the next block at nine tenths of
-the one in use. Ours fetches it when the block is used up: the log is in this process, and one append in a thousand is not felt.
-Invariant: an id is handed out only after the record that claims its block is committed; no id is handed out twice.
+Prior art: Kafka's ``ProducerIdControlManager`` (KIP-730) and ``RPCProducerIdManager``, which fetches the next block at
+nine tenths of the one in use. Ours fetches it when the block is used up: the log is in this process, and one append in
+a thousand is not felt. Invariant: an id is handed out only after the record that claims its block is committed; no id
+is handed out twice.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Creating and deleting topics, adding partitions: every check in Kafka's order, with Kafka's words.
 
-Prior art: Kafka's ``ReplicationControlManager.createTopics``, ``createPartitions``, ``deleteTopics``. Ours are functions of an image:
-they emit records and change nothing. What depends on who asks (duplicates, authorisation) is decided in ``ottla.api``.
+Prior art: Kafka's ``ReplicationControlManager.createTopics``, ``createPartitions``, ``deleteTopics``. Ours are
+functions of an image: they emit records and change nothing. What depends on who asks (duplicates, authorisation) is
+decided in ``ottla.api``.
 """
 
 from __future__ import annotations
@@ -50,9 +51,15 @@ class TopicTools:
 
 
 def create_topics(
-    image: Image, topics: Sequence[CreatableTopic], describable: frozenset[str], tools: TopicTools, *, validate_only: bool
+    image: Image,
+    topics: Sequence[CreatableTopic],
+    describable: frozenset[str],
+    tools: TopicTools,
+    *,
+    validate_only: bool,
 ) -> Decision[tuple[CreatableTopicResult, ...]]:
-    """Records for all topics that can be, results for all, in order. Names in ``describable`` get their configs in the answer.
+    """Records for all topics that can be, results for all, in order. Names in ``describable`` get their configs in the
+    answer.
 
     Raises Refused when the request as a whole is too large.
     """
@@ -138,9 +145,7 @@ def _assign(image: Image, topic: CreatableTopic, tools: TopicTools) -> list[tupl
             "Replication factor must be larger than 0, or -1 to use the default value.",
         )
     if topic.num_partitions < USE_DEFAULT or topic.num_partitions == 0:
-        raise Refused(
-            ErrorCode.INVALID_PARTITIONS, "Number of partitions was set to an invalid non-positive value."
-        )
+        raise Refused(ErrorCode.INVALID_PARTITIONS, "Number of partitions was set to an invalid non-positive value.")
     defaults = tools.defaults
     count = defaults.num_partitions if topic.num_partitions == USE_DEFAULT else topic.num_partitions
     factor = defaults.replication_factor if topic.replication_factor == USE_DEFAULT else topic.replication_factor
@@ -198,9 +203,7 @@ def _check_manual_assignment(image: Image, replicas: Sequence[int], factor: int 
                 f"{prefix} broker {broker_id}, but no such broker is registered.",
             )
         if broker_id == previous:
-            raise Refused(
-                ErrorCode.INVALID_REPLICA_ASSIGNMENT, f"{prefix} the broker {broker_id} more than once."
-            )
+            raise Refused(ErrorCode.INVALID_REPLICA_ASSIGNMENT, f"{prefix} the broker {broker_id} more than once.")
         previous = broker_id
     if factor is not None and len(replicas) != factor:
         raise Refused(
@@ -246,7 +249,8 @@ def usable_brokers(image: Image) -> list[UsableBroker]:
 
 
 def default_directory(broker: RegisterBrokerRecord | None) -> bytes:
-    """Where a new replica on the broker goes: its only directory; unassigned when it has several, which it then reports."""
+    """Where a new replica on the broker goes: its only directory; unassigned when it has several, which it then
+    reports."""
     if broker is None or not broker.log_dirs:
         return DIRECTORY_MIGRATING
     return broker.log_dirs[0] if len(broker.log_dirs) == 1 else DIRECTORY_UNASSIGNED
@@ -310,9 +314,7 @@ def create_partitions(
             if len(records) + len(created) > RECORDS_PER_USER_OPERATION_MAX:
                 raise Refused(ErrorCode.POLICY_VIOLATION, TOO_MANY_RECORDS)
             records += created
-        results.append(
-            CreatePartitionsTopicResult(name=topic.name, error_code=error.code, error_message=error.message)
-        )
+        results.append(CreatePartitionsTopicResult(name=topic.name, error_code=error.code, error_message=error.message))
     return Decision([] if validate_only else records, tuple(results))
 
 
@@ -323,9 +325,7 @@ def _refuse_too_many_additional(image: Image, topics: Iterable[CreatePartitionsT
         if existing is not None and topic.count >= 0:
             total += max(0, topic.count - len(existing.partitions))
     if total > PARTITIONS_PER_REQUEST_MAX:
-        raise Refused(
-            ErrorCode.POLICY_VIOLATION, "Excessively large number of additional partitions per request."
-        )
+        raise Refused(ErrorCode.POLICY_VIOLATION, "Excessively large number of additional partitions per request.")
 
 
 def _create_partitions(image: Image, topic: CreatePartitionsTopic, tools: TopicTools) -> list[PartitionRecord]:

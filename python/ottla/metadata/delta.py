@@ -1,10 +1,10 @@
 """What a run of metadata records changes: built record by record on an image, applied at once, asked by publishers.
 
-Prior art: Kafka's ``MetadataDelta`` and its eight parts. Ours is one class with one method per record, the only code that
-changes metadata: at the moment the controller emits, when the log is replayed, when a snapshot is read.
+Prior art: Kafka's ``MetadataDelta`` and its eight parts. Ours is one class with one method per record, the only code
+that changes metadata: at the moment the controller emits, when the log is replayed, when a snapshot is read.
 
-Invariants: the image below is never changed; a topic's partitions are copied once per delta, when first touched; an impossible
-record (an unknown topic, a gap between partitions) raises MetadataError, because going on would serve a lie.
+Invariants: the image below is never changed; a topic's partitions are copied once per delta, when first touched; an
+impossible record (an unknown topic, a gap between partitions) raises MetadataError, because going on would serve a lie.
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ class TopicDelta:
         try:
             return Topic(self.topic_id, self.name, tuple([partitions[index] for index in range(len(partitions))]))
         except KeyError as error:
-            raise MetadataError(f"topic {self.name} has {len(partitions)} partitions but none numbered {error}") from None
+            raise MetadataError(
+                f"topic {self.name} has {len(partitions)} partitions but none numbered {error}"
+            ) from None
 
 
 @final
@@ -145,7 +147,9 @@ class Delta:
         for name, topic_id_or_none in self._ids.items():
             if "." in name or "_" in name:
                 key = name.replace(".", "_")
-                names = similar.get(key) or (before.similar.get(key, frozenset()) if key not in similar else frozenset())
+                names = similar.get(key) or (
+                    before.similar.get(key, frozenset()) if key not in similar else frozenset()
+                )
                 names = names - {name} if topic_id_or_none is None else names | {name}
                 similar[key] = names or None
         return Topics(before.by_id.changed(by_id), before.id_of.changed(self._ids), before.similar.changed(similar))

@@ -1,7 +1,7 @@
 """The feature levels this release knows, those a new cluster begins with, and the record versions that they decide.
 
-Prior art: Kafka's ``Feature``, ``MetadataVersion`` and ``Formatter``. Invariant: a level above what is listed here is refused at
-start, because its records could mean something we do not know.
+Prior art: Kafka's ``Feature``, ``MetadataVersion`` and ``Formatter``. Invariant: a level above what is listed here is
+refused at start, because its records could mean something we do not know.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """What the cluster is at one offset of the metadata log: an immutable value that shares structure with the one before.
 
-Prior art: Kafka's ``org.apache.kafka.image``. Ours differs in that one class of image serves the broker and the controller:
-the broker's is at the committed offset, the controller's at the last record it emitted.
+Prior art: Kafka's ``org.apache.kafka.image``. Ours differs in that one class of image serves the broker and the
+controller: the broker's is at the committed offset, the controller's at the last record it emitted.
 
 Invariants: nothing with one entry per partition of the cluster is ever copied or swapped whole (two levels: bucket of
-topics, then the partitions of one topic). A partition is a plain tuple of scalars and tuples of scalars, which the garbage
-collector stops tracking. Partition ids of a topic count from 0 without a gap.
+topics, then the partitions of one topic). A partition is a plain tuple of scalars and tuples of scalars, which the
+garbage collector stops tracking. Partition ids of a topic count from 0 without a gap.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
-"""From committed records to images: replays, coalesces what one wake brings, publishes, and knows what the data plane has done.
+"""From committed records to images: replays, coalesces what one wake brings, publishes, and knows what the data plane
+has done.
 
-Prior art: Kafka's ``MetadataLoader`` and ``MetadataBatchLoader``. Ours publishes one delta for everything that was committed since the
-last wake, and lets the data plane work on several at a time; ``wait_served`` tells when one is done.
+Prior art: Kafka's ``MetadataLoader`` and ``MetadataBatchLoader``. Ours publishes one delta for everything that was
+committed since the last wake, and lets the data plane work on several at a time; ``wait_served`` tells when one is
+done.
 
-Invariants: images are published in the order of their offsets; records between Begin and End of a metadata transaction take effect
-together or not at all; replay gives way to other tasks every few milliseconds.
+Invariants: images are published in the order of their offsets; records between Begin and End of a metadata transaction
+take effect together or not at all; replay gives way to other tasks every few milliseconds.
 """
 
 from __future__ import annotations
@@ -32,8 +34,8 @@ class Publisher(Protocol):
     """Somebody who follows the metadata."""
 
     def publish(self, delta: Delta, image: Image) -> PendingView | None:
-        """``image`` is now in force; ``delta`` leads to it from ``delta.before``. Returns at once; what is given back is awaited
-        before the records count as served."""
+        """``image`` is now in force; ``delta`` leads to it from ``delta.before``. Returns at once; what is given back
+        is awaited before the records count as served."""
 
 
 @final
@@ -104,12 +106,13 @@ class Loader:
         self._provenance = Provenance(batch.end_offset - 1, batch.epoch, batch.timestamp_ms)
 
     def loaded(self) -> Image:
-        """The image of all that was in the log. The controller goes on from it; publishers get it with the first news, so that a
-        partition is told once that it leads, not once for each step of the start."""
+        """The image of all that was in the log. The controller goes on from it; publishers get it with the first news,
+        so that a partition is told once that it leads, not once for each step of the start."""
         return self._start.apply(self._provenance)
 
     async def run(self, publish_from: int) -> None:
-        """Publish what is committed, until cancelled; nothing until ``publish_from`` is. Raises LogFailedError, MetadataError."""
+        """Publish what is committed, until cancelled; nothing until ``publish_from`` is. Raises LogFailedError,
+        MetadataError."""
         self._started = True
         delta: Delta | None = self._start
         async with trio.open_nursery() as nursery:

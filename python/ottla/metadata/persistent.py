@@ -1,9 +1,9 @@
 """A map whose changed copy shares all that did not change.
 
-Prior art: Kafka's images use the HAMT of pcollections. Ours is two levels of plain dicts: a tuple of buckets chosen by hash.
-A change copies the tuple of 512 pointers and the buckets it touches; the buckets of a map with 200,000 keys hold some four
-hundred each. Built for the metadata image: read often, changed in batches, iterated seldom.
-Invariant: no bucket is changed after the map that holds it was made.
+Prior art: Kafka's images use the HAMT of pcollections. Ours is two levels of plain dicts: a tuple of buckets chosen by
+hash. A change copies the tuple of 512 pointers and the buckets it touches; the buckets of a map with 200,000 keys hold
+some four hundred each. Built for the metadata image: read often, changed in batches, iterated seldom. Invariant: no
+bucket is changed after the map that holds it was made.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
-"""From a change of the image to what others must do: the delta of the data plane's view, and the broker's own dynamic config.
+"""From a change of the image to what others must do: the delta of the data plane's view, and the broker's own dynamic
+config.
 
-Prior art: Kafka's ``BrokerMetadataPublisher``, ``ReplicaManager.applyDelta`` and ``DynamicConfigPublisher``. Ours computes plain data; the
-data plane carries it out. ``view_delta`` is pure: a test holds that deltas, applied one after another, give the same view as
-one made from the whole image.
+Prior art: Kafka's ``BrokerMetadataPublisher``, ``ReplicaManager.applyDelta`` and ``DynamicConfigPublisher``. Ours
+computes plain data; the data plane carries it out. ``view_delta`` is pure: a test holds that deltas, applied one after
+another, give the same view as one made from the whole image.
 
-Invariants: a topic appears once in a delta; settings are sent when they are new or their text changed; a change of broker defaults
-sends the settings of every topic again.
+Invariants: a topic appears once in a delta; settings are sent when they are new or their text changed; a change of
+broker defaults sends the settings of every topic again.
 """
 
 from __future__ import annotations
@@ -43,7 +44,14 @@ from ottla.metadata.view import (
 )
 from ottla.records.cluster_metadata import RegisterBrokerRecord
 
-__all__ = ["BrokerConfigPublisher", "DataPlanePublisher", "LocalBroker", "broker_view", "offline_replicas", "partition_view"]
+__all__ = [
+    "BrokerConfigPublisher",
+    "DataPlanePublisher",
+    "LocalBroker",
+    "broker_view",
+    "offline_replicas",
+    "partition_view",
+]
 
 SettingsOf = Callable[[Image, Mapping[str, str]], TopicSettings]
 
@@ -53,8 +61,8 @@ class LocalBroker:
     """What a view depends on beside the image: which broker it is for."""
 
     def __init__(self, broker_id: int, advertised_listeners: frozenset[str], kraft_version: int) -> None:
-        """``advertised_listeners``: those with an address of their own to tell; of the others clients are told the address they
-        connected by."""
+        """``advertised_listeners``: those with an address of their own to tell; of the others clients are told the
+        address they connected by."""
         self.broker_id: Final = broker_id
         self.advertised_listeners: Final = advertised_listeners
         self.kraft_version: Final = kraft_version
@@ -65,7 +73,9 @@ def offline_replicas(image: Image, partition: Partition) -> tuple[int, ...]:
     return tuple(replica for replica in partition[REPLICAS] if not image.alive(replica))
 
 
-def partition_view(image: Image, index: int, partition: Partition, offline: tuple[int, ...] | None = None) -> PartitionView:
+def partition_view(
+    image: Image, index: int, partition: Partition, offline: tuple[int, ...] | None = None
+) -> PartitionView:
     """How Metadata shows the partition."""
     return (
         index,
@@ -119,9 +129,7 @@ def view_delta(delta: Delta, image: Image, local: LocalBroker, settings_of: Sett
     )
 
 
-def _changed_topics(
-    delta: Delta, image: Image, settings_of: SettingsOf, all_settings: bool
-) -> Iterable[TopicView]:
+def _changed_topics(delta: Delta, image: Image, settings_of: SettingsOf, all_settings: bool) -> Iterable[TopicView]:
     offline: dict[tuple[int, ...], tuple[int, ...]] = {}
     for topic_id, change in delta.topics.items():
         topic = image.topics.by_id[topic_id]
@@ -226,7 +234,9 @@ class DataPlanePublisher:
 class BrokerConfigPublisher:
     """Tells whoever holds broker settings when their dynamic layers changed."""
 
-    def __init__(self, layers: Callable[[Image], BrokerConfig], changed: Callable[[BrokerConfig], None], broker_id: int) -> None:
+    def __init__(
+        self, layers: Callable[[Image], BrokerConfig], changed: Callable[[BrokerConfig], None], broker_id: int
+    ) -> None:
         self._layers = layers
         self._changed = changed
         self._resources = frozenset({(RESOURCE_BROKER, ""), (RESOURCE_BROKER, str(broker_id))})

@@ -1,8 +1,8 @@
 """An image as the records that make it: what a snapshot holds, in Kafka's order.
 
-Prior art: ``MetadataImage.write``: features (metadata.version first), brokers, controllers, topics with their partitions, configs,
-client quotas, producer ids, ACLs, SCRAM credentials, delegation tokens. Ours sorts within each, so that the same image is the
-same bytes. Lazy: nothing the size of the cluster is made at once.
+Prior art: ``MetadataImage.write``: features (metadata.version first), brokers, controllers, topics with their
+partitions, configs, client quotas, producer ids, ACLs, SCRAM credentials, delegation tokens. Ours sorts within each, so
+that the same image is the same bytes. Lazy: nothing the size of the cluster is made at once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the data plane must know, as plain data: the delta that goes down after each change of the metadata image.
 
-Prior art: Kafka's ``MetadataDelta`` handed to ``BrokerMetadataPublisher``, which calls the replica manager. Ours is data, so
-that it can cross into Rust, be replayed by a test, and be compared with a view rebuilt from the whole image.
+Prior art: Kafka's ``MetadataDelta`` handed to ``BrokerMetadataPublisher``, which calls the replica manager. Ours is
+data, so that it can cross into Rust, be replayed by a test, and be compared with a view rebuilt from the whole image.
 
 A ``ViewDelta`` is one message: the routing part is installed first, then its commands run, both before any later reply.
 Partitions are plain tuples, because a topic of 5,000 partitions makes 5,000 of them. Topics are keyed by id: a deleted
@@ -36,7 +36,8 @@ PartitionView: TypeAlias = tuple[int, int, int, int, tuple[int, ...], tuple[int,
 @final
 @dataclass(slots=True, frozen=True)
 class Endpoint:
-    """Where clients of one listener reach a broker. ``host`` is empty when the address the client connected by is advertised."""
+    """Where clients of one listener reach a broker. ``host`` is empty when the address the client connected by is
+    advertised."""
 
     listener: str
     host: str
@@ -75,7 +76,8 @@ class TopicView:
 @final
 @dataclass(slots=True, frozen=True)
 class LeadPartition:
-    """Lead this partition under this epoch; create its log if it is not there. Also sent when ISR or epochs change under us."""
+    """Lead this partition under this epoch; create its log if it is not there. Also sent when ISR or epochs change
+    under us."""
 
     topic_id: bytes
     topic: str

@@ -1,11 +1,11 @@
-"""The metadata quorum at work: the only file of this folder that awaits. It loads, stands for election, appends, and tells what
-is committed.
+"""The metadata quorum at work: the only file of this folder that awaits. It loads, stands for election, appends, and
+tells what is committed.
 
-Prior art: Kafka's ``KafkaRaftClient`` and its ``BatchAccumulator``. Ours lets each caller's records be a batch of their own that is
-submitted at once; the disk groups the fsyncs, since many appends may be under way.
+Prior art: Kafka's ``KafkaRaftClient`` and its ``BatchAccumulator``. Ours lets each caller's records be a batch of their
+own that is submitted at once; the disk groups the fsyncs, since many appends may be under way.
 
-Invariants: batches are told in order, each once, only when committed; when the log fails, everybody who waits is told so and nothing
-is accepted any more.
+Invariants: batches are told in order, each once, only when committed; when the log fails, everybody who waits is told
+so and nothing is accepted any more.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Control records of the metadata log: what raft itself keeps there, between the records of the cluster.
 
-Prior art: Kafka's ``ControlRecordUtils``. The key is an int16 version 0 and an int16 type; the value is a message that begins with its
-own version. Types that are not known are passed over, as Kafka does.
+Prior art: Kafka's ``ControlRecordUtils``. The key is an int16 version 0 and an int16 type; the value is a message that
+begins with its own version. Types that are not known are passed over, as Kafka does.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """Who leads the metadata quorum, in which epoch, and how far its log is committed: (input, now) in, outputs out.
 
-Prior art: Kafka's ``QuorumState`` and ``KafkaRaftClient`` (KIP-595, KIP-853), etcd's ``raft.go``. Ours has the rules that a quorum of
-one voter needs, over the states and data types of all: more voters add inputs (votes, fetches, timeouts), not another design.
-A voter set that holds anybody else is refused at start.
+Prior art: Kafka's ``QuorumState`` and ``KafkaRaftClient`` (KIP-595, KIP-853), etcd's ``raft.go``. Ours has the rules
+that a quorum of one voter needs, over the states and data types of all: more voters add inputs (votes, fetches,
+timeouts), not another design. A voter set that holds anybody else is refused at start.
 
-Invariants: an election is stored durably before anything is done in its epoch; the first batch of an epoch is its leader's
-control batch; the high watermark never goes back, and rises above the epoch's start offset before it counts for anything;
-only what is durable counts towards it.
+Invariants: an election is stored durably before anything is done in its epoch; the first batch of an epoch is its
+leader's control batch; the high watermark never goes back, and rises above the epoch's start offset before it counts
+for anything; only what is durable counts towards it.
 """
 
 from __future__ import annotations
@@ -120,7 +120,9 @@ def high_watermark(durable_ends: Iterable[int]) -> int:
 class RaftCore:
     """One node of the quorum. Pure."""
 
-    def __init__(self, local: Voter, quorum: QuorumView, stored: ElectionState | None, end_offset: int, last_epoch: int) -> None:
+    def __init__(
+        self, local: Voter, quorum: QuorumView, stored: ElectionState | None, end_offset: int, last_epoch: int
+    ) -> None:
         """``end_offset`` and ``last_epoch`` are those of the log, all of it durable."""
         if not quorum.voters.is_only(local.key):
             raise UnsupportedQuorumError(
@@ -178,8 +180,8 @@ class RaftCore:
         return start
 
     def _voters_to_write(self) -> VoterSet | None:
-        """With kraft.version 1, the first leader of all puts the voters into the log, and a leader whose endpoints changed
-        puts itself right (``LeaderState.appendStartOfEpochControlRecords``)."""
+        """With kraft.version 1, the first leader of all puts the voters into the log, and a leader whose endpoints
+        changed puts itself right (``LeaderState.appendStartOfEpochControlRecords``)."""
         if self._quorum.kraft_version == 0:
             return None
         ours = VoterSet([self._local])

@@ -1,8 +1,8 @@
 """The seam between the metadata quorum and the disk: one log, its snapshots, and the quorum-state file.
 
-Prior art: Kafka's ``ReplicatedLog``/``KafkaRaftLog``. Ours differs in that an append is submitted at once, in order, and
-only its durability is awaited: the raft core knows base offset and epoch beforehand, several appends are under way, and
-the loop never blocks. The implementation turns (key, value) pairs into a record batch (magic 2, uncompressed) and
+Prior art: Kafka's ``ReplicatedLog``/``KafkaRaftLog``. Ours differs in that an append is submitted at once, in order,
+and only its durability is awaited: the raft core knows base offset and epoch beforehand, several appends are under way,
+and the loop never blocks. The implementation turns (key, value) pairs into a record batch (magic 2, uncompressed) and
 fsyncs before an append completes.
 
 Invariants an implementation keeps:
@@ -18,11 +18,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, final
 
-__all__ = ["Batch", "LogFailedError", "LogRecord", "PendingAppend", "RaftLog", "SnapshotFile", "SnapshotId", "SnapshotNotFoundError"]
+__all__ = [
+    "Batch",
+    "LogFailedError",
+    "LogRecord",
+    "PendingAppend",
+    "RaftLog",
+    "SnapshotFile",
+    "SnapshotId",
+    "SnapshotNotFoundError",
+]
 
 
 class SnapshotId(NamedTuple):
-    """Names a snapshot: it covers the records below ``end_offset``, of which the last has ``epoch``. Ordered as Kafka orders them."""
+    """Names a snapshot: it covers the records below ``end_offset``, of which the last has ``epoch``. Ordered as Kafka
+    orders them."""
 
     end_offset: int
     epoch: int
@@ -104,7 +114,8 @@ class RaftLog(Protocol):
         """The snapshot with the greatest id; the bootstrap snapshot 0-0 counts."""
 
     def append(self, batch: Batch) -> PendingAppend:
-        """Put a batch at the end. ``batch.base_offset`` must be ``end_offset``, ``batch.epoch`` at least ``last_epoch``."""
+        """Put a batch at the end. ``batch.base_offset`` must be ``end_offset``, ``batch.epoch`` at least
+        ``last_epoch``."""
 
     async def read(self, from_offset: int, bytes_max: int) -> Sequence[LogRecord]:
         """Records from ``from_offset`` on (not those before it in the same batch), of at least one batch and about
@@ -119,7 +130,8 @@ class RaftLog(Protocol):
         The iterable may be lazy and is consumed at the pace of the disk. Writing an id that exists changes nothing."""
 
     async def read_snapshot(self, snapshot_id: SnapshotId, from_offset: int, bytes_max: int) -> Sequence[LogRecord]:
-        """As ``read``, inside the snapshot; offsets count from 0 inside the file. SnapshotNotFoundError if there is none."""
+        """As ``read``, inside the snapshot; offsets count from 0 inside the file. SnapshotNotFoundError if there is
+        none."""
 
     async def snapshots(self) -> Sequence[SnapshotFile]:
         """All snapshots, ascending."""

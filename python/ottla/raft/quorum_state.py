@@ -1,7 +1,7 @@
 """The ``quorum-state`` file: which epoch this node is in, for whom it voted, whom it follows.
 
-Prior art: Kafka's ``FileQuorumStateStore`` and ``ElectionState``. The format is Kafka's to the byte: one line of JSON without
-spaces, keys in the order of the schema ``QuorumStateData``, version 1 with kraft.version 1, else version 0.
+Prior art: Kafka's ``FileQuorumStateStore`` and ``ElectionState``. The format is Kafka's to the byte: one line of JSON
+without spaces, keys in the order of the schema ``QuorumStateData``, version 1 with kraft.version 1, else version 0.
 Invariant: what ``encode`` writes ``decode`` reads back; anything else is refused with the file's name in the error.
 """
 

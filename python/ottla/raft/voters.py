@@ -1,6 +1,7 @@
 """Who votes: voter ids with their directories and endpoints, as the control records of the log carry them (KIP-853).
 
-Prior art: Kafka's ``VoterSet`` and ``ReplicaKey``. Invariant: a voter set is never empty once the quorum is known; ids are unique.
+Prior art: Kafka's ``VoterSet`` and ``ReplicaKey``. Invariant: a voter set is never empty once the quorum is known; ids
+are unique.
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ class VoterSet:
     __slots__ = ("_voters",)
 
     def __init__(self, voters: Iterable[Voter]) -> None:
-        self._voters: Mapping[int, Voter] = {v.key.node_id: v for v in sorted(voters, key=lambda voter: voter.key.node_id)}
+        self._voters: Mapping[int, Voter] = {
+            v.key.node_id: v for v in sorted(voters, key=lambda voter: voter.key.node_id)
+        }
 
     def __len__(self) -> int:
         return len(self._voters)
