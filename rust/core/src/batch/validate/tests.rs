@@ -285,7 +285,8 @@ fn listed_record_errors_are_bounded() {
 fn times_lie_within_what_the_topic_takes() {
     let rules = ProduceRules { timestamp_before_max_ms: 1_000, timestamp_after_max_ms: 500, ..rules() };
     let with = |delta| plain(1, &[record(0, delta, &parts(Some(b"k"), b"v"))]);
-    for (delta, fine) in [(0, true), (500, true), (501, false), (-1_000, true), (-1_001, false), (i64::MIN + 1, false)] {
+    for (delta, fine) in [(0, true), (500, true), (501, false), (-1_000, true), (-1_001, false), (i64::MIN + 1, false)]
+    {
         assert_eq!(verdict(&with(delta), 13, &rules).is_ok(), fine, "{delta}");
     }
     let rejected = verdict(&with(501), 13, &rules).unwrap_err();
@@ -461,7 +462,7 @@ fn unbuild(header: &BatchHeader, records: &[u8]) -> Vec<Plain> {
     Records::new(header.record_count, plain)
         .map(|record| {
             let record = record.unwrap();
-            let headers = record.headers.map(|(key, value)| (owned(key), value.map(owned))).collect();
+            let headers = record.headers.into_iter().map(|(key, value)| (owned(key), value.map(owned))).collect();
             let time = header.base_timestamp.0 + record.timestamp_delta - NOW.0;
             (time, record.key.map(owned), record.value.map(owned), headers)
         })
