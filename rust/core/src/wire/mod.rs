@@ -23,6 +23,9 @@ pub mod produce;
 pub mod program;
 pub mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use common::{LeaderIdAndEpoch, NodeEndpoint, TopicRef};
 pub use cursor::{Array, Cursor, Fault, WireError};
 pub use header::{Api, RequestHeader, api_of};
