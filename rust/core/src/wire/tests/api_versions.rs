@@ -1,5 +1,4 @@
 use super::*;
-use crate::error::ErrorCode;
 use crate::wire::api_versions::{
     API, ApiVersionRange, ApiVersionsRequest, ApiVersionsResponse, FeatureRange, encode_response,
     encode_unsupported_version,
@@ -88,7 +87,7 @@ impl Message for Response {
         let supported = vec((text(), i16::from(version < 4)..100, any::<i16>()), 0..3);
         let finalized = vec((text(), any::<i16>(), any::<i16>()), 0..3);
         (
-            (0i16..136).prop_map(|code| ErrorCode::from_code(code).unwrap_or(ErrorCode::None)),
+            any_code(),
             vec(api, 0..5),
             since(version >= 1, any::<i32>(), 0),
             since(version >= 3, supported, Vec::new()),

@@ -1,5 +1,4 @@
 use super::*;
-use crate::error::ErrorCode;
 use crate::ids::{LeaderEpoch, Offset, PartitionIndex};
 use crate::wire::client::Call;
 use crate::wire::client::offset_for_leader_epoch::{OffsetForLeaderEpochResponse, encode_request};
@@ -72,9 +71,9 @@ impl Message for Response {
     const API: &'static Api = API;
 
     fn any(_version: i16) -> BoxedStrategy<Self> {
-        let partition = (any::<(i32, i32, i64)>(), 0i16..136).prop_map(|((index, epoch, end), code)| EndOfEpoch {
+        let partition = (any::<(i32, i32, i64)>(), any_code()).prop_map(|((index, epoch, end), error)| EndOfEpoch {
             index: PartitionIndex(index),
-            error: ErrorCode::from_code(code).unwrap_or(ErrorCode::None),
+            error,
             leader_epoch: LeaderEpoch(epoch),
             end_offset: Offset(end),
         });

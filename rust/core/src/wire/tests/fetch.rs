@@ -1,5 +1,4 @@
 use super::*;
-use crate::error::ErrorCode;
 use crate::ids::{LeaderEpoch, Offset, PartitionIndex, ProducerId};
 use crate::wire::common::LeaderIdAndEpoch;
 use crate::wire::fetch::{
@@ -190,10 +189,6 @@ pub(super) struct Response {
     session_id: i32,
     topics: Vec<(Topic, Vec<Partition>)>,
     endpoints: Vec<Endpoint>,
-}
-
-fn any_code() -> BoxedStrategy<ErrorCode> {
-    (0i16..136).prop_map(|code| ErrorCode::from_code(code).unwrap_or(ErrorCode::None)).boxed()
 }
 
 fn any_fetched(version: i16) -> BoxedStrategy<Partition> {

@@ -1,5 +1,4 @@
 use super::*;
-use crate::error::ErrorCode;
 use crate::ids::{LeaderEpoch, Offset, PartitionIndex, TimestampMs};
 use crate::wire::client::Call;
 use crate::wire::client::list_offsets::{ListOffsetsResponse, encode_request};
@@ -90,10 +89,10 @@ impl Message for Response {
     const API: &'static Api = API;
 
     fn any(version: i16) -> BoxedStrategy<Self> {
-        let partition = (any::<(i32, i64, i64)>(), 0i16..136, since(version >= 4, any::<i32>(), -1)).prop_map(
-            |((index, timestamp, offset), code, epoch)| ListedOffset {
+        let partition = (any::<(i32, i64, i64)>(), any_code(), since(version >= 4, any::<i32>(), -1)).prop_map(
+            |((index, timestamp, offset), error, epoch)| ListedOffset {
                 index: PartitionIndex(index),
-                error: ErrorCode::from_code(code).unwrap_or(ErrorCode::None),
+                error,
                 timestamp: TimestampMs(timestamp),
                 offset: Offset(offset),
                 leader_epoch: LeaderEpoch(epoch),

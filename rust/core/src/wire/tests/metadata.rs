@@ -1,5 +1,4 @@
 use super::*;
-use crate::error::ErrorCode;
 use crate::ids::{LeaderEpoch, PartitionIndex};
 use crate::wire::client::Call;
 use crate::wire::client::metadata::{KnownPartition, MetadataQuestion, MetadataResponse, encode_request};
@@ -187,10 +186,6 @@ impl KnownTopic {
             })
             .boxed()
     }
-}
-
-fn any_code() -> BoxedStrategy<ErrorCode> {
-    (0i16..136).prop_map(|code| ErrorCode::from_code(code).unwrap_or(ErrorCode::None)).boxed()
 }
 
 impl Message for Response {

@@ -19,6 +19,7 @@ use super::common::{NodeEndpoint, TopicRef};
 use super::cursor::{Array, Cursor, Element, Fault, WireError};
 use super::header::{Api, RequestHeader, decode_response_header};
 use super::writer::unknown_tags;
+use crate::error::ErrorCode;
 use crate::ids::{BrokerId, TopicId};
 
 const GOLDEN: &str = include_str!("../../../../../tests/golden/dataplane/messages.txt");
@@ -127,6 +128,10 @@ fn own_endpoint(endpoint: NodeEndpoint<'_>) -> Endpoint {
 fn text() -> BoxedStrategy<String> {
     let chars = vec(any::<char>(), 0..6).prop_map(|chars| chars.into_iter().collect());
     prop_oneof![8 => chars, 1 => Just(String::new()), 1 => Just("long".repeat(40))].boxed()
+}
+
+fn any_code() -> BoxedStrategy<ErrorCode> {
+    (0i16..136).prop_map(|code| ErrorCode::from_code(code).unwrap_or(ErrorCode::None)).boxed()
 }
 
 fn uuid() -> BoxedStrategy<TopicId> {
@@ -367,7 +372,7 @@ fn careless_encodings_are_refused_or_read_as_kafka_reads_them() {
     assert_eq!(Cursor::new(b"\xff\xf0").nullable_string(), Ok(None), "any negative length is a null");
     assert_eq!(Cursor::new(b"\xff\xff").string().map_err(|error| error.what), Err(Fault::Null));
     assert_eq!(Cursor::new(b"\0\x02\xc3\x28").string().map_err(|error| error.what), Err(Fault::NotUtf8));
-    let long = [&b"\x81\x80\x02"[..], &[b'a'; 32768]].concat();
+    let long = [b"\x81\x80\x02".to_vec(), vec![b'a'; 32768]].concat();
     let refused = Cursor::new(&long).flexible(true).string().map_err(|error| error.what);
     assert_eq!(refused, Err(Fault::StringTooLong { bytes: 32768 }));
 }

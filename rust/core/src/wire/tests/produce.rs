@@ -1,17 +1,18 @@
 use super::*;
-use crate::error::ErrorCode;
 use crate::ids::{LeaderEpoch, Offset, PartitionIndex, TimestampMs};
 use crate::wire::client::Call;
 use crate::wire::client::produce::{ProduceResponse, ProducedPartition, encode_request};
 use crate::wire::common::LeaderIdAndEpoch;
 use crate::wire::produce::{API, ProduceRequest, ProduceResponseWriter, Produced, RecordError};
 
+type Records = (PartitionIndex, Option<Vec<u8>>);
+
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Request {
     transactional_id: Option<String>,
     acks: i16,
     timeout_ms: i32,
-    topics: Vec<(Topic, Vec<(PartitionIndex, Option<Vec<u8>>)>)>,
+    topics: Vec<(Topic, Vec<Records>)>,
 }
 
 impl Message for Request {
@@ -82,31 +83,32 @@ impl Message for Request {
     }
 }
 
-type Partition = Produced<'static, Vec<(i32, Option<String>)>>;
+/// What cannot be owned inside stands beside: the message.
+type Partition = (Produced<'static, Vec<(i32, Option<String>)>>, Option<String>);
 
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Response {
-    topics: Vec<(Topic, Vec<(Partition, Option<String>)>)>,
+    topics: Vec<(Topic, Vec<Partition>)>,
     throttle_time_ms: i32,
     endpoints: Vec<Endpoint>,
 }
 
-fn any_partition(version: i16) -> BoxedStrategy<(Partition, Option<String>)> {
+fn any_partition(version: i16) -> BoxedStrategy<Partition> {
     let leader = (0..i32::MAX, any::<i32>())
         .prop_map(|(leader, epoch)| LeaderIdAndEpoch { leader: BrokerId(leader), epoch: LeaderEpoch(epoch) });
     (
         any::<i32>(),
-        0i16..136,
+        any_code(),
         any::<[i64; 2]>(),
         since(version >= 5, any::<i64>(), -1),
         since(version >= 8, vec((any::<i32>(), nullable(text())), 0..4), Vec::new()),
         since(version >= 8, nullable(text()), None),
         since(version >= 10, nullable(leader), None),
     )
-        .prop_map(|(index, code, [base_offset, time], log_start_offset, record_errors, message, current_leader)| {
+        .prop_map(|(index, error, [base_offset, time], log_start_offset, record_errors, message, current_leader)| {
             let produced = Produced {
                 index: PartitionIndex(index),
-                error: ErrorCode::from_code(code).unwrap_or(ErrorCode::None),
+                error,
                 base_offset: Offset(base_offset),
                 log_append_time: TimestampMs(time),
                 log_start_offset: Offset(log_start_offset),
@@ -119,7 +121,7 @@ fn any_partition(version: i16) -> BoxedStrategy<(Partition, Option<String>)> {
         .boxed()
 }
 
-fn own_partition(partition: ProducedPartition<'_>) -> (Partition, Option<String>) {
+fn own_partition(partition: ProducedPartition<'_>) -> Partition {
     let record_errors = partition.record_errors.iter().map(|error| (error.batch_index, error.message.map(Into::into)));
     let produced = Produced {
         record_errors: record_errors.collect(),
@@ -134,7 +136,7 @@ fn own_partition(partition: ProducedPartition<'_>) -> (Partition, Option<String>
     (produced, partition.error_message.map(Into::into))
 }
 
-fn golden_partitions(version: i16) -> [(Partition, Option<String>); 3] {
+fn golden_partitions(version: i16) -> [Partition; 3] {
     let failed = |index, error| Produced {
         index: PartitionIndex(index),
         error,
