@@ -5,8 +5,8 @@ value. ``__cluster_metadata`` and ``__remote_log_metadata`` have no key, and thr
 the version of the frame, the id, the version of the record. Control records have a version and a type as key; see
 ``control``.
 
-Ids and versions that are not known raise ``UnknownRecordError``: a reader of a coordinator's log skips such records with
-a warning, as Kafka does, and a reader of the cluster's metadata stops.
+Ids and versions that are not known raise ``UnknownRecordError``: a reader of a coordinator's log skips such records
+with a warning, as Kafka does, and a reader of the cluster's metadata stops.
 """
 
 from __future__ import annotations

@@ -149,7 +149,9 @@ impl Program {
 fn arrange(earlier: &[Structure], flexible: bool, fields: &[Field]) -> Result<Structure, Malformed> {
     let (mut plain, mut tagged, mut absent) = (Vec::new(), Vec::new(), Vec::new());
     for (slot, &field) in fields.iter().enumerate() {
+        let sent = matches!(field.presence, Presence::Plain | Presence::Tagged(_));
         if let Kind::Struct(index) = field.kind
+            && sent
             && index >= earlier.len()
         {
             return Err(Malformed(format!("field {slot} refers to struct {index}, which does not come before it")));
