@@ -101,8 +101,10 @@ def to_json(message: Any, version: int) -> dict[str, Any]:
     for field in fields_of(message):
         if version in field.versions:
             value = getattr(message, field.attribute)
-            if value is not None:
-                value = [_json(field, item, version) for item in value] if field.array else _json(field, value, version)
+            if field.array and value is not None:
+                value = [_json(field, item, version) for item in value]
+            elif value is not None:
+                value = _json(field, value, version)
             found[field.name[:1].lower() + field.name[1:]] = value
     return found
 
@@ -120,5 +122,5 @@ def _json(field: Field, value: Any, version: int) -> Any:
 
 
 def golden_sample(cls: type, version: int) -> Any:
-    """The instance whose bytes, made by Kafka's classes, are kept in ``tests/golden/messages.txt``."""
+    """The instance whose bytes, made by Kafka's classes, are kept in ``tests/golden/messages/``."""
     return sample(cls, version, random.Random(f"{schema_of(cls).name} v{version}"))

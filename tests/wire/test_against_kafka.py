@@ -164,10 +164,12 @@ def _walk_json(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _default(field: dict[str, Any]) -> Any:
-    """The default as Kafka's generator understands it."""
-    kind, text = field["type"], field.get("default", "")
-    if text in ("null", None):
+    """The default as Kafka's generator understands it: the word ``null`` is null, a JSON null is no default at all."""
+    kind, text = field["type"], field.get("default")
+    if text == "null":
         return None
+    if text is None:
+        text = ""
     if kind.startswith("[]"):
         return ()
     match kind:

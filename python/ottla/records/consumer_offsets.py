@@ -157,7 +157,7 @@ class ConsumerGroupMemberMetadataValue:
     rebalance_timeout_ms: int = Int32("0+", default=-1)
     server_assignor: str | None = String("0+", nullable="0+")
     classic_member_metadata: ClassicMemberMetadata | None = Struct(
-        ClassicMemberMetadata, "0+", default=None, nullable="0+", tag=0, tagged="0+"
+        ClassicMemberMetadata, "0+", nullable="0+", tag=0, tagged="0+"
     )
 
 
@@ -203,7 +203,7 @@ class ConsumerGroupCurrentMemberAssignmentKey:
 class ConsumerTopicPartitions:
     topic_id: bytes = Uuid("0+")
     partitions: tuple[int, ...] = Array(Int32(), "0+")
-    assignment_epochs: tuple[int, ...] | None = Array(Int32(), "0+", default=None, nullable="0+", tag=0, tagged="0+")
+    assignment_epochs: tuple[int, ...] | None = Array(Int32(), "0+", nullable="0+", tag=0, tagged="0+")
 
 
 @message(api_key=8, valid="0", flexible="0+")
@@ -355,7 +355,7 @@ class StreamsGroupMetadataValue:
     metadata_hash: int = Int64("0+")
     validated_topology_epoch: int = Int32("0+", default=-1, tag=0, tagged="0+")
     last_assignment_configs: tuple[LastAssignmentConfig, ...] | None = Array(
-        LastAssignmentConfig, "0+", default=None, nullable="0+", tag=1, tagged="0+"
+        LastAssignmentConfig, "0+", nullable="0+", tag=1, tagged="0+"
     )
     stored_description_topology_epoch: int = Int32("0+", default=-1, tag=2, tagged="0+")
     failed_description_topology_epoch: int = Int32("0+", default=-1, tag=3, tagged="0+")
@@ -438,7 +438,7 @@ class StreamsGroupCurrentMemberAssignmentKey:
 class CurrentTaskIds:
     subtopology_id: str = String("0+")
     partitions: tuple[int, ...] = Array(Int32(), "0+")
-    assignment_epochs: tuple[int, ...] | None = Array(Int32(), "0+", default=None, nullable="0+", tag=0, tagged="0+")
+    assignment_epochs: tuple[int, ...] | None = Array(Int32(), "0+", nullable="0+", tag=0, tagged="0+")
 
 
 @message(api_key=22, valid="0", flexible="0+")

@@ -69,7 +69,7 @@ class _Varint(Construct):  # type: ignore[misc]
     def _parse(self, stream: Any, context: Any, path: str) -> int:
         value = 0
         for shift in range(0, 35, 7):
-            byte = stream_read(stream, 1, path)[0]
+            byte: int = stream_read(stream, 1, path)[0]
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
                 if value >= 1 << 32:
@@ -174,19 +174,24 @@ class _Items(Construct):  # type: ignore[misc]
 
 
 class _Optional(Construct):  # type: ignore[misc]
-    """A struct that may be null: a byte below zero says so."""
+    """A struct that may be null: a byte below zero says so, or as a tagged field a varint of zero."""
 
-    def __init__(self, structure: Construct) -> None:
+    def __init__(self, structure: Construct, tagged: bool) -> None:
         super().__init__()
         self._structure = structure
+        self._tagged = tagged
 
     def _parse(self, stream: Any, context: Any, path: str) -> Any:
-        if construct.Int8sb._parsereport(stream, context, path) < 0:
+        if self._tagged:
+            if not 0 < _VARINT._parsereport(stream, context, path) < 1 << 31:
+                return None
+        elif construct.Int8sb._parsereport(stream, context, path) < 0:
             return None
         return self._structure._parsereport(stream, context, path)
 
     def _build(self, value: Any, stream: Any, context: Any, path: str) -> Any:
-        construct.Int8sb._build(-1 if value is None else 1, stream, context, path)
+        null = 0 if self._tagged else -1
+        construct.Int8sb._build(null if value is None else 1, stream, context, path)
         if value is not None:
             self._structure._build(value, stream, context, path)
         return value
@@ -279,7 +284,7 @@ def _construct_of_element(field: Field, version: int, schema: Schema, compact: b
         case Kind.STRUCT:
             assert field.struct is not None
             structure = _Structure(field.struct, version, schema)
-            return _Optional(structure) if nullable else structure
+            return _Optional(structure, version in field.tagged) if nullable else structure
         case _:
             return _SCALARS[field.kind]
 

@@ -2,7 +2,7 @@
 
 use super::cursor::Cursor;
 use super::fault::{Fault, PathStep, Reason};
-use super::{Field, Kind, Program};
+use super::{Field, Kind, Presence, Program};
 use crate::limits::{ARRAY_ELEMENTS_MAX, TAGGED_FIELDS_MAX};
 
 /// The longest string, as in Kafka's generated readers.
@@ -175,8 +175,7 @@ impl Program {
                 builder.bytes(cursor.take(length)?)
             }
             Kind::Struct(index) => {
-                // A byte below zero says null; what else it says does not matter to Kafka.
-                if nullable && i8::from_be_bytes(cursor.array()?) < 0 {
+                if nullable && says_null(field, cursor)? {
                     return Ok(builder.null());
                 }
                 return self.structure(index, cursor, builder);
@@ -184,6 +183,15 @@ impl Program {
         };
         built.map_err(|reason| Fault::new(reason, start))
     }
+}
+
+/// A struct that may be null says so first: in its place by a byte below zero, as a tagged field by a varint that is
+/// not above it. What else they say does not matter to Kafka.
+fn says_null(field: Field, cursor: &mut Cursor<'_>) -> Result<bool, Box<Fault>> {
+    if matches!(field.presence, Presence::Tagged(_)) {
+        return Ok(cursor.varint()? as i32 <= 0);
+    }
+    Ok(i8::from_be_bytes(cursor.array()?) < 0)
 }
 
 fn null<B: Builder>(nullable: bool, start: usize, builder: &mut B) -> Result<B::Value, Box<Fault>> {

@@ -3,7 +3,7 @@
 use super::cursor::put_varint;
 use super::decode::STRING_BYTES_MAX;
 use super::fault::{Fault, PathStep, Reason};
-use super::{Field, Kind, Program};
+use super::{Field, Kind, Presence, Program};
 
 /// Where the values of a message come from.
 pub trait Source {
@@ -195,7 +195,8 @@ impl<S: Source> Writer<'_, S> {
         match field.kind {
             Kind::Struct(index) => {
                 if nullable {
-                    self.out.push(if is_null { 0xff } else { 1 });
+                    let null = if matches!(field.presence, Presence::Tagged(_)) { 0 } else { 0xff };
+                    self.out.push(if is_null { null } else { 1 });
                 } else if is_null {
                     return Err(self.fault(Reason::Null));
                 }

@@ -282,6 +282,29 @@ fn tags() {
 }
 
 #[test]
+fn a_null_struct_is_said_otherwise_behind_a_tag() {
+    let of = |presence| {
+        let empty = (true, Vec::new());
+        let field = Field { nullable: true, ..field(Kind::Struct(0), true, presence) };
+        let plain = Plain { defaults: vec![Vec::new(), vec![Value::Int(0)]], elements: 0 };
+        (Program::new(&[empty, (true, vec![field])]).unwrap(), plain)
+    };
+    let message = |value| Value::Struct(vec![value].into());
+    let some = Value::Struct(Vec::new().into());
+    for (presence, value, bytes) in [
+        (Presence::Plain, Value::Null, vec![0xff, 0]),
+        (Presence::Plain, some.clone(), vec![1, 0, 0]),
+        (Presence::Tagged(0), Value::Null, vec![1, 0, 1, 0]),
+        (Presence::Tagged(0), some, vec![1, 0, 2, 1, 0]),
+    ] {
+        let (program, mut plain) = of(presence);
+        let message = message(value);
+        assert_eq!(program.encode(&message, None, &mut plain).unwrap().bytes, bytes);
+        assert_eq!(program.decode(&mut Cursor::new(&bytes, 0), &mut plain).unwrap(), message);
+    }
+}
+
+#[test]
 fn what_a_version_lacks_must_be_droppable() {
     let mut absent = field(Kind::Int32, false, Presence::Absent);
     for (presence, written) in [(Presence::Absent, false), (Presence::AbsentIgnorable, true)] {
