@@ -21,7 +21,7 @@ mod tests;
 pub use cursor::Cursor;
 pub use decode::Builder;
 pub use encode::{Encoded, Source};
-pub use fault::{Fault, PathStep, Reason};
+pub use fault::{Details, Fault, PathStep, Reason};
 
 /// What one field, or one element of an array field, is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
