@@ -70,7 +70,7 @@ def is_reserved(value: bytes) -> bool:
 
 
 def random_uuid(random_bytes: Callable[[int], bytes]) -> Uuid:
-    """A version 4 uuid from ``random_bytes(16)``, as ``Uuid.randomUuid``: not reserved, its text not begun by a dash."""
+    """A version 4 uuid of ``random_bytes(16)``, as ``Uuid.randomUuid``: not reserved, its text not begun by a dash."""
     while True:
         raw = bytearray(random_bytes(UUID_BYTES))
         raw[6] = (raw[6] & 0x0F) | 0x40
