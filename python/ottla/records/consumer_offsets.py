@@ -2,6 +2,9 @@
 
 Key bytes are the id of the record type (int16) and the key; value bytes are the version of the value (int16) and the
 value; a null value deletes. Keys have version 0 alone and are never flexible. Ids 0 and 1 share the layout of the key.
+
+Four tagged fields may be null and are empty, or all defaults, when they are not there: Kafka's schemas give them a JSON
+null as default, which its generator reads as none. So a member without classic metadata says null in its record.
 """
 
 from __future__ import annotations
