@@ -20,14 +20,25 @@ import trio
 
 from ottla import _core
 from ottla.api.broker import LogDirView, ReplicaLogView
-from ottla.metadata.view import FailedCommand, LeadPartition, StopPartition, ViewDelta
+from ottla.metadata.view import BrokerView, FailedCommand, LeadPartition, PendingView, StopPartition, ViewDelta
 from ottla.raft.log import Batch, LogFailedError, LogRecord, SnapshotFile, SnapshotId, SnapshotNotFoundError
 
 if TYPE_CHECKING:
     from ottla.api.table import Api
     from ottla.config.topic import TopicSettings
 
-__all__ = ["ClosedError", "EngineOptions", "Fact", "Led", "Plane", "PlaneLog", "Request"]
+__all__ = [
+    "ClosedError",
+    "CommandFailedError",
+    "EngineOptions",
+    "Fact",
+    "Led",
+    "Plane",
+    "PlaneLog",
+    "Request",
+    "ViewPublisher",
+    "engine_settings",
+]
 
 DRAIN_REQUESTS_MAX: Final = 64
 """Requests taken up at a time: between two drains the loop serves everything else."""
@@ -209,8 +220,10 @@ class Plane:
         ]
         self._engine.install(cluster, topics, list(delta.removed_topic_ids))
 
-    async def lead(self, partitions: Sequence[LeadPartition], settings: Mapping[bytes, _core.TopicSettings]) -> list[Led]:
-        """Opens or creates the logs, recovers them, and takes writes; one outcome each. ``settings`` by topic id."""
+    def begin_lead(
+        self, partitions: Sequence[LeadPartition], settings: Mapping[bytes, _core.TopicSettings]
+    ) -> Callable[[], Awaitable[_Result]]:
+        """Opens or creates the logs, recovers them, and takes writes. Waiting gives a row of ``Led`` for each."""
         rows = [
             (
                 lead.topic_id,
@@ -224,19 +237,19 @@ class Plane:
             )
             for lead in partitions
         ]
-        outcomes = await self._command(lambda ticket: self._engine.lead(ticket, rows))
-        return [Led(*outcome) for outcome in outcomes]
+        return self.submit(lambda ticket: self._engine.lead(ticket, rows))
 
-    async def stop_partitions(self, partitions: Sequence[StopPartition]) -> None:
+    def begin_stop(self, partitions: Sequence[StopPartition]) -> list[Callable[[], Awaitable[_Result]]]:
         """Gives the partitions up; those with ``delete`` lose their logs."""
-        for delete in (False, True):
-            rows = [(stop.topic_id, stop.partition) for stop in partitions if stop.delete == delete]
-            if rows:
-                await self._command(lambda ticket, rows=rows, delete=delete: self._engine.stop_partitions(ticket, rows, delete))
+        return [
+            self.submit(lambda ticket, rows=rows, delete=delete: self._engine.stop_partitions(ticket, rows, delete))  # type: ignore[misc]
+            for delete in (False, True)
+            if (rows := [(stop.topic_id, stop.partition) for stop in partitions if stop.delete == delete])
+        ]
 
-    async def configure(self, topic_id: bytes, settings: _core.TopicSettings) -> None:
+    def begin_configure(self, topic_id: bytes, settings: _core.TopicSettings) -> Callable[[], Awaitable[_Result]]:
         """The settings of a topic changed."""
-        await self._command(lambda ticket: self._engine.configure(ticket, topic_id, settings))
+        return self.submit(lambda ticket: self._engine.configure(ticket, topic_id, settings))
 
     async def set_strays_aside(self, keep: Iterable[tuple[bytes, int]]) -> list[str]:
         """Renames the logs on disk that are not in ``keep``, (topic id, partition); their new names."""
@@ -458,8 +471,99 @@ class PlaneLog:
             raise LogFailedError(str(error)) from error
 
 
-def failures(outcomes: Iterable[Led], names: Mapping[bytes, str]) -> list[FailedCommand]:
-    """The partitions that could not be opened, for the metadata publisher."""
-    return [
-        FailedCommand(names[led.topic_id], led.partition, led.error) for led in outcomes if led.error is not None
-    ]
+@final
+class ViewPublisher:
+    """Installs views and carries out their commands (``DataPlane`` of ``ottla.metadata.view``)."""
+
+    def __init__(
+        self,
+        plane: Plane,
+        cluster_id: str,
+        node_id: int,
+        features: Mapping[str, tuple[int, int]],
+        auto_create_topics: bool,
+        producer_id_expiration_ms: int,
+    ) -> None:
+        """``features``: what this release supports, name to smallest and largest level."""
+        self._plane = plane
+        self._cluster_id = cluster_id
+        self._node_id = node_id
+        self._supported = features
+        self._auto_create_topics = auto_create_topics
+        self._producer_id_expiration_ms = producer_id_expiration_ms
+        self._finalized: Mapping[str, int] = {}
+        self._brokers: dict[int, BrokerView] = {}
+        self._settings: dict[bytes, _core.TopicSettings] = {}
+        self.recovered_bytes = 0
+        """Bytes that were read again at start, of all partitions."""
+        self.led_partitions = 0
+        """Partitions opened so far."""
+
+    def publish(self, delta: ViewDelta) -> PendingView:
+        """Sends the delta down, in order with everything else; returns at once."""
+        for broker_id in delta.removed_broker_ids:
+            self._brokers.pop(broker_id, None)
+        self._brokers.update((broker.broker_id, broker) for broker in delta.brokers)
+        if delta.features is not None:
+            self._finalized = delta.features
+        known = self._settings.keys() & {topic.topic_id for topic in delta.topics if topic.settings is not None}
+        for topic in delta.topics:
+            if topic.settings is not None:
+                self._settings[topic.topic_id] = engine_settings(topic.settings, self._producer_id_expiration_ms)
+        self._plane.install(self._cluster(delta.offset), delta)
+        waits = [
+            *self._plane.begin_stop(delta.stop),
+            *(self._plane.begin_configure(topic_id, self._settings[topic_id]) for topic_id in known),
+        ]
+        lead = self._plane.begin_lead(delta.lead, self._settings) if delta.lead else None
+        for topic_id in delta.removed_topic_ids:
+            self._settings.pop(topic_id, None)
+        return _PendingView(self, waits, lead, {row.topic_id: row.topic for row in delta.lead})
+
+    def _cluster(self, offset: int) -> _core.Cluster:
+        brokers = [
+            (broker.broker_id, broker.rack, [(end.listener, end.host, end.port) for end in broker.endpoints])
+            for broker in sorted(self._brokers.values(), key=lambda broker: broker.broker_id)
+        ]
+        features = [
+            (name, low, high, self._finalized.get(name, 0)) for name, (low, high) in sorted(self._supported.items())
+        ]
+        # Kafka names any live broker as controller to clients; admin requests are forwarded from wherever they arrive.
+        controller = self._node_id if self._node_id in self._brokers else min(self._brokers, default=-1)
+        return _core.Cluster(
+            cluster_id=self._cluster_id,
+            controller_id=controller,
+            brokers=brokers,
+            features=features,
+            metadata_offset=offset - 1,
+            auto_create_topics=self._auto_create_topics,
+        )
+
+
+@final
+@dataclass(slots=True)
+class _PendingView:
+    """The commands of one delta under way (``PendingView``)."""
+
+    publisher: ViewPublisher
+    waits: Sequence[Callable[[], Awaitable[_Result]]]
+    lead: Callable[[], Awaitable[_Result]] | None
+    names: Mapping[bytes, str]
+
+    async def wait(self) -> Sequence[FailedCommand]:
+        failed: list[FailedCommand] = []
+        for wait in self.waits:
+            try:
+                await wait()
+            except CommandFailedError as error:
+                failed.append(FailedCommand("", -1, str(error)))
+        if self.lead is not None:
+            outcomes = [Led(*outcome) for outcome in await self.lead()]
+            self.publisher.led_partitions += sum(led.error is None for led in outcomes)
+            self.publisher.recovered_bytes += sum(led.recovered_bytes for led in outcomes)
+            failed += [
+                FailedCommand(self.names[led.topic_id], led.partition, led.error)
+                for led in outcomes
+                if led.error is not None
+            ]
+        return failed

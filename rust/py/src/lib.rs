@@ -2,6 +2,7 @@
 
 mod codec;
 mod engine;
+mod records;
 
 use pyo3::prelude::*;
 
@@ -9,5 +10,6 @@ use pyo3::prelude::*;
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     codec::register(module)?;
+    records::register(module)?;
     engine::register(module)
 }

@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use crate::batch::producer::{Origin, ProducerRefusal};
-use crate::batch::validate::{Checked, ProduceRules, RecordRefused, Rejected, TimestampType};
+use crate::batch::validate::{Checked, ProduceRules, RecordRefused, Rejected};
 use crate::error::ErrorCode;
 use crate::ids::{BrokerId, LeaderEpoch, Offset, PartitionIndex, TimestampMs, TopicId};
 use crate::log::{AppendError, FileRange, Log, LogConfig, LogReader, Outcome, Upper};
@@ -349,11 +349,8 @@ impl Partition {
                 state.advance(self.this_broker, min_isr, appended.size as i64);
                 (appended.base_offset, appended.last_offset.plus(1), checked.log_append_time())
             }
-            Outcome::Duplicate(known) => {
-                let stamped = self.settings.load().produce.timestamp_type == TimestampType::LogAppendTime;
-                let time = if stamped { known.timestamp } else { TimestampMs::NONE };
-                (known.first_offset(), known.last_offset.plus(1), time)
-            }
+            // As Kafka: the remembered time is told whatever the topic's timestamp type.
+            Outcome::Duplicate(known) => (known.first_offset(), known.last_offset.plus(1), known.timestamp),
         };
         let replicated = state.high_watermark >= next_offset;
         let log_start = state.log.start();
