@@ -6,7 +6,6 @@ from typing import final
 import pytest
 
 MARKS = {"passed": "✓", "failed": "✗", "error": "✗", "skipped": "–"}
-PROPERTY = "compat matrix"
 
 
 def place(item: pytest.Item) -> tuple[str, str]:
@@ -21,17 +20,17 @@ def place(item: pytest.Item) -> tuple[str, str]:
 @final
 class Matrix:
     def __init__(self) -> None:
+        self._places: dict[str, tuple[str, str]] = {}
         self._outcomes: dict[str, dict[str, str]] = {}
 
     def collected(self, items: Iterable[pytest.Item]) -> None:
         for item in items:
-            item.user_properties.append((PROPERTY, place(item)))
+            self._places[item.nodeid] = place(item)
 
     def seen(self, report: pytest.TestReport) -> None:
-        found = [value for name, value in report.user_properties if name == PROPERTY]
-        if not found or (report.when != "call" and report.outcome == "passed"):
+        if report.nodeid not in self._places or (report.when != "call" and report.outcome == "passed"):
             return
-        client, scenario = found[0]
+        client, scenario = self._places[report.nodeid]
         cells = self._outcomes.setdefault(scenario, {})
         if cells.get(client) != MARKS["failed"]:
             cells[client] = MARKS[report.outcome]
