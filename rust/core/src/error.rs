@@ -71,7 +71,7 @@ pub enum ErrorCode {
     GroupAuthorizationFailed = 30,
     /// Cluster operation not authorised.
     ClusterAuthorizationFailed = 31,
-    /// Record timestamp outside the allowed window, or LogAppendTime set by producer.
+    /// Record timestamp outside the allowed window, or `LogAppendTime` set by producer.
     InvalidTimestamp = 32,
     /// SASL mechanism not enabled.
     UnsupportedSaslMechanism = 33,
@@ -165,7 +165,7 @@ pub enum ErrorCode {
     StaleBrokerEpoch = 77,
     /// New leader's high watermark not yet past the epoch start; retry.
     OffsetNotAvailable = 78,
-    /// First classic JoinGroup (v4+): retry with the id in the answer.
+    /// First classic `JoinGroup` (v4+): retry with the id in the answer.
     MemberIdRequired = 79,
     /// Preferred replica not alive/in ISR.
     PreferredLeaderNotAvailable = 80,
@@ -183,7 +183,7 @@ pub enum ErrorCode {
     GroupSubscribedToTopic = 86,
     /// Record failed broker validation.
     InvalidRecord = 87,
-    /// Transactional offsets pending for the partition (require_stable).
+    /// Transactional offsets pending for the partition (`require_stable`).
     UnstableOffsetCommit = 88,
     /// Controller mutation quota used up.
     ThrottlingQuotaExceeded = 89,
@@ -203,9 +203,9 @@ pub enum ErrorCode {
     FeatureUpdateFailed = 96,
     /// Forwarded principal bytes cannot be decoded.
     PrincipalDeserializationFailure = 97,
-    /// KRaft snapshot id unknown.
+    /// `KRaft` snapshot id unknown.
     SnapshotNotFound = 98,
-    /// Position outside the KRaft snapshot.
+    /// Position outside the `KRaft` snapshot.
     PositionOutOfRange = 99,
     /// Topic id unknown.
     UnknownTopicId = 100,
@@ -223,7 +223,7 @@ pub enum ErrorCode {
     FetchSessionTopicIdError = 106,
     /// Proposed ISR holds a fenced/shutting-down/stale-epoch replica.
     IneligibleReplica = 107,
-    /// AlterPartition applied but leadership moved on.
+    /// `AlterPartition` applied but leadership moved on.
     NewLeaderElected = 108,
     /// Offset now only in remote storage.
     OffsetMovedToTieredStorage = 109,
@@ -275,11 +275,11 @@ pub enum ErrorCode {
     StreamsTopologyFenced = 132,
     /// Group.share.max.share.sessions reached.
     ShareSessionLimitReached = 133,
-    /// DeleteGroups failed; cause in the per-group message (v3).
+    /// `DeleteGroups` failed; cause in the per-group message (v3).
     GroupDeletionFailed = 134,
     /// Topology description plugin failed (KIP-1331).
     StreamsTopologyDescriptionUpdateFailed = 135,
-    /// Controller id not registered (UnregisterController).
+    /// Controller id not registered (`UnregisterController`).
     ControllerIdNotRegistered = 136,
 }
 
@@ -290,6 +290,153 @@ impl ErrorCode {
         self as i16
     }
 
+    /// The error of a number on the wire; none when this release of Kafka knows no such number.
+    #[must_use]
+    #[allow(clippy::too_many_lines)] // one line per code
+    pub const fn from_code(code: i16) -> Option<Self> {
+        match code {
+            -1 => Some(Self::UnknownServerError),
+            0 => Some(Self::None),
+            1 => Some(Self::OffsetOutOfRange),
+            2 => Some(Self::CorruptMessage),
+            3 => Some(Self::UnknownTopicOrPartition),
+            4 => Some(Self::InvalidFetchSize),
+            5 => Some(Self::LeaderNotAvailable),
+            6 => Some(Self::NotLeaderOrFollower),
+            7 => Some(Self::RequestTimedOut),
+            8 => Some(Self::BrokerNotAvailable),
+            9 => Some(Self::ReplicaNotAvailable),
+            10 => Some(Self::MessageTooLarge),
+            11 => Some(Self::StaleControllerEpoch),
+            12 => Some(Self::OffsetMetadataTooLarge),
+            13 => Some(Self::NetworkException),
+            14 => Some(Self::CoordinatorLoadInProgress),
+            15 => Some(Self::CoordinatorNotAvailable),
+            16 => Some(Self::NotCoordinator),
+            17 => Some(Self::InvalidTopicException),
+            18 => Some(Self::RecordListTooLarge),
+            19 => Some(Self::NotEnoughReplicas),
+            20 => Some(Self::NotEnoughReplicasAfterAppend),
+            21 => Some(Self::InvalidRequiredAcks),
+            22 => Some(Self::IllegalGeneration),
+            23 => Some(Self::InconsistentGroupProtocol),
+            24 => Some(Self::InvalidGroupId),
+            25 => Some(Self::UnknownMemberId),
+            26 => Some(Self::InvalidSessionTimeout),
+            27 => Some(Self::RebalanceInProgress),
+            28 => Some(Self::InvalidCommitOffsetSize),
+            29 => Some(Self::TopicAuthorizationFailed),
+            30 => Some(Self::GroupAuthorizationFailed),
+            31 => Some(Self::ClusterAuthorizationFailed),
+            32 => Some(Self::InvalidTimestamp),
+            33 => Some(Self::UnsupportedSaslMechanism),
+            34 => Some(Self::IllegalSaslState),
+            35 => Some(Self::UnsupportedVersion),
+            36 => Some(Self::TopicAlreadyExists),
+            37 => Some(Self::InvalidPartitions),
+            38 => Some(Self::InvalidReplicationFactor),
+            39 => Some(Self::InvalidReplicaAssignment),
+            40 => Some(Self::InvalidConfig),
+            41 => Some(Self::NotController),
+            42 => Some(Self::InvalidRequest),
+            43 => Some(Self::UnsupportedForMessageFormat),
+            44 => Some(Self::PolicyViolation),
+            45 => Some(Self::OutOfOrderSequenceNumber),
+            46 => Some(Self::DuplicateSequenceNumber),
+            47 => Some(Self::InvalidProducerEpoch),
+            48 => Some(Self::InvalidTxnState),
+            49 => Some(Self::InvalidProducerIdMapping),
+            50 => Some(Self::InvalidTransactionTimeout),
+            51 => Some(Self::ConcurrentTransactions),
+            52 => Some(Self::TransactionCoordinatorFenced),
+            53 => Some(Self::TransactionalIdAuthorizationFailed),
+            54 => Some(Self::SecurityDisabled),
+            55 => Some(Self::OperationNotAttempted),
+            56 => Some(Self::KafkaStorageError),
+            57 => Some(Self::LogDirNotFound),
+            58 => Some(Self::SaslAuthenticationFailed),
+            59 => Some(Self::UnknownProducerId),
+            60 => Some(Self::ReassignmentInProgress),
+            61 => Some(Self::DelegationTokenAuthDisabled),
+            62 => Some(Self::DelegationTokenNotFound),
+            63 => Some(Self::DelegationTokenOwnerMismatch),
+            64 => Some(Self::DelegationTokenRequestNotAllowed),
+            65 => Some(Self::DelegationTokenAuthorizationFailed),
+            66 => Some(Self::DelegationTokenExpired),
+            67 => Some(Self::InvalidPrincipalType),
+            68 => Some(Self::NonEmptyGroup),
+            69 => Some(Self::GroupIdNotFound),
+            70 => Some(Self::FetchSessionIdNotFound),
+            71 => Some(Self::InvalidFetchSessionEpoch),
+            72 => Some(Self::ListenerNotFound),
+            73 => Some(Self::TopicDeletionDisabled),
+            74 => Some(Self::FencedLeaderEpoch),
+            75 => Some(Self::UnknownLeaderEpoch),
+            76 => Some(Self::UnsupportedCompressionType),
+            77 => Some(Self::StaleBrokerEpoch),
+            78 => Some(Self::OffsetNotAvailable),
+            79 => Some(Self::MemberIdRequired),
+            80 => Some(Self::PreferredLeaderNotAvailable),
+            81 => Some(Self::GroupMaxSizeReached),
+            82 => Some(Self::FencedInstanceId),
+            83 => Some(Self::EligibleLeadersNotAvailable),
+            84 => Some(Self::ElectionNotNeeded),
+            85 => Some(Self::NoReassignmentInProgress),
+            86 => Some(Self::GroupSubscribedToTopic),
+            87 => Some(Self::InvalidRecord),
+            88 => Some(Self::UnstableOffsetCommit),
+            89 => Some(Self::ThrottlingQuotaExceeded),
+            90 => Some(Self::ProducerFenced),
+            91 => Some(Self::ResourceNotFound),
+            92 => Some(Self::DuplicateResource),
+            93 => Some(Self::UnacceptableCredential),
+            94 => Some(Self::InconsistentVoterSet),
+            95 => Some(Self::InvalidUpdateVersion),
+            96 => Some(Self::FeatureUpdateFailed),
+            97 => Some(Self::PrincipalDeserializationFailure),
+            98 => Some(Self::SnapshotNotFound),
+            99 => Some(Self::PositionOutOfRange),
+            100 => Some(Self::UnknownTopicId),
+            101 => Some(Self::DuplicateBrokerRegistration),
+            102 => Some(Self::BrokerIdNotRegistered),
+            103 => Some(Self::InconsistentTopicId),
+            104 => Some(Self::InconsistentClusterId),
+            105 => Some(Self::TransactionalIdNotFound),
+            106 => Some(Self::FetchSessionTopicIdError),
+            107 => Some(Self::IneligibleReplica),
+            108 => Some(Self::NewLeaderElected),
+            109 => Some(Self::OffsetMovedToTieredStorage),
+            110 => Some(Self::FencedMemberEpoch),
+            111 => Some(Self::UnreleasedInstanceId),
+            112 => Some(Self::UnsupportedAssignor),
+            113 => Some(Self::StaleMemberEpoch),
+            114 => Some(Self::MismatchedEndpointType),
+            115 => Some(Self::UnsupportedEndpointType),
+            116 => Some(Self::UnknownControllerId),
+            117 => Some(Self::UnknownSubscriptionId),
+            118 => Some(Self::TelemetryTooLarge),
+            119 => Some(Self::InvalidRegistration),
+            120 => Some(Self::TransactionAbortable),
+            121 => Some(Self::InvalidRecordState),
+            122 => Some(Self::ShareSessionNotFound),
+            123 => Some(Self::InvalidShareSessionEpoch),
+            124 => Some(Self::FencedStateEpoch),
+            125 => Some(Self::InvalidVoterKey),
+            126 => Some(Self::DuplicateVoter),
+            127 => Some(Self::VoterNotFound),
+            128 => Some(Self::InvalidRegularExpression),
+            129 => Some(Self::RebootstrapRequired),
+            130 => Some(Self::StreamsInvalidTopology),
+            131 => Some(Self::StreamsInvalidTopologyEpoch),
+            132 => Some(Self::StreamsTopologyFenced),
+            133 => Some(Self::ShareSessionLimitReached),
+            134 => Some(Self::GroupDeletionFailed),
+            135 => Some(Self::StreamsTopologyDescriptionUpdateFailed),
+            136 => Some(Self::ControllerIdNotRegistered),
+            _ => None,
+        }
+    }
+
     /// Whether this is [`ErrorCode::None`].
     #[must_use]
     pub const fn is_none(self) -> bool {
@@ -298,6 +445,7 @@ impl ErrorCode {
 
     /// Kafka's name of the code, such as `UNKNOWN_TOPIC_OR_PARTITION`.
     #[must_use]
+    #[allow(clippy::too_many_lines)] // one line per code
     pub const fn name(self) -> &'static str {
         match self {
             Self::UnknownServerError => "UNKNOWN_SERVER_ERROR",
@@ -445,5 +593,18 @@ impl ErrorCode {
 impl std::fmt::Display for ErrorCode {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_comes_back_from_its_number() {
+        let known: Vec<_> =
+            (i16::MIN..=i16::MAX).filter_map(|code| Some((code, ErrorCode::from_code(code)?))).collect();
+        assert_eq!(known.len(), 138);
+        assert!(known.iter().all(|(code, error)| error.code() == *code));
     }
 }

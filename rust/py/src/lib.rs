@@ -1,8 +1,13 @@
 //! `ottla._core`: converts, releases the GIL, delegates. Nothing here decides anything about Kafka.
 
+mod codec;
+mod engine;
+
 use pyo3::prelude::*;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add("__version__", env!("CARGO_PKG_VERSION"))
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    codec::register(module)?;
+    engine::register(module)
 }

@@ -10,6 +10,8 @@ pub mod build;
 pub mod checksum;
 pub mod compress;
 pub mod control;
+#[cfg(test)]
+mod golden;
 pub mod header;
 pub mod producer;
 pub mod records;

@@ -37,7 +37,7 @@ pub struct Headers<'a> {
 pub type Header<'a> = (&'a [u8], Option<&'a [u8]>);
 
 impl<'a> Headers<'a> {
-    /// How many are left.
+    /// How many are left to iterate.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.count

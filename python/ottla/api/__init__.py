@@ -1,0 +1,1 @@
+"""One file per API that Python answers, and the table of all that the broker speaks."""

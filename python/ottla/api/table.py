@@ -1,0 +1,90 @@
+"""Every API that the broker speaks: one row each. ApiVersions derives from it, and nothing else decides what is served.
+
+Prior art: Redpanda's ``kafka/server/handlers/handlers.h``. How to add an API: declare it in ``wire/``, write its handler in
+the file of the same stem here, add a row, a test, and a line in the changelog.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias, final
+
+from ottla.api.broker import Broker
+from ottla.api.context import RequestContext
+
+__all__ = ["TABLE", "Api", "Authorization", "Handler", "Lane", "Side", "by_key"]
+
+Handler: TypeAlias = Callable[[Any, RequestContext, Broker], Awaitable[Any]]
+"""(request, context, broker) to response; both are the dataclasses of ``ottla.wire`` for the row's key. ``throttle_time_ms``
+is left 0: whoever sends the reply patches it, since only the data plane knows the quota."""
+
+
+class Side(enum.Enum):
+    """Which plane answers."""
+
+    RUST = "rust"
+    PYTHON = "python"
+
+
+class Lane(enum.IntEnum):
+    """Requests passed up are drained lane by lane, lowest first."""
+
+    CLUSTER = 0
+    GROUPS = 1
+    ADMIN = 2
+
+
+class Authorization(enum.Enum):
+    """Where it is decided whether the caller may."""
+
+    NONE = "none"
+    """Anybody may ask."""
+    IN_HANDLER = "in handler"
+    """The handler asks the context, item by item."""
+    DATA_PLANE = "data plane"
+    """The data plane evaluates the grants of the connection."""
+
+
+@final
+@dataclass(slots=True, frozen=True)
+class Api:
+    """One API."""
+
+    key: int
+    name: str
+    versions: range
+    """Versions that are accepted."""
+    side: Side
+    lane: Lane
+    authorize: Authorization
+    handler: Handler | None = None
+    """For the Python side; for a Rust one it serves the requests that the data plane passes up."""
+    advertised: range | None = None
+    """What ApiVersions says, where it differs."""
+
+    def __post_init__(self) -> None:
+        assert self.handler is not None or self.side is Side.RUST, f"{self.name} has nobody to answer it"
+        assert self.versions.step == 1
+        assert len(self.versions) > 0
+
+
+def _versions(first: int, last: int) -> range:
+    return range(first, last + 1)
+
+
+_NONE, _HANDLER, _PLANE = Authorization.NONE, Authorization.IN_HANDLER, Authorization.DATA_PLANE
+_RUST, _PYTHON = Side.RUST, Side.PYTHON
+
+TABLE: Final[tuple[Api, ...]] = (
+    # Produce lists 0-2, which are refused when used: librdkafka took their absence for no support (KAFKA-18659).
+    Api(0, "Produce", _versions(3, 13), _RUST, Lane.CLUSTER, _PLANE, advertised=_versions(0, 13)),
+    Api(1, "Fetch", _versions(4, 18), _RUST, Lane.CLUSTER, _PLANE),
+    Api(2, "ListOffsets", _versions(1, 11), _RUST, Lane.CLUSTER, _PLANE),
+    Api(18, "ApiVersions", _versions(0, 5), _RUST, Lane.CLUSTER, _NONE),
+    Api(23, "OffsetForLeaderEpoch", _versions(2, 4), _RUST, Lane.CLUSTER, _PLANE),
+)
+
+by_key: Final[Mapping[int, Api]] = {api.key: api for api in TABLE}
+"""The row of an api key."""

@@ -1,0 +1,66 @@
+"""Broker keys about listeners, sockets, connections and the threads that serve them."""
+
+from __future__ import annotations
+
+from ottla.config.checks import at_least, filled_list
+from ottla.config.definition import (
+    CLUSTER_WIDE,
+    HIGH,
+    INT,
+    INT_MAX,
+    LIST,
+    LONG,
+    LOW,
+    MEDIUM,
+    PER_BROKER,
+    READ_ONLY,
+    STRING,
+    Definition,
+    define,
+)
+
+# fmt: off
+DEFINITIONS: tuple[Definition, ...] = define((
+    ("advertised.listeners", LIST, None, filled_list, READ_ONLY, HIGH,
+        "Endpoints told to clients when they differ from listeners."),
+    ("connections.max.idle.ms", LONG, 600_000, None, READ_ONLY, MEDIUM,
+        "Idle connections are closed after this."),
+    ("inter.broker.listener.name", STRING, None, None, READ_ONLY, MEDIUM,
+        "Listener between brokers."),
+    ("listener.security.protocol.map", STRING,
+        "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT", None, PER_BROKER, LOW,
+        "Listener name to security protocol."),
+    ("listeners", LIST, ("PLAINTEXT://:9092",), filled_list, PER_BROKER, HIGH,
+        "Sockets to open: NAME://HOST:PORT, no host for every address."),
+    ("max.connection.creation.rate", INT, INT_MAX, at_least(0), CLUSTER_WIDE, MEDIUM,
+        "New connections per second, broker and per listener."),
+    ("max.connections", INT, INT_MAX, at_least(0), CLUSTER_WIDE, MEDIUM,
+        "Open connections, broker and per listener."),
+    ("max.connections.per.ip", INT, INT_MAX, at_least(0), CLUSTER_WIDE, MEDIUM,
+        "Open connections per client address."),
+    ("max.connections.per.ip.overrides", STRING, "", None, CLUSTER_WIDE, MEDIUM,
+        "address:limit list."),
+    ("num.io.threads", INT, 8, at_least(1), CLUSTER_WIDE, HIGH,
+        "Request handler threads."),
+    ("num.network.threads", INT, 3, at_least(1), CLUSTER_WIDE, HIGH,
+        "Network threads per listener."),
+    ("queued.max.request.bytes", LONG, -1, None, READ_ONLY, MEDIUM,
+        "Bytes of queued requests before reading stops; -1 off."),
+    ("queued.max.requests", INT, 500, at_least(1), READ_ONLY, HIGH,
+        "Queued requests before network threads block."),
+    ("request.timeout.ms", INT, 30_000, None, READ_ONLY, HIGH,
+        "Broker as client: request timeout."),
+    ("socket.connection.setup.timeout.max.ms", LONG, 30_000, None, READ_ONLY, MEDIUM,
+        "Largest outgoing connect timeout."),
+    ("socket.connection.setup.timeout.ms", LONG, 10_000, None, READ_ONLY, MEDIUM,
+        "First outgoing connect timeout."),
+    ("socket.listen.backlog.size", INT, 50, at_least(1), READ_ONLY, MEDIUM,
+        "Listen backlog."),
+    ("socket.receive.buffer.bytes", INT, 102_400, None, READ_ONLY, HIGH,
+        "SO_RCVBUF; -1 OS default."),
+    ("socket.request.max.bytes", INT, 104_857_600, at_least(1), READ_ONLY, HIGH,
+        "Largest request."),
+    ("socket.send.buffer.bytes", INT, 102_400, None, READ_ONLY, HIGH,
+        "SO_SNDBUF; -1 OS default."),
+))
+# fmt: on

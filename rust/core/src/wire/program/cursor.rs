@@ -1,0 +1,88 @@
+//! Reading with bounds: every read says what it wants, and what is left, when it cannot.
+
+use super::fault::{Fault, Reason};
+
+/// A place in the bytes of a message.
+#[derive(Debug)]
+pub struct Cursor<'a> {
+    bytes: &'a [u8],
+    position: usize,
+}
+
+impl<'a> Cursor<'a> {
+    /// At `position` of the bytes; a position behind the end is the end.
+    pub fn new(bytes: &'a [u8], position: usize) -> Self {
+        Self { bytes, position: position.min(bytes.len()) }
+    }
+
+    pub fn position(&self) -> usize {
+        self.position
+    }
+
+    pub fn left(&self) -> usize {
+        self.bytes.len() - self.position
+    }
+
+    #[cold]
+    pub(crate) fn fault(&self, reason: Reason) -> Box<Fault> {
+        Fault::new(reason, self.position)
+    }
+
+    /// The next `count` bytes.
+    #[inline]
+    pub fn take(&mut self, count: usize) -> Result<&'a [u8], Box<Fault>> {
+        match self.bytes[self.position..].get(..count) {
+            Some(taken) => {
+                self.position += count;
+                Ok(taken)
+            }
+            None => Err(self.fault(Reason::Truncated { wanted: count, left: self.left() })),
+        }
+    }
+
+    #[inline]
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], Box<Fault>> {
+        match self.bytes[self.position..].first_chunk::<N>() {
+            Some(taken) => {
+                self.position += N;
+                Ok(*taken)
+            }
+            None => Err(self.fault(Reason::Truncated { wanted: N, left: self.left() })),
+        }
+    }
+
+    /// An unsigned varint of at most 32 bits (KIP-482).
+    #[inline]
+    pub fn varint(&mut self) -> Result<u32, Box<Fault>> {
+        if let Some(&byte) = self.bytes.get(self.position)
+            && byte < 0x80
+        {
+            self.position += 1;
+            return Ok(u32::from(byte));
+        }
+        self.long_varint()
+    }
+
+    fn long_varint(&mut self) -> Result<u32, Box<Fault>> {
+        let start = self.position;
+        let mut value = 0_u64;
+        for shift in [0, 7, 14, 21, 28] {
+            let [byte] = self.array()?;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return u32::try_from(value).map_err(|_| Fault::new(Reason::Varint, start));
+            }
+        }
+        Err(Fault::new(Reason::Varint, start))
+    }
+}
+
+/// Appends an unsigned varint.
+#[inline]
+pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u32) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
