@@ -111,8 +111,7 @@ impl Maintenance {
         let mut unflushed = Vec::new();
         let mut due = Vec::new();
         for partition in partitions {
-            let (state, is_due) =
-                partition.with_log(|log| (log.unflushed(), log.flush_is_due(&self.policy, now.wall)));
+            let (state, is_due) = partition.with_log(|log| (log.unflushed(), log.flush_is_due(&self.policy, now.wall)));
             if state.since.is_some() {
                 open.push(partition);
                 unflushed.push(state);
@@ -215,13 +214,13 @@ impl Maintenance {
         let partitions = self.services.hosted.all();
         let offset = |partition: &Partition| match which {
             OffsetCheckpoint::Replication => Some(partition.high_watermark()),
-            OffsetCheckpoint::LogStart => partition.with_log(|log| (log.start() > log.first_base()).then(|| log.start())),
+            OffsetCheckpoint::LogStart => {
+                partition.with_log(|log| (log.start() > log.first_base()).then(|| log.start()))
+            }
             _ => Some(partition.with_log(|log| log.durable_end())),
         };
-        let offsets: Offsets = partitions
-            .iter()
-            .filter_map(|known| Some(((known.topic.clone(), known.index), offset(known)?)))
-            .collect();
+        let offsets: Offsets =
+            partitions.iter().filter_map(|known| Some(((known.topic.clone(), known.index), offset(known)?))).collect();
         let mut work = self.work.lock();
         let written = match which {
             OffsetCheckpoint::Replication => &mut work.written.high_watermark,

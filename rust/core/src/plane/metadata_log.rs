@@ -11,10 +11,8 @@ use crate::batch::producer::Origin;
 use crate::batch::records::Records;
 use crate::ids::{Offset, TimestampMs, TopicId};
 use crate::log::{Log, LogConfig, LogDirectory, Mode, OpenOptions};
+use crate::plane::command::{DoneValue, MetadataCommand, MetadataLogState, NewBatch, ReadRecord, SnapshotId};
 use crate::plane::snapshot_file;
-use crate::plane::command::{
-    DoneValue, MetadataCommand, MetadataLogState, NewBatch, ReadRecord, SnapshotId,
-};
 
 /// The directory of the metadata log.
 pub const METADATA_DIRECTORY: &str = "__cluster_metadata-0";
@@ -44,7 +42,11 @@ impl MetadataLog {
     pub fn append(&mut self, batch: &NewBatch, now: TimestampMs) -> Result<DoneValue, String> {
         let log = self.log()?;
         if log.end() != batch.base_offset {
-            return Err(format!("a batch for offset {} of the metadata log, which ends at {}", batch.base_offset, log.end()));
+            return Err(format!(
+                "a batch for offset {} of the metadata log, which ends at {}",
+                batch.base_offset,
+                log.end()
+            ));
         }
         let bytes = build(batch).map_err(|error| format!("cannot build a metadata batch: {error}"))?;
         let header = BatchHeader::decode(&bytes).ok_or("a batch without header")?;
@@ -144,9 +146,8 @@ impl MetadataLog {
     fn write_snapshot(&self, id: SnapshotId, batches: &[NewBatch]) -> Result<DoneValue, String> {
         let built: io::Result<Vec<Vec<u8>>> =
             batches.iter().map(|batch| build(batch).map_err(io::Error::other)).collect();
-        let written = built.and_then(|built| {
-            snapshot_file::write(self.directory.disk(), METADATA_DIRECTORY, id, &built)
-        });
+        let written =
+            built.and_then(|built| snapshot_file::write(self.directory.disk(), METADATA_DIRECTORY, id, &built));
         written.map(|()| DoneValue::Nothing).map_err(|error| format!("cannot write a metadata snapshot: {error}"))
     }
 
@@ -174,7 +175,8 @@ fn build(batch: &NewBatch) -> Result<Vec<u8>, crate::batch::compress::Compressio
     options.control = batch.control;
     let mut builder = BatchBuilder::new(BatchOptions { ..options });
     for record in &batch.records {
-        let parts = RecordParts { key: record.key.as_deref(), value: record.value.as_deref(), ..RecordParts::default() };
+        let parts =
+            RecordParts { key: record.key.as_deref(), value: record.value.as_deref(), ..RecordParts::default() };
         builder.add(batch.timestamp, &parts);
     }
     builder.finish()

@@ -285,7 +285,8 @@ fn listed_record_errors_are_bounded() {
 fn times_lie_within_what_the_topic_takes() {
     let rules = ProduceRules { timestamp_before_max_ms: 1_000, timestamp_after_max_ms: 500, ..rules() };
     let with = |delta| plain(1, &[record(0, delta, &parts(Some(b"k"), b"v"))]);
-    for (delta, fine) in [(0, true), (500, true), (501, false), (-1_000, true), (-1_001, false), (i64::MIN + 1, false)] {
+    for (delta, fine) in [(0, true), (500, true), (501, false), (-1_000, true), (-1_001, false), (i64::MIN + 1, false)]
+    {
         assert_eq!(verdict(&with(delta), 13, &rules).is_ok(), fine, "{delta}");
     }
     let rejected = verdict(&with(501), 13, &rules).unwrap_err();

@@ -52,9 +52,7 @@ impl Program {
         let target = builder.start(index).map_err(|reason| cursor.fault(reason))?;
         for &(slot, field) in &structure.plain {
             self.field(field, cursor, builder)
-                .and_then(|value| {
-                    builder.set(&target, index, slot, value).map_err(|reason| cursor.fault(reason))
-                })
+                .and_then(|value| builder.set(&target, index, slot, value).map_err(|reason| cursor.fault(reason)))
                 .map_err(|fault| fault.within(PathStep::Field(index, slot)))?;
         }
         for &(slot, _) in &structure.absent {
@@ -111,7 +109,11 @@ impl Program {
         cursor: &mut Cursor<'_>,
         builder: &mut B,
     ) -> Result<B::Value, Box<Fault>> {
-        if field.array { self.array(field, cursor, builder) } else { self.value(field, field.nullable, cursor, builder) }
+        if field.array {
+            self.array(field, cursor, builder)
+        } else {
+            self.value(field, field.nullable, cursor, builder)
+        }
     }
 
     fn array<B: Builder>(

@@ -89,9 +89,10 @@ impl<S: Source> Writer<'_, S> {
         let tagged = &self.program.structs[index].tagged;
         let mut sent = Vec::new();
         for &(tag, slot, field) in tagged {
-            let kept = self.source.get(target, index, slot).and_then(|value| {
-                Ok((!self.source.is_default(&value, index, slot)?).then_some(value))
-            });
+            let kept = self
+                .source
+                .get(target, index, slot)
+                .and_then(|value| Ok((!self.source.is_default(&value, index, slot)?).then_some(value)));
             let kept = kept.map_err(|reason| self.fault(reason).within(PathStep::Field(index, slot)))?;
             if let Some(value) = kept {
                 sent.push((tag, slot, field, value));

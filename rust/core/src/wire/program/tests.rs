@@ -247,10 +247,7 @@ fn lengths_that_lie_are_refused_before_anything_is_made() {
 #[test]
 fn compact_lengths_that_lie_are_refused() {
     let (program, mut plain) = single(field(Kind::Bytes, true, Presence::Plain), true);
-    assert_eq!(
-        refusal(&program, &[0xff, 0xff, 0xff, 0xff, 0x0f], &mut plain).reason,
-        Reason::NegativeLength(-2)
-    );
+    assert_eq!(refusal(&program, &[0xff, 0xff, 0xff, 0xff, 0x0f], &mut plain).reason, Reason::NegativeLength(-2));
     assert_eq!(refusal(&program, &[0xff, 0xff, 0xff, 0xff, 0x1f], &mut plain).reason, Reason::Varint);
     assert_eq!(refusal(&program, &[0x80, 0x80, 0x80, 0x80, 0x80, 0], &mut plain).reason, Reason::Varint);
     assert_eq!(refusal(&program, &[0x09, 1, 2], &mut plain).reason, Reason::Truncated { wanted: 8, left: 2 });
@@ -297,8 +294,7 @@ fn what_a_version_lacks_must_be_droppable() {
 fn numbers_that_do_not_fit_are_refused() {
     for (kind, low, high) in [(Kind::Int8, -128, 127), (Kind::Uint16, 0, 65_535), (Kind::Uint32, 0, 0xffff_ffff)] {
         let (program, mut plain) = single(field(kind, false, Presence::Plain), false);
-        let mut fits =
-            |value| program.encode(&Value::Struct(vec![Value::Int(value)].into()), None, &mut plain).is_ok();
+        let mut fits = |value| program.encode(&Value::Struct(vec![Value::Int(value)].into()), None, &mut plain).is_ok();
         assert_eq!([low - 1, low, high, high + 1].map(&mut fits), [false, true, true, false]);
     }
 }
