@@ -113,7 +113,7 @@ impl TopicId {
 }
 
 impl TopicId {
-    /// Reads the text that Kafka prints; none when it is not 22 digits of 128 bits.
+    /// Reads the URL-safe base64 text that Kafka prints, 22 characters.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() != 22 {
@@ -129,6 +129,7 @@ impl TopicId {
                 b'_' => 63,
                 _ => return None,
             };
+            // The last digit has two bits of the number and four that pad it.
             bits = if index < 21 { bits << 6 | u128::from(digit) } else { bits << 2 | u128::from(digit >> 4) };
         }
         Some(Self(bits.to_be_bytes()))
@@ -173,7 +174,10 @@ mod tests {
         assert_eq!(TopicId([0xff; 16]).to_string(), "_____________________w");
         let id = TopicId(*b"0123456789abcdef");
         assert_eq!(TopicId::parse(&id.to_string()), Some(id));
+        for id in [TopicId::ZERO, TopicId::METADATA, TopicId([0xff; 16]), TopicId(*b"0123456789abcdef")] {
+            assert_eq!(TopicId::parse(&id.to_string()), Some(id));
+        }
         assert_eq!(TopicId::parse("AAAAAAAAAAAAAAAAAAAAA"), None);
-        assert_eq!(TopicId::parse("AAAAAAAAAAAAAAAAAAAAA!"), None);
+        assert_eq!(TopicId::parse("AAAAAAAAAAAAAAAAAAAA=="), None);
     }
 }

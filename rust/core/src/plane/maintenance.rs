@@ -111,7 +111,8 @@ impl Maintenance {
         let mut unflushed = Vec::new();
         let mut due = Vec::new();
         for partition in partitions {
-            let (state, is_due) = partition.with_log(|log| (log.unflushed(), log.flush_is_due(&self.policy, now.wall)));
+            let (state, is_due) =
+                partition.with_log(|log| (log.unflushed(), log.flush_is_due(&self.policy, now.wall)));
             if state.since.is_some() {
                 open.push(partition);
                 unflushed.push(state);
@@ -163,22 +164,11 @@ impl Maintenance {
             self.report(self.checkpoint(OffsetCheckpoint::RecoveryPoint));
             self.report(self.checkpoint(OffsetCheckpoint::LogStart));
         }
-        if is_time(&mut last.retention, RETENTION_MS) {
-            partitions.iter().for_each(|partition| self.retain(partition, now));
-        }
         if is_time(&mut last.producers, PRODUCERS_MS) {
             partitions.iter().for_each(|partition| drop(partition.with_log(|log| log.expire_producers(now.wall))));
         }
         self.work.lock().last = last;
         self.remove_due(now.instant);
-    }
-
-    fn retain(&self, partition: &Partition, now: Now) {
-        let outcome = partition.retain(now.wall);
-        if let Err(error) = outcome {
-            let subject = Subject::PartitionFailed(partition.topic.clone(), partition.index.0);
-            self.services.mailbox.fact(subject, format!("cannot delete old segments of {partition}: {error}"));
-        }
     }
 
     fn remove_due(&self, now: Instant) {
@@ -214,13 +204,13 @@ impl Maintenance {
         let partitions = self.services.hosted.all();
         let offset = |partition: &Partition| match which {
             OffsetCheckpoint::Replication => Some(partition.high_watermark()),
-            OffsetCheckpoint::LogStart => {
-                partition.with_log(|log| (log.start() > log.first_base()).then(|| log.start()))
-            }
+            OffsetCheckpoint::LogStart => partition.with_log(|log| (log.start() > Offset(0)).then(|| log.start())),
             _ => Some(partition.with_log(|log| log.durable_end())),
         };
-        let offsets: Offsets =
-            partitions.iter().filter_map(|known| Some(((known.topic.clone(), known.index), offset(known)?))).collect();
+        let offsets: Offsets = partitions
+            .iter()
+            .filter_map(|known| Some(((known.topic.clone(), known.index), offset(known)?)))
+            .collect();
         let mut work = self.work.lock();
         let written = match which {
             OffsetCheckpoint::Replication => &mut work.written.high_watermark,

@@ -11,8 +11,10 @@ use crate::batch::producer::Origin;
 use crate::batch::records::Records;
 use crate::ids::{Offset, TimestampMs, TopicId};
 use crate::log::{Log, LogConfig, LogDirectory, Mode, OpenOptions};
-use crate::plane::command::{DoneValue, MetadataCommand, MetadataLogState, NewBatch, ReadRecord, SnapshotId};
 use crate::plane::snapshot_file;
+use crate::plane::command::{
+    DoneValue, MetadataCommand, MetadataLogState, NewBatch, ReadRecord, SnapshotId,
+};
 
 /// The directory of the metadata log.
 pub const METADATA_DIRECTORY: &str = "__cluster_metadata-0";
@@ -42,11 +44,7 @@ impl MetadataLog {
     pub fn append(&mut self, batch: &NewBatch, now: TimestampMs) -> Result<DoneValue, String> {
         let log = self.log()?;
         if log.end() != batch.base_offset {
-            return Err(format!(
-                "a batch for offset {} of the metadata log, which ends at {}",
-                batch.base_offset,
-                log.end()
-            ));
+            return Err(format!("a batch for offset {} of the metadata log, which ends at {}", batch.base_offset, log.end()));
         }
         let bytes = build(batch).map_err(|error| format!("cannot build a metadata batch: {error}"))?;
         let header = BatchHeader::decode(&bytes).ok_or("a batch without header")?;
@@ -133,7 +131,6 @@ impl MetadataLog {
             log.truncate_fully_and_start_at(start, now).map_err(|error| failed(&error))?;
         } else {
             log.advance_log_start(start, now);
-            log.delete_retired(now).map_err(|error| failed(&error))?;
         }
         Ok(DoneValue::Size(log.size()))
     }
@@ -146,8 +143,9 @@ impl MetadataLog {
     fn write_snapshot(&self, id: SnapshotId, batches: &[NewBatch]) -> Result<DoneValue, String> {
         let built: io::Result<Vec<Vec<u8>>> =
             batches.iter().map(|batch| build(batch).map_err(io::Error::other)).collect();
-        let written =
-            built.and_then(|built| snapshot_file::write(self.directory.disk(), METADATA_DIRECTORY, id, &built));
+        let written = built.and_then(|built| {
+            snapshot_file::write(self.directory.disk(), METADATA_DIRECTORY, id, &built)
+        });
         written.map(|()| DoneValue::Nothing).map_err(|error| format!("cannot write a metadata snapshot: {error}"))
     }
 
@@ -175,8 +173,7 @@ fn build(batch: &NewBatch) -> Result<Vec<u8>, crate::batch::compress::Compressio
     options.control = batch.control;
     let mut builder = BatchBuilder::new(BatchOptions { ..options });
     for record in &batch.records {
-        let parts =
-            RecordParts { key: record.key.as_deref(), value: record.value.as_deref(), ..RecordParts::default() };
+        let parts = RecordParts { key: record.key.as_deref(), value: record.value.as_deref(), ..RecordParts::default() };
         builder.add(batch.timestamp, &parts);
     }
     builder.finish()

@@ -63,20 +63,15 @@ pub fn write(disk: &dyn Disk, directory: &str, id: SnapshotId, batches: &[Vec<u8
 
 /// Reads whole batches from the one that holds `from` on: at least one, then as many as `bytes_max` takes. Batches are
 /// checked against their sums; a snapshot that does not hold together is an error that names the byte.
-pub fn read(
-    disk: &dyn Disk,
-    directory: &str,
-    id: SnapshotId,
-    from: Offset,
-    bytes_max: usize,
-) -> io::Result<Vec<Vec<u8>>> {
+pub fn read(disk: &dyn Disk, directory: &str, id: SnapshotId, from: Offset, bytes_max: usize) -> io::Result<Vec<Vec<u8>>> {
     let path = path(directory, id, SUFFIX);
     let file = disk.open(&path, Open::Read)?;
     let len = file.len()?;
     let (mut position, mut batches, mut taken) = (0, Vec::new(), 0);
     while position < len && (batches.is_empty() || taken < bytes_max) {
-        let batch = read_batch(&*file, position, len)
-            .map_err(|error| io::Error::new(error.kind(), format!("{}, byte {position}: {error}", path.display())))?;
+        let batch = read_batch(&*file, position, len).map_err(|error| {
+            io::Error::new(error.kind(), format!("{}, byte {position}: {error}", path.display()))
+        })?;
         position += batch.len() as u64;
         if BatchHeader::decode(&batch).is_some_and(|header| header.last_offset() >= from) {
             taken += batch.len();
@@ -91,8 +86,7 @@ fn read_batch(file: &dyn File, position: u64, len: u64) -> io::Result<Vec<u8>> {
     let mut head = [0; crate::batch::BATCH_HEADER_BYTES];
     let read = file.read_at(position, &mut head)?;
     let header = BatchHeader::decode(&head[..read]).ok_or_else(|| bad("a batch is cut short"))?;
-    let size =
-        header.size().filter(|size| position + *size as u64 <= len).ok_or_else(|| bad("a batch has a bad length"))?;
+    let size = header.size().filter(|size| position + *size as u64 <= len).ok_or_else(|| bad("a batch has a bad length"))?;
     let mut batch = vec![0; size];
     if file.read_at(position, &mut batch)? != size {
         return Err(bad("a batch is cut short"));

@@ -264,7 +264,14 @@ impl Partition {
             waiters: Waiters::default(),
         };
         state.advance(this_broker, settings.min_insync_replicas, ANY_BYTES);
-        Self { topic_id, topic, index, this_broker, settings: ArcSwap::new(settings), state: Mutex::new(state) }
+        Self {
+            topic_id,
+            topic,
+            index,
+            this_broker,
+            settings: ArcSwap::new(settings),
+            state: Mutex::new(state),
+        }
     }
 
     /// The topic's settings.
@@ -285,8 +292,7 @@ impl Partition {
     pub fn update(&self, leadership: Leadership) -> bool {
         let mut state = self.state.lock();
         let known = &state.leadership;
-        let newer =
-            (leadership.leader_epoch, leadership.partition_epoch) >= (known.leader_epoch, known.partition_epoch);
+        let newer = (leadership.leader_epoch, leadership.partition_epoch) >= (known.leader_epoch, known.partition_epoch);
         if !newer || state.role == Role::Stopped {
             return false;
         }
@@ -408,7 +414,8 @@ impl Partition {
             return Ok(reading);
         }
         let at_end = reading.end == log_end;
-        let upper = if at_end { Upper::Position(state.log.end_position()) } else { Upper::Offset(reading.end) };
+        let upper =
+            if at_end { Upper::Position(state.log.end_position()) } else { Upper::Offset(reading.end) };
         let reader = state.log.reader();
         drop(state);
         find(&reader, request, upper, &mut reading)?;
@@ -545,10 +552,9 @@ impl State {
         let before = (self.high_watermark, self.last_stable);
         if self.has_min_isr(min_insync_replicas) {
             let start = self.log.start();
-            let others =
-                self.maximal_isr.iter().filter(|member| **member != this_broker).map(|member| {
-                    self.follower_ends.iter().find(|(id, _)| id == member).map_or(start, |(_, end)| *end)
-                });
+            let others = self.maximal_isr.iter().filter(|member| **member != this_broker).map(|member| {
+                self.follower_ends.iter().find(|(id, _)| id == member).map_or(start, |(_, end)| *end)
+            });
             self.high_watermark = high_watermark(self.high_watermark, self.log.end(), others);
         }
         if self.high_watermark > before.0 {
