@@ -4,7 +4,6 @@
 //! - [`compress`]: the five codecs, decompressing as a stream within bounds
 //! - [`build`], [`control`]: making batches
 //! - [`validate`]: what a producer sent, checked and made ready for the log
-//! - [`walk`]: batches one behind another, read with what is wrong in them
 //! - [`producer`], [`snapshot`]: who produced what, for exactly-once
 
 pub mod build;
@@ -19,6 +18,5 @@ pub mod records;
 pub mod snapshot;
 pub mod validate;
 pub mod varint;
-pub mod walk;
 
 pub use header::{BATCH_HEADER_BYTES, BatchHeader, Codec};

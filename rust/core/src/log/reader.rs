@@ -114,6 +114,10 @@ impl LogReader {
         Offset(self.shared.end.load(Ordering::Acquire))
     }
 
+    pub(crate) fn segments(&self) -> Arc<Vec<Arc<Segment>>> {
+        self.shared.segments.load_full()
+    }
+
     /// Bytes of all segments.
     #[must_use]
     pub fn size(&self) -> u64 {

@@ -7,7 +7,6 @@
 //! Invariant: opening twice gives the same log as opening once.
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use super::checkpoint;
@@ -25,12 +24,19 @@ use super::txn_index::{AbortedTransaction, TXN_ENTRY_BYTES};
 use super::writer::{
     EPOCHS_FILE, Log, PARTITION_METADATA_FILE, first_timestamp, remove_segment, write_partition_metadata,
 };
+use crate::batch::control::EndMarker;
 use crate::batch::header::BATCH_HEADER_BYTES;
+use crate::batch::producer::ProducerStates;
+use crate::batch::snapshot;
 use crate::disk::{self, Open};
 use crate::ids::{LeaderEpoch, Offset, TimestampMs, TopicId};
 
 /// The largest side file that is read whole: ten million leader epochs.
 const SIDE_FILE_BYTES_MAX: u64 = 256 << 20;
+
+/// How much of the log before a producer snapshot is read for the batches that it left out: the few that one client may have
+/// in flight, among those of others.
+const RECALL_BYTES: u64 = 4 << 20;
 
 /// How to open a log.
 #[derive(Clone, Debug)]
@@ -568,8 +574,9 @@ impl Log {
         while let Some(&at) = self.snapshots.last() {
             let path = self.shared.home.path(&FileKind::ProducerSnapshot.name(at));
             let content = disk::read_all(self.shared.home.disk(), &path, SIDE_FILE_BYTES_MAX)?;
-            if let Ok(states) = crate::batch::snapshot::decode(&content, now, expiration_ms) {
+            if let Ok(states) = snapshot::decode(&content, now, expiration_ms) {
                 self.producers = states;
+                self.recall_producers(at)?;
                 from = from.max(at);
                 break;
             }
@@ -580,7 +587,7 @@ impl Log {
             let Some(header) = frame.header.filter(|header| header.producer_id.is_some()) else { continue };
             let marker = if header.is_control() {
                 let bytes = batches.bytes(&frame)?;
-                crate::batch::control::EndMarker::read(&header, bytes.get(BATCH_HEADER_BYTES..).unwrap_or_default())
+                EndMarker::read(&header, bytes.get(BATCH_HEADER_BYTES..).unwrap_or_default())
             } else {
                 None
             };
@@ -596,10 +603,33 @@ impl Log {
         Ok(())
     }
 
-    /// The names in a partition's directory that are of a log, for tools.
-    pub fn list(directory: &LogDirectory, name: &str) -> io::Result<Vec<String>> {
-        let entries = directory.disk().list(Path::new(name))?;
-        Ok(entries.into_iter().filter(|entry| !entry.is_dir).map(|entry| entry.name).collect())
+    /// A snapshot has one batch of each producer. A client that sends again what was in flight when we went away begins up
+    /// to four batches before: they are read from the log just before the snapshot.
+    fn recall_producers(&mut self, snapshot: Offset) -> io::Result<()> {
+        let end = snapshot.min(self.end());
+        if self.producers.is_empty() || end <= self.start() {
+            return Ok(());
+        }
+        let segments = self.shared.segments.load_full();
+        let (mut from, mut left) = (self.start(), RECALL_BYTES);
+        for segment in segments.iter().rev().filter(|segment| segment.base < end) {
+            let size = segment.locate(end, segment.size())?.map_or(segment.size(), |batch| batch.position);
+            if size > left {
+                let from_there = segment.offset_at(size - left);
+                from = from.max(from_there);
+                break;
+            }
+            left -= size;
+        }
+        let mut replayed = ProducerStates::new();
+        let mut batches = self.reader().batches(from, end);
+        while let Some(frame) = batches.next_frame()? {
+            if let Some(header) = frame.header.filter(|header| header.producer_id.is_some() && !header.is_control()) {
+                replayed.apply(&header, None);
+            }
+        }
+        self.producers.recall(&replayed);
+        Ok(())
     }
 }
 

@@ -281,6 +281,13 @@ impl Segment {
         Ok(None)
     }
 
+    /// An offset whose batch begins at `position` or shortly before: the base when no index entry is that low.
+    pub(crate) fn offset_at(&self, position: u64) -> Offset {
+        let entry =
+            self.offsets.last_where(|| self.offset_file(Open::Read), |entry| u64::from(entry.position) <= position);
+        entry.ok().flatten().map_or(self.base, |entry| self.base.plus(i64::from(entry.relative)))
+    }
+
     /// Where a search for the first record not earlier than `timestamp` may begin.
     pub(crate) fn position_before(&self, timestamp: TimestampMs, from: Offset) -> u64 {
         let entry = self.times.last_where(|| self.time_file(Open::Read), |entry| entry.timestamp <= timestamp);

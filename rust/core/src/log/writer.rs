@@ -239,6 +239,12 @@ impl Log {
         self.shared.segments.load().iter().map(|segment| segment.size()).sum()
     }
 
+    /// Base offset of the first segment: a start of the log above it must be remembered in a checkpoint.
+    #[must_use]
+    pub fn first_base(&self) -> Offset {
+        self.shared.segments.load().first().map_or(self.start(), |segment| segment.base)
+    }
+
     /// Number of segments.
     #[must_use]
     pub fn segment_count(&self) -> usize {
