@@ -126,3 +126,6 @@ def decode_batches(data: bytes, position: int = 0, *, with_records: bool = True)
 
     Checks and decompresses without the interpreter lock; a batch decompresses to at most 100 MiB.
     """
+
+def crc32c(data: bytes) -> int:
+    """The CRC-32C (Castagnoli) of `data`: the checksum of batches and producer snapshots."""

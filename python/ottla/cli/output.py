@@ -20,7 +20,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Columns as wide as their widest cell; those of numbers only are set to the right."""
     cells = [[_cell(value) for value in row] for row in rows]
     right = [
-        bool(cells) and all(not row[column] or _is_number(row[column]) for row in cells)
+        any(row[column] != "-" for row in cells) and all(_is_number(row[column]) for row in cells)
         for column in range(len(headings))
     ]
     widths = [max(len(row[column]) for row in [list(headings), *cells]) for column in range(len(headings))]

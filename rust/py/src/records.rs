@@ -109,11 +109,11 @@ fn build_batch<'py>(
         let headers: Vec<_> = names
             .iter()
             .zip(headers)
-            .map(|(name, (_, value))| (name.as_bytes(), value.as_ref().map(|value| value.as_bytes())))
+            .map(|(name, (_, value))| (name.as_bytes(), value.as_ref().map(PyBytesMethods::as_bytes)))
             .collect();
         let parts = RecordParts {
-            key: key.as_ref().map(|key| key.as_bytes()),
-            value: value.as_ref().map(|value| value.as_bytes()),
+            key: key.as_ref().map(PyBytesMethods::as_bytes),
+            value: value.as_ref().map(PyBytesMethods::as_bytes),
             headers: &headers,
         };
         builder.add(TimestampMs(*timestamp_ms), &parts);
@@ -170,7 +170,7 @@ fn batch_object(py: Python<'_>, opened: &Opened<'_>, with_records: bool) -> PyRe
     let header = &opened.header;
     let mut records = Vec::new();
     let fault = match &opened.contents {
-        Ok(_) if !with_records => None,
+        Ok(contents) if !with_records => py.detach(|| for_each_record(header, contents, |_| {})).err(),
         Ok(contents) => {
             let mut failed = None;
             let walked = for_each_record(header, contents, |record| match record_object(py, header, &record) {
@@ -235,10 +235,17 @@ fn record_object(
     )
 }
 
+/// The checksum that batches and producer snapshots carry.
+#[pyfunction]
+fn crc32c(data: &Bound<'_, PyBytes>) -> u32 {
+    ottla_core::batch::checksum::crc32c(data.as_bytes())
+}
+
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Record>()?;
     module.add_class::<Batch>()?;
     module.add_class::<Walk>()?;
     module.add_function(wrap_pyfunction!(build_batch, module)?)?;
+    module.add_function(wrap_pyfunction!(crc32c, module)?)?;
     module.add_function(wrap_pyfunction!(decode_batches, module)?)
 }
