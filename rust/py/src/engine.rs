@@ -13,9 +13,7 @@ use ottla_core::plane::command::{
 use ottla_core::plane::mailbox::{Lane, Request, RequestId};
 use ottla_core::plane::services::{Limits, ServedApi};
 use ottla_core::plane::shell_engine::{Engine as Core, Options};
-use ottla_core::plane::view::{
-    BrokerView, ClusterView, Endpoint, FeatureView, PartitionView, TopicChange, ViewDelta,
-};
+use ottla_core::plane::view::{BrokerView, ClusterView, Endpoint, FeatureView, PartitionView, TopicChange, ViewDelta};
 use ottla_core::replication::partition::{Leadership, TopicSettings as Settings};
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
@@ -196,7 +194,7 @@ fn batch((base_offset, epoch, timestamp, control, records): BatchRow) -> NewBatc
 }
 
 fn snapshot(end_offset: i64, epoch: i32) -> SnapshotId {
-    SnapshotId { offset: Offset(end_offset), epoch: LeaderEpoch(epoch) }
+    SnapshotId { end_offset: Offset(end_offset), epoch: LeaderEpoch(epoch) }
 }
 
 /// The data plane of one broker. See `_core.pyi` for what each call does and whether it blocks.
@@ -410,7 +408,7 @@ fn request_row<'py>(py: Python<'py>, request: &'py Request) -> RequestRow<'py> {
 
 fn done_value(py: Python<'_>, value: DoneValue) -> PyResult<Bound<'_, PyAny>> {
     let ids = |list: Vec<(SnapshotId, u64)>| -> Vec<(i64, i32, u64)> {
-        list.into_iter().map(|(id, bytes)| (id.offset.0, id.epoch.0, bytes)).collect()
+        list.into_iter().map(|(id, bytes)| (id.end_offset.0, id.epoch.0, bytes)).collect()
     };
     Ok(match value {
         DoneValue::Nothing => py.None().into_bound(py),
@@ -422,10 +420,8 @@ fn done_value(py: Python<'_>, value: DoneValue) -> PyResult<Bound<'_, PyAny>> {
             rows.into_any()
         }
         DoneValue::Logs(path, (total, usable), logs) => {
-            let rows: Vec<_> = logs
-                .iter()
-                .map(|log| (&*log.topic, log.index.0, log.bytes, log.log_start.0, log.log_end.0))
-                .collect();
+            let rows: Vec<_> =
+                logs.iter().map(|log| (&*log.topic, log.index.0, log.bytes, log.log_start.0, log.log_end.0)).collect();
             (path, total, usable, rows).into_pyobject(py)?.into_any()
         }
         DoneValue::Strays(names) => names.into_pyobject(py)?.into_any(),
@@ -435,9 +431,7 @@ fn done_value(py: Python<'_>, value: DoneValue) -> PyResult<Bound<'_, PyAny>> {
         }
         DoneValue::Size(bytes) => bytes.into_pyobject(py)?.into_any(),
         DoneValue::Snapshots(list) => ids(list).into_pyobject(py)?.into_any(),
-        DoneValue::Content(content) => {
-            content.map(|content| PyBytes::new(py, &content)).into_pyobject(py)?.into_any()
-        }
+        DoneValue::Content(content) => content.map(|content| PyBytes::new(py, &content)).into_pyobject(py)?.into_any(),
         DoneValue::Records(records) => {
             let rows = PyList::empty(py);
             let bytes = |part: Option<Vec<u8>>| part.map(|part| PyBytes::new(py, &part));

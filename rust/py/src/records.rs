@@ -221,7 +221,8 @@ fn record_object(
         header.base_timestamp.0.wrapping_add(record.timestamp_delta)
     };
     let bytes = |part: Option<&[u8]>| part.map(|part| PyBytes::new(py, part).unbind());
-    let headers: Vec<_> = record.headers.map(|(name, value)| (String::from_utf8_lossy(name), bytes(value))).collect();
+    let headers: Vec<_> =
+        record.headers.into_iter().map(|(name, value)| (String::from_utf8_lossy(name), bytes(value))).collect();
     Py::new(
         py,
         Record {

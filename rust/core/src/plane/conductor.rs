@@ -6,8 +6,8 @@ use std::sync::Arc;
 use parking_lot::{Condvar, Mutex};
 
 use crate::ids::{LeaderEpoch, Offset, PartitionIndex, TopicId};
-use crate::log::{Log, LogDirectory, OffsetCheckpoint, OpenOptions, names};
 use crate::log::checkpoint::OffsetsByPartition;
+use crate::log::{Log, LogDirectory, OffsetCheckpoint, OpenOptions, names};
 use crate::plane::clock::{Clock, Now, SystemClock};
 use crate::plane::command::{Command, DoneValue, Lead, LeadOutcome, LogDescription};
 use crate::plane::maintenance::Maintenance;
@@ -146,7 +146,8 @@ impl Conductor {
         let name = names::partition_directory(&lead.topic, lead.index);
         let now = self.clock.now().wall;
         let (directory, config) = (&self.directory, lead.settings.log.clone());
-        let exists = directory.disk().exists(name.as_ref()).map_err(|error| format!("cannot look for {name}: {error}"))?;
+        let exists =
+            directory.disk().exists(name.as_ref()).map_err(|error| format!("cannot look for {name}: {error}"))?;
         if !exists {
             let created = Log::create(directory, &name, lead.topic_id, config, Offset(0), now);
             let log = created.map_err(|error| format!("cannot create {}/{name}: {error}", directory.describe()))?;

@@ -63,7 +63,9 @@ enum Scope {
 impl Scope {
     fn each(&self, mut visit: impl FnMut(u64, &Wanted)) {
         match self {
-            Self::Whole { wanted, .. } => wanted.iter().enumerate().for_each(|(rank, wanted)| visit(rank as u64, wanted)),
+            Self::Whole { wanted, .. } => {
+                wanted.iter().enumerate().for_each(|(rank, wanted)| visit(rank as u64, wanted))
+            }
             Self::Session(session) => session.lock().wanted().for_each(|(rank, wanted)| visit(rank, wanted)),
         }
     }
@@ -309,7 +311,8 @@ fn answer(
     let session_id = match scope {
         Scope::Session(session) => session.lock().id,
         Scope::Whole { wanted, opens_session: true } => {
-            let told = wanted.iter().zip(&all.reads).map(|(wanted, read)| Wanted { told: read.told(), ..wanted.clone() });
+            let told =
+                wanted.iter().zip(&all.reads).map(|(wanted, read)| Wanted { told: read.told(), ..wanted.clone() });
             let privileged = terms.replica.0 >= 0;
             services.sessions.open(terms.by_id(), privileged, wanted.len(), told, now.instant)
         }

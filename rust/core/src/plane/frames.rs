@@ -77,7 +77,9 @@ impl Frames {
         }
         self.compact();
         let missing = match self.kept.first_chunk::<4>() {
-            Some(prefix) => (usize::try_from(i32::from_be_bytes(*prefix)).unwrap_or(0) + 4).saturating_sub(self.kept.len()),
+            Some(prefix) => {
+                (usize::try_from(i32::from_be_bytes(*prefix)).unwrap_or(0) + 4).saturating_sub(self.kept.len())
+            }
             None => 4,
         };
         self.kept.reserve(missing.clamp(64, AHEAD_BYTES));

@@ -121,8 +121,7 @@ impl Questions {
     fn list(&self, question: &Question) -> Result<ListedOffset, ErrorCode> {
         let partition = question.partition.as_ref().map_err(|error| *error)?;
         let any_replica = self.replica == DEBUGGER;
-        let found =
-            partition.offset_of(question.timestamp, self.isolation, question.current_leader_epoch, any_replica);
+        let found = partition.offset_of(question.timestamp, self.isolation, question.current_leader_epoch, any_replica);
         match found {
             Ok(Some(found)) => Ok(ListedOffset {
                 index: question.index,

@@ -3,14 +3,14 @@
 //! One thread per directory, which may block. It looks at every partition about once a second, ten times a second while
 //! there are appends: that bounds what recovery has to read (64 MiB a log, 1 GiB a directory, 30 s).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
 use crate::ids::{Offset, PartitionIndex};
-use crate::log::{FlushPolicy, LogDirectory, OffsetCheckpoint};
+use crate::log::{FlushPolicy, LogDirectory, OffsetCheckpoint, Retired};
 use crate::plane::clock::{Clock, Instant, Now};
 use crate::plane::mailbox::Subject;
 use crate::plane::services::Services;
@@ -34,6 +34,8 @@ struct Work {
     stopped: bool,
     /// Directories to remove, by the time when.
     removals: BTreeMap<(Instant, String), ()>,
+    /// Segments to remove, in the order of their time.
+    retired: VecDeque<(Instant, Retired)>,
     last: Last,
     written: Written,
 }
@@ -111,8 +113,7 @@ impl Maintenance {
         let mut unflushed = Vec::new();
         let mut due = Vec::new();
         for partition in partitions {
-            let (state, is_due) =
-                partition.with_log(|log| (log.unflushed(), log.flush_is_due(&self.policy, now.wall)));
+            let (state, is_due) = partition.with_log(|log| (log.unflushed(), log.flush_is_due(&self.policy, now.wall)));
             if state.since.is_some() {
                 open.push(partition);
                 unflushed.push(state);
@@ -164,6 +165,9 @@ impl Maintenance {
             self.report(self.checkpoint(OffsetCheckpoint::RecoveryPoint));
             self.report(self.checkpoint(OffsetCheckpoint::LogStart));
         }
+        if is_time(&mut last.retention, RETENTION_MS) {
+            partitions.iter().for_each(|partition| self.retain(partition, now));
+        }
         if is_time(&mut last.producers, PRODUCERS_MS) {
             partitions.iter().for_each(|partition| {
                 partition.with_log(|log| log.expire_producers(now.wall));
@@ -173,7 +177,32 @@ impl Maintenance {
         self.remove_due(now.instant);
     }
 
+    fn retain(&self, partition: &Partition, now: Now) {
+        match partition.retire(now.wall) {
+            Ok(None) => {}
+            Ok(Some(retired)) => {
+                self.work.lock().retired.push_back((now.instant.after_ms(DELETE_DELAY_MS), retired));
+            }
+            Err(error) => {
+                let subject = Subject::PartitionFailed(partition.topic.clone(), partition.index.0);
+                self.services.mailbox.fact(subject, format!("cannot delete old segments of {partition}: {error}"));
+            }
+        }
+    }
+
     fn remove_due(&self, now: Instant) {
+        loop {
+            let retired = {
+                let mut work = self.work.lock();
+                match work.retired.front() {
+                    Some((due, _)) if *due <= now => work.retired.pop_front(),
+                    _ => break,
+                }
+            };
+            if let Some((_, retired)) = retired {
+                self.report(retired.unlink().map_err(|error| format!("cannot remove old segments: {error}")));
+            }
+        }
         loop {
             let directory = {
                 let mut work = self.work.lock();
@@ -209,10 +238,8 @@ impl Maintenance {
             OffsetCheckpoint::LogStart => partition.with_log(|log| (log.start() > Offset(0)).then(|| log.start())),
             _ => Some(partition.with_log(|log| log.durable_end())),
         };
-        let offsets: Offsets = partitions
-            .iter()
-            .filter_map(|known| Some(((known.topic.clone(), known.index), offset(known)?)))
-            .collect();
+        let offsets: Offsets =
+            partitions.iter().filter_map(|known| Some(((known.topic.clone(), known.index), offset(known)?))).collect();
         let mut work = self.work.lock();
         let written = match which {
             OffsetCheckpoint::Replication => &mut work.written.high_watermark,

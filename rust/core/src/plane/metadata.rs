@@ -35,11 +35,8 @@ pub fn is_topic_name(name: &str) -> bool {
 #[must_use]
 pub fn endpoint<'a>(broker: &'a BrokerView, context: &'a ConnectionContext) -> Option<NodeEndpoint<'a>> {
     let found = broker.endpoints.iter().find(|endpoint| endpoint.listener == context.listener)?;
-    let (host, port) = if found.host.is_empty() {
-        (&*context.local_host, context.local_port)
-    } else {
-        (&*found.host, found.port)
-    };
+    let (host, port) =
+        if found.host.is_empty() { (&*context.local_host, context.local_port) } else { (&*found.host, found.port) };
     Some(NodeEndpoint { node: broker.id, host, port: i32::from(port), rack: broker.rack.as_deref() })
 }
 
@@ -142,15 +139,16 @@ impl Topics<'_> {
         if self.version == 0 {
             // v0 hides replicas that are not alive: lists of their own are needed.
             let alive: Vec<_> = topic.partitions.iter().map(|partition| self.alive(partition)).collect();
-            let partitions = alive.iter().enumerate().map(|(index, (error, leader, replicas, isr))| MetadataPartition {
-                error: *error,
-                index: PartitionIndex(index as i32),
-                leader: *leader,
-                leader_epoch: topic.partitions[index].leader_epoch,
-                replicas,
-                in_sync_replicas: isr,
-                offline_replicas: &[],
-            });
+            let partitions =
+                alive.iter().enumerate().map(|(index, (error, leader, replicas, isr))| MetadataPartition {
+                    error: *error,
+                    index: PartitionIndex(index as i32),
+                    leader: *leader,
+                    leader_epoch: topic.partitions[index].leader_epoch,
+                    replicas,
+                    in_sync_replicas: isr,
+                    offline_replicas: &[],
+                });
             writer.topic(&header, partitions);
             return;
         }
@@ -183,8 +181,9 @@ impl Topics<'_> {
     }
 
     fn alive(&self, partition: &PartitionView) -> (ErrorCode, BrokerId, Vec<BrokerId>, Vec<BrokerId>) {
-        let only_reached =
-            |brokers: &[BrokerId]| -> Vec<BrokerId> { brokers.iter().copied().filter(|id| self.is_reached(*id)).collect() };
+        let only_reached = |brokers: &[BrokerId]| -> Vec<BrokerId> {
+            brokers.iter().copied().filter(|id| self.is_reached(*id)).collect()
+        };
         let (replicas, isr) = (only_reached(&partition.replicas), only_reached(&partition.isr));
         let (error, leader) = self.leader(partition);
         let hidden = replicas.len() < partition.replicas.len() || isr.len() < partition.isr.len();

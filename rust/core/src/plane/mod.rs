@@ -24,5 +24,4 @@ pub mod services;
 pub mod session;
 pub mod shell_engine;
 mod shell_worker;
-pub mod snapshot_file;
 pub mod view;

@@ -109,9 +109,7 @@ impl Output {
                 Some(Chunk::File { file: &splice.file, position: splice.position, len: splice.len })
             }
             Some(splice) => Some(Chunk::Bytes { bytes: &self.bytes[self.sent..splice.at], more: true }),
-            None if self.sent < self.bytes.len() => {
-                Some(Chunk::Bytes { bytes: &self.bytes[self.sent..], more: false })
-            }
+            None if self.sent < self.bytes.len() => Some(Chunk::Bytes { bytes: &self.bytes[self.sent..], more: false }),
             None => None,
         }
     }

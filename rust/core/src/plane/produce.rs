@@ -73,7 +73,7 @@ impl Outcome {
     }
 
     fn write(&self, writer: &mut ProduceResponseWriter<'_>) {
-        let mut produced = Produced {
+        let mut produced: Produced<'_> = Produced {
             index: self.index,
             error: self.error,
             base_offset: self.base_offset,

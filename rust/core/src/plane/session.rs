@@ -228,7 +228,7 @@ impl Sessions {
         }
         for forgotten in request.forgotten.iter() {
             for index in forgotten.partitions.iter() {
-                session.forget(forgotten.topic, index);
+                session.forget(forgotten.topic, index.0);
             }
         }
         if session.order.is_empty() {

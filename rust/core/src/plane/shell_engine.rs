@@ -104,8 +104,13 @@ impl Engine {
         });
         let jobs = Arc::new(Pool::start("ottla-jobs", options.network_threads.max(2))?);
         let maintenance = Arc::new(Maintenance::new(services.clone(), directory.clone()));
-        let conductor =
-            Arc::new(Conductor::new(services.clone(), directory.clone(), jobs.clone(), maintenance.clone(), clock.clone()));
+        let conductor = Arc::new(Conductor::new(
+            services.clone(),
+            directory.clone(),
+            jobs.clone(),
+            maintenance.clone(),
+            clock.clone(),
+        ));
         let mut threads = Vec::new();
         let (commands, orders) = mpsc::channel();
         {

@@ -17,7 +17,7 @@ use crate::batch::producer::{Origin, ProducerRefusal};
 use crate::batch::validate::{Checked, ProduceRules, RecordRefused, Rejected};
 use crate::error::ErrorCode;
 use crate::ids::{BrokerId, LeaderEpoch, Offset, PartitionIndex, TimestampMs, TopicId};
-use crate::log::{AppendError, FileRange, Log, LogConfig, LogReader, Outcome, Upper};
+use crate::log::{AppendError, FileRange, Log, LogConfig, LogReader, Outcome, Retired, Upper, retention};
 use crate::replication::waiting::{FetchWaiter, Isolation, ProduceWaiter, WaitKey, Waiters};
 use crate::replication::watermark::{effective_min_isr, high_watermark};
 use crate::wire::fetch::{AbortedTransaction, EpochEndOffset};
@@ -264,14 +264,7 @@ impl Partition {
             waiters: Waiters::default(),
         };
         state.advance(this_broker, settings.min_insync_replicas, ANY_BYTES);
-        Self {
-            topic_id,
-            topic,
-            index,
-            this_broker,
-            settings: ArcSwap::new(settings),
-            state: Mutex::new(state),
-        }
+        Self { topic_id, topic, index, this_broker, settings: ArcSwap::new(settings), state: Mutex::new(state) }
     }
 
     /// The topic's settings.
@@ -292,7 +285,8 @@ impl Partition {
     pub fn update(&self, leadership: Leadership) -> bool {
         let mut state = self.state.lock();
         let known = &state.leadership;
-        let newer = (leadership.leader_epoch, leadership.partition_epoch) >= (known.leader_epoch, known.partition_epoch);
+        let newer =
+            (leadership.leader_epoch, leadership.partition_epoch) >= (known.leader_epoch, known.partition_epoch);
         if !newer || state.role == Role::Stopped {
             return false;
         }
@@ -315,6 +309,22 @@ impl Partition {
     /// Works on the log under the lock, for maintenance: flush, retention, close.
     pub fn with_log<T>(&self, work: impl FnOnce(&mut Log) -> T) -> T {
         work(&mut self.state.lock().log)
+    }
+
+    /// Takes the segments out of the log that its settings no longer keep. Their files go when readers have had time to
+    /// leave. Blocks on the disk for a moment: pool threads only.
+    pub fn retire(&self, now: TimestampMs) -> std::io::Result<Option<Retired>> {
+        let (reader, high_watermark, config) = {
+            let state = self.state.lock();
+            (state.log.reader(), state.high_watermark, state.log.config().clone())
+        };
+        let plan = retention::plan(&reader.retention_facts(high_watermark)?, &config, now);
+        if plan.is_empty() {
+            return Ok(None);
+        }
+        let retired = self.state.lock().log.retire(&plan, now)?;
+        retired.rename()?;
+        Ok((!retired.is_empty()).then_some(retired))
     }
 
     /// The high watermark.
@@ -411,8 +421,7 @@ impl Partition {
             return Ok(reading);
         }
         let at_end = reading.end == log_end;
-        let upper =
-            if at_end { Upper::Position(state.log.end_position()) } else { Upper::Offset(reading.end) };
+        let upper = if at_end { Upper::Position(state.log.end_position()) } else { Upper::Offset(reading.end) };
         let reader = state.log.reader();
         drop(state);
         find(&reader, request, upper, &mut reading)?;
@@ -549,9 +558,10 @@ impl State {
         let before = (self.high_watermark, self.last_stable);
         if self.has_min_isr(min_insync_replicas) {
             let start = self.log.start();
-            let others = self.maximal_isr.iter().filter(|member| **member != this_broker).map(|member| {
-                self.follower_ends.iter().find(|(id, _)| id == member).map_or(start, |(_, end)| *end)
-            });
+            let others =
+                self.maximal_isr.iter().filter(|member| **member != this_broker).map(|member| {
+                    self.follower_ends.iter().find(|(id, _)| id == member).map_or(start, |(_, end)| *end)
+                });
             self.high_watermark = high_watermark(self.high_watermark, self.log.end(), others);
         }
         if self.high_watermark > before.0 {

@@ -98,16 +98,7 @@ impl Program {
     }
 
     #[inline]
-<<<<<<< HEAD
     fn field<B: Builder>(&self, field: Field, cursor: &mut Cursor<'_>, builder: &mut B) -> Result<B::Value, Fault> {
-=======
-    fn field<B: Builder>(
-        &self,
-        field: Field,
-        cursor: &mut Cursor<'_>,
-        builder: &mut B,
-    ) -> Result<B::Value, Box<Fault>> {
->>>>>>> wip-log
         if field.array {
             self.array(field, cursor, builder)
         } else {
