@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from ottla.controller.format import bootstrap_batches
 from ottla.metadata.delta import Delta
 from ottla.metadata.features import bootstrap_records
@@ -16,6 +18,8 @@ from ottla.wire.schema import replace
 from tests.support.golden_log import golden_batches, golden_records
 
 CODEC = MetadataCodec()
+SNAPSHOT_END = 1005
+"""End offset of the golden snapshot; the log goes on to the end of a clean stop."""
 
 
 def in_order(record: object) -> object:
@@ -26,8 +30,9 @@ def in_order(record: object) -> object:
     return record
 
 
-def replayed(name: str) -> Image:
-    records = [in_order(CODEC.decode(record.value)) for record in golden_records(name) if not record.control]
+def replayed(name: str, end_offset: int = 2**63) -> Image:
+    golden = (record for record in golden_records(name) if not record.control and record.offset < end_offset)
+    records = [in_order(CODEC.decode(record.value)) for record in golden]
     delta = Delta(Image())
     delta.replay_all(Transactions().ready(records))
     return delta.apply(Provenance())
@@ -41,7 +46,7 @@ def test_records_of_kafka_are_written_again_as_the_same_bytes() -> None:
 
 
 def test_replaying_the_log_gives_the_image_of_kafkas_snapshot() -> None:
-    log, snapshot = replayed("kafka_log.txt"), replayed("kafka_snapshot.txt")
+    log, snapshot = replayed("kafka_log.txt", SNAPSHOT_END), replayed("kafka_snapshot.txt")
 
     assert log == snapshot
     assert log.topics.named("gone") is None
@@ -49,7 +54,7 @@ def test_replaying_the_log_gives_the_image_of_kafkas_snapshot() -> None:
 
 
 def test_our_snapshot_holds_the_records_of_kafkas() -> None:
-    image = replayed("kafka_log.txt")
+    image = replayed("kafka_log.txt", SNAPSHOT_END)
     ours = [CODEC.encode(record, 33) for record in image_records(image)]
     kafkas = [
         CODEC.encode(in_order(CODEC.decode(record.value)), 33)
@@ -58,7 +63,12 @@ def test_our_snapshot_holds_the_records_of_kafkas() -> None:
     ]
 
     assert sorted(ours) == sorted(kafkas)
-    assert [value[1] for value in ours] == [value[1] for value in kafkas], "the order of types is Kafka's"
+    assert types_in_order(ours) == types_in_order(kafkas)
+
+
+def types_in_order(values: list[bytes]) -> list[int]:
+    """The runs of record types; topics among each other come in any order in Kafka."""
+    return [record_id for record_id, _ in groupby(values, key=lambda value: value[1])]
 
 
 def test_bootstrap_snapshot_is_kafkas() -> None:
