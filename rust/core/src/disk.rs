@@ -75,6 +75,15 @@ pub struct Entry {
     pub is_dir: bool,
 }
 
+/// What is known of a name without opening it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stat {
+    /// Length in bytes; of a directory, nothing sensible.
+    pub len: u64,
+    /// Time of the last modification, milliseconds since 1970.
+    pub modified_ms: i64,
+}
+
 /// A directory tree: one per entry of `log.dirs`. Every call may block; only [`Disk::open`] with [`Open::Create`],
 /// [`Disk::rename`] and the writes of [`File`] are made from network threads, when a segment rolls.
 pub trait Disk: Send + Sync + Debug {
@@ -82,6 +91,11 @@ pub trait Disk: Send + Sync + Debug {
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>>;
     /// Whether the path exists.
     fn exists(&self, path: &Path) -> io::Result<bool>;
+    /// Length and time of the file of that name; a missing one is an error of kind `NotFound`.
+    fn stat(&self, path: &Path) -> io::Result<Stat>;
+    /// Takes the lock that the file stands for, creating the file when missing; held until the returned file is dropped.
+    /// When another holds it: an error of kind `WouldBlock` whose text names the holder if it is known.
+    fn lock(&self, path: &Path) -> io::Result<Arc<dyn File>>;
     /// The entries of a directory, sorted by name.
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>>;
     /// Makes a directory; one that exists is left alone.

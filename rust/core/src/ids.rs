@@ -112,6 +112,30 @@ impl TopicId {
     pub const METADATA: Self = Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
 }
 
+impl TopicId {
+    /// Reads the URL-safe base64 text that Kafka prints, 22 characters.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.len() != 22 {
+            return None;
+        }
+        let mut bits: u128 = 0;
+        for (index, byte) in text.bytes().enumerate() {
+            let digit = match byte {
+                b'A'..=b'Z' => byte - b'A',
+                b'a'..=b'z' => byte - b'a' + 26,
+                b'0'..=b'9' => byte - b'0' + 52,
+                b'-' => 62,
+                b'_' => 63,
+                _ => return None,
+            };
+            // The last digit has two bits of the number and four that pad it.
+            bits = if index < 21 { bits << 6 | u128::from(digit) } else { bits << 2 | u128::from(digit >> 4) };
+        }
+        Some(Self(bits.to_be_bytes()))
+    }
+}
+
 /// The URL-safe base64 text that Kafka prints, 22 characters.
 impl fmt::Display for TopicId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -148,5 +172,12 @@ mod tests {
         assert_eq!(TopicId::ZERO.to_string(), "AAAAAAAAAAAAAAAAAAAAAA");
         assert_eq!(TopicId::METADATA.to_string(), "AAAAAAAAAAAAAAAAAAAAAQ");
         assert_eq!(TopicId([0xff; 16]).to_string(), "_____________________w");
+        let id = TopicId(*b"0123456789abcdef");
+        assert_eq!(TopicId::parse(&id.to_string()), Some(id));
+        for id in [TopicId::ZERO, TopicId::METADATA, TopicId([0xff; 16]), TopicId(*b"0123456789abcdef")] {
+            assert_eq!(TopicId::parse(&id.to_string()), Some(id));
+        }
+        assert_eq!(TopicId::parse("AAAAAAAAAAAAAAAAAAAAA"), None);
+        assert_eq!(TopicId::parse("AAAAAAAAAAAAAAAAAAAA=="), None);
     }
 }

@@ -14,6 +14,8 @@
 
 pub mod batch;
 pub mod disk;
+pub mod disk_os;
+pub mod disk_sim;
 pub mod error;
 pub mod ids;
 pub mod limits;

@@ -1,11 +1,15 @@
 //! `ottla._core`: converts, releases the GIL, delegates. Nothing here decides anything about Kafka.
 
 mod codec;
+mod engine;
+mod records;
 
 use pyo3::prelude::*;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    codec::register(module)
+    codec::register(module)?;
+    records::register(module)?;
+    engine::register(module)
 }

@@ -10,11 +10,14 @@ pub mod build;
 pub mod checksum;
 pub mod compress;
 pub mod control;
+#[cfg(test)]
+mod golden;
 pub mod header;
 pub mod producer;
 pub mod records;
 pub mod snapshot;
 pub mod validate;
 pub mod varint;
+pub mod walk;
 
 pub use header::{BATCH_HEADER_BYTES, BatchHeader, Codec};

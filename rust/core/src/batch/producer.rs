@@ -9,6 +9,8 @@
 //! producer; what is in `unreplicated` has ended below the log's end but not yet below the high watermark. An entry has its
 //! batches inline: a producer costs no allocation of its own.
 
+mod recall;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::{self, Display};
 

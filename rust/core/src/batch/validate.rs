@@ -6,8 +6,9 @@
 //! are set afterwards, outside the checksum.
 //!
 //! The order of checks and the codes are Kafka's. Two refusals are ours alone: a compressed batch whose records
-//! together exceed the bound that Kafka puts on each of them, since time and memory must be bounded; and a compressed record
-//! that does not fill exactly its length, which Kafka stores and then no consumer can read.
+//! together exceed the bound that Kafka puts on each of them, since time and memory must be bounded; and a compressed
+//! record that does not fill exactly its length, which Kafka stores and then no consumer can read. And where Kafka's
+//! rebuilding of a batch fails for a bug (the same codec with offsets out of order, times below -1), ours succeeds.
 
 mod refusal;
 mod walk;
@@ -22,7 +23,7 @@ use super::header::{
     LOG_APPEND_TIME, TRANSACTIONAL, magic_of,
 };
 use super::records::{Record, RecordFault, Records};
-use super::varint::{varint_len, varlong_len, write_varint, write_varlong};
+use super::varint::{varint_len, write_varint, write_varlong};
 use crate::ids::TimestampMs;
 
 pub use refusal::{RECORD_REFUSALS_MAX, RecordRefusal, RecordRefused, Refusal, Rejected};
@@ -312,7 +313,6 @@ fn write_record_at(out: &mut Vec<u8>, offset_delta: i32, record: &Record<'_>) {
     // The size of the record without headers has one byte for their count, which is zero there.
     let without = super::build::body_len(offset_delta, record.timestamp_delta, &parts);
     let size = without - 1 + varint_len(count) + headers.len();
-    debug_assert!(varlong_len(record.timestamp_delta) <= 10);
     write_varint(out, size as i32);
     out.push(0);
     write_varlong(out, record.timestamp_delta);

@@ -1,1 +1,45 @@
-//! See the crate's documentation.
+//! The log of a partition: Kafka's format on disk.
+//!
+//! - [`names`], [`checkpoint`], [`epochs`]: the formats of small things
+//! - `scan`, `index`, `txn_index`, `segment`: a segment and what stands beside it
+//! - [`directory`]: one entry of `log.dirs`
+//! - [`Log`]: the writer, under the partition's lock; [`LogReader`]: everyone else, without it
+//! - `recovery`: opening; `flush`: getting to the disk
+//!
+//! A batch that was appended is in the kernel's hands before anyone is told: the death of the process loses nothing. What
+//! is below [`Log::durable_end`] survives the loss of power too.
+
+pub mod checkpoint;
+mod config;
+pub mod directory;
+pub mod epochs;
+mod errors;
+mod files;
+mod flush;
+mod identity;
+mod index;
+mod leftovers;
+pub mod names;
+mod reader;
+mod recovery;
+pub mod retention;
+mod scan;
+mod segment;
+pub mod snapshot_file;
+#[cfg(test)]
+mod tests;
+mod txn_index;
+mod writer;
+
+pub use config::{LogConfig, Mode};
+pub use directory::{DirectoryError, LogDirectory, OffsetCheckpoint};
+pub use epochs::{EpochCache, EpochEntry};
+pub use errors::{AppendError, OpenError, ReadError, TruncateError};
+pub use flush::{FlushPlan, FlushPolicy, Unflushed};
+pub use identity::MetaProperties;
+pub use reader::{Batches, FileRange, FoundRecord, LogPosition, LogReader, RawBatch, Upper};
+pub use recovery::{Cut, OpenOptions, RecoveryReport};
+pub use retention::{RetentionFacts, Retired};
+pub use scan::{Fault, Frame};
+pub use txn_index::AbortedTransaction;
+pub use writer::{Appended, AssignedBatches, Log, Outcome};

@@ -1,1 +1,27 @@
-//! See the crate's documentation.
+//! Connections, requests of the data plane, waiting, and the line to the control plane.
+//!
+//! Everything here steps without tokio; `shell*` alone names it.
+
+pub mod api_versions;
+pub mod clock;
+pub mod command;
+pub mod conductor;
+pub mod connection;
+pub mod dispatch;
+pub mod fetch;
+pub mod frames;
+pub mod leader_epoch;
+pub mod leaders;
+pub mod list_offsets;
+pub mod mailbox;
+pub mod maintenance;
+pub mod metadata;
+pub mod metadata_log;
+pub mod output;
+pub mod pool;
+pub mod produce;
+pub mod services;
+pub mod session;
+pub mod shell_engine;
+mod shell_worker;
+pub mod view;

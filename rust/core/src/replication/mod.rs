@@ -1,1 +1,5 @@
-//! See the crate's documentation.
+//! The state of one partition on this broker: role, epochs, in-sync replicas, watermarks, and who waits for them.
+
+pub mod partition;
+pub mod waiting;
+pub mod watermark;

@@ -82,7 +82,7 @@ pub struct FeatureRange<'a> {
     pub max: i16,
 }
 
-/// The answer. `S` and `F` are the lists: slices when written.
+/// The answer.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct ApiVersionsResponse<'a> {
     /// What went wrong, if anything.

@@ -12,7 +12,7 @@ use crate::error::ErrorCode;
 use crate::ids::{Offset, PartitionIndex, TimestampMs};
 
 pub(super) const API: &Api = &APIS[0];
-const TOPIC_IDS_FROM: i16 = 13;
+pub(super) const TOPIC_IDS_FROM: i16 = 13;
 
 /// A produce request, checked to its end; the records stay where they are.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -92,8 +92,10 @@ impl<'a> Element<'a> for ProducePartition<'a> {
 }
 
 /// How the append to one partition went.
+///
+/// `E` is what the record errors are: a slice when written, an array of the message when read.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Produced<'a> {
+pub struct Produced<'a, E = &'a [RecordError<'a>]> {
     /// Which.
     pub index: PartitionIndex,
     /// What went wrong, if anything.
@@ -105,7 +107,7 @@ pub struct Produced<'a> {
     /// First offset of the log (v5+); -1 after an error.
     pub log_start_offset: Offset,
     /// The records that caused the error (v8+).
-    pub record_errors: &'a [RecordError<'a>],
+    pub record_errors: E,
     /// What went wrong, in words (v8+).
     pub error_message: Option<&'a str>,
     /// Who leads, when it is not us (v10+).

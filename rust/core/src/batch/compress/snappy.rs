@@ -27,6 +27,9 @@ pub(super) struct Reader<'s, 'i> {
 
 impl<'s, 'i> Reader<'s, 'i> {
     pub(super) fn new(input: &'i [u8], block: &'s mut Vec<u8>, limit: usize) -> Result<Self, CompressionFault> {
+        if input.is_empty() {
+            return Err(CompressionFault::Malformed("Cannot decompress empty stream"));
+        }
         let mut reader = Self { input, framed: false, block, start: 0, end: 0, limit };
         if input.len() >= HEADER_BYTES && input.starts_with(&MAGIC) {
             reader.framed = true;

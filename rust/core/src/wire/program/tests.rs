@@ -1,4 +1,5 @@
 //! The walk over plain values, and against bytes that lie.
+#![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;
 
@@ -216,7 +217,7 @@ proptest! {
 }
 
 fn refusal(program: &Program, bytes: &[u8], plain: &mut Plain) -> Fault {
-    *program.decode(&mut Cursor::new(bytes, 0), plain).unwrap_err()
+    program.decode(&mut Cursor::new(bytes, 0), plain).unwrap_err()
 }
 
 fn single(field: Field, flexible: bool) -> (Program, Plain) {
@@ -240,17 +241,14 @@ fn lengths_that_lie_are_refused_before_anything_is_made() {
         Reason::TooMany { count: ARRAY_ELEMENTS_MAX + 1, limit: ARRAY_ELEMENTS_MAX }
     );
     let fault = claim(1_000_000, 50);
-    assert_eq!((fault.position, fault.path), (0, vec![PathStep::Field(0, 0)]));
+    assert_eq!((fault.position, &fault.path[..]), (0, &[PathStep::Field(0, 0)][..]));
     assert_eq!(plain.elements, 0);
 }
 
 #[test]
 fn compact_lengths_that_lie_are_refused() {
     let (program, mut plain) = single(field(Kind::Bytes, true, Presence::Plain), true);
-    assert_eq!(
-        refusal(&program, &[0xff, 0xff, 0xff, 0xff, 0x0f], &mut plain).reason,
-        Reason::NegativeLength(-2)
-    );
+    assert_eq!(refusal(&program, &[0xff, 0xff, 0xff, 0xff, 0x0f], &mut plain).reason, Reason::NegativeLength(-2));
     assert_eq!(refusal(&program, &[0xff, 0xff, 0xff, 0xff, 0x1f], &mut plain).reason, Reason::Varint);
     assert_eq!(refusal(&program, &[0x80, 0x80, 0x80, 0x80, 0x80, 0], &mut plain).reason, Reason::Varint);
     assert_eq!(refusal(&program, &[0x09, 1, 2], &mut plain).reason, Reason::Truncated { wanted: 8, left: 2 });
@@ -282,6 +280,29 @@ fn tags() {
 }
 
 #[test]
+fn a_null_struct_is_said_otherwise_behind_a_tag() {
+    let of = |presence| {
+        let empty = (true, Vec::new());
+        let field = Field { nullable: true, ..field(Kind::Struct(0), true, presence) };
+        let plain = Plain { defaults: vec![Vec::new(), vec![Value::Int(0)]], elements: 0 };
+        (Program::new(&[empty, (true, vec![field])]).unwrap(), plain)
+    };
+    let message = |value| Value::Struct(vec![value].into());
+    let some = Value::Struct(Vec::new().into());
+    for (presence, value, bytes) in [
+        (Presence::Plain, Value::Null, vec![0xff, 0]),
+        (Presence::Plain, some.clone(), vec![1, 0, 0]),
+        (Presence::Tagged(0), Value::Null, vec![1, 0, 1, 0]),
+        (Presence::Tagged(0), some, vec![1, 0, 2, 1, 0]),
+    ] {
+        let (program, mut plain) = of(presence);
+        let message = message(value);
+        assert_eq!(program.encode(&message, None, &mut plain).unwrap().bytes, bytes);
+        assert_eq!(program.decode(&mut Cursor::new(&bytes, 0), &mut plain).unwrap(), message);
+    }
+}
+
+#[test]
 fn what_a_version_lacks_must_be_droppable() {
     let mut absent = field(Kind::Int32, false, Presence::Absent);
     for (presence, written) in [(Presence::Absent, false), (Presence::AbsentIgnorable, true)] {
@@ -297,8 +318,7 @@ fn what_a_version_lacks_must_be_droppable() {
 fn numbers_that_do_not_fit_are_refused() {
     for (kind, low, high) in [(Kind::Int8, -128, 127), (Kind::Uint16, 0, 65_535), (Kind::Uint32, 0, 0xffff_ffff)] {
         let (program, mut plain) = single(field(kind, false, Presence::Plain), false);
-        let mut fits =
-            |value| program.encode(&Value::Struct(vec![Value::Int(value)].into()), None, &mut plain).is_ok();
+        let mut fits = |value| program.encode(&Value::Struct(vec![Value::Int(value)].into()), None, &mut plain).is_ok();
         assert_eq!([low - 1, low, high, high + 1].map(&mut fits), [false, true, true, false]);
     }
 }

@@ -1,0 +1,269 @@
+//! Carries out the Commands of the control plane, one after the other; many logs of one Command are opened side by side.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::ids::{LeaderEpoch, Offset, PartitionIndex, TopicId};
+use crate::log::checkpoint::OffsetsByPartition;
+use crate::log::{Log, LogDirectory, OffsetCheckpoint, OpenOptions, names};
+use crate::plane::clock::{Clock, Now, SystemClock};
+use crate::plane::command::{Command, DoneValue, Lead, LeadOutcome, LogDescription};
+use crate::plane::maintenance::Maintenance;
+use crate::plane::metadata_log::METADATA_DIRECTORY;
+use crate::plane::pool::Pool;
+use crate::plane::services::Services;
+use crate::replication::partition::Partition;
+
+/// Logs that one job opens: large enough to be worth a hand-over, small enough to share the work.
+const LEADS_PER_JOB: usize = 32;
+
+/// What was known of the directory's logs when the engine started.
+#[derive(Debug, Default)]
+struct Checkpoints {
+    clean: bool,
+    recovery: OffsetsByPartition,
+    start: OffsetsByPartition,
+    high_watermark: OffsetsByPartition,
+}
+
+/// Carries out Commands.
+#[derive(Debug)]
+pub struct Conductor {
+    services: Arc<Services>,
+    directory: Arc<LogDirectory>,
+    jobs: Arc<Pool>,
+    maintenance: Arc<Maintenance>,
+    clock: Arc<SystemClock>,
+    checkpoints: Mutex<Option<Arc<Checkpoints>>>,
+}
+
+/// The outcomes of the jobs of one Command.
+#[derive(Debug, Default)]
+struct Gathered {
+    outcomes: Mutex<(usize, Vec<LeadOutcome>)>,
+    complete: Condvar,
+}
+
+impl Conductor {
+    /// A conductor for one directory.
+    #[must_use]
+    pub fn new(
+        services: Arc<Services>,
+        directory: Arc<LogDirectory>,
+        jobs: Arc<Pool>,
+        maintenance: Arc<Maintenance>,
+        clock: Arc<SystemClock>,
+    ) -> Self {
+        Self { services, directory, jobs, maintenance, clock, checkpoints: Mutex::default() }
+    }
+
+    /// Carries out one Command. Blocks until it is done.
+    pub fn carry_out(self: &Arc<Self>, command: Command) -> Result<DoneValue, String> {
+        match command {
+            Command::Lead(leads) => self.lead(leads).map(DoneValue::Led),
+            Command::Stop { partitions, delete } => self.stop(&partitions, delete),
+            Command::Configure { topic_id, settings } => {
+                for partition in self.services.hosted.all().iter().filter(|known| known.topic_id == topic_id) {
+                    partition.configure(settings.clone());
+                }
+                Ok(DoneValue::Nothing)
+            }
+            Command::DescribeLogs => self.describe(),
+            Command::StrayLogs { keep } => self.set_strays_aside(&keep).map(DoneValue::Strays),
+            Command::Metadata(_) => Err("metadata commands go to the metadata log".to_owned()),
+        }
+    }
+
+    /// Reads the checkpoints once, and takes the clean-shutdown marker away: from now on a crash is a crash.
+    fn checkpoints(&self) -> Result<Arc<Checkpoints>, String> {
+        let mut known = self.checkpoints.lock();
+        if let Some(known) = &*known {
+            return Ok(known.clone());
+        }
+        let directory = &self.directory;
+        let clean = directory.clean_shutdown().map_err(|error| error.to_string())?.is_some();
+        directory.clear_clean_shutdown().map_err(|error| error.to_string())?;
+        // Of these two a damaged file only means that everything is checked again.
+        let lenient = |which| directory.read_checkpoint(which).unwrap_or_default();
+        let read = Arc::new(Checkpoints {
+            clean,
+            recovery: lenient(OffsetCheckpoint::RecoveryPoint),
+            start: lenient(OffsetCheckpoint::LogStart),
+            high_watermark: lenient(OffsetCheckpoint::Replication),
+        });
+        *known = Some(read.clone());
+        Ok(read)
+    }
+
+    fn lead(self: &Arc<Self>, leads: Vec<Lead>) -> Result<Vec<LeadOutcome>, String> {
+        let checkpoints = self.checkpoints()?;
+        let gathered = Arc::new(Gathered::default());
+        let mut leads = leads.into_iter().peekable();
+        while leads.peek().is_some() {
+            let some: Vec<Lead> = leads.by_ref().take(LEADS_PER_JOB).collect();
+            gathered.outcomes.lock().0 += 1;
+            let (this, checkpoints, gathered) = (self.clone(), checkpoints.clone(), gathered.clone());
+            self.jobs.submit(Box::new(move || {
+                let outcomes: Vec<_> = some.into_iter().map(|lead| this.lead_one(lead, &checkpoints)).collect();
+                let mut all = gathered.outcomes.lock();
+                all.0 -= 1;
+                all.1.extend(outcomes);
+                gathered.complete.notify_one();
+            }));
+        }
+        let mut all = gathered.outcomes.lock();
+        while all.0 > 0 {
+            gathered.complete.wait(&mut all);
+        }
+        Ok(std::mem::take(&mut all.1))
+    }
+
+    fn lead_one(&self, lead: Lead, checkpoints: &Checkpoints) -> LeadOutcome {
+        let (topic_id, index) = (lead.topic_id, lead.index);
+        let outcome = |recovered_bytes, error| LeadOutcome { topic_id, index, recovered_bytes, error };
+        if let Some(known) = self.services.hosted.get(topic_id, index) {
+            let updated = known.update(lead.leadership);
+            return outcome(0, (!updated).then(|| format!("{known}: an older replica state than is known")));
+        }
+        let (log, recovered, high_watermark) = match self.open(&lead, checkpoints) {
+            Ok(opened) => opened,
+            Err(error) => return outcome(0, Some(error)),
+        };
+        let (node, epoch) = (self.services.node_id, lead.leadership.leader_epoch);
+        let mut log = log;
+        if epoch > log.epochs().latest().map_or(LeaderEpoch::NONE, |latest| latest.epoch) {
+            log.begin_epoch(epoch, self.clock.now().wall);
+        }
+        let partition =
+            Partition::lead(topic_id, lead.topic, index, node, lead.settings, lead.leadership, high_watermark, log);
+        self.services.hosted.insert(Arc::new(partition));
+        outcome(recovered, None)
+    }
+
+    fn open(&self, lead: &Lead, checkpoints: &Checkpoints) -> Result<(Log, u64, Offset), String> {
+        let name = names::partition_directory(&lead.topic, lead.index);
+        let now = self.clock.now().wall;
+        let (directory, config) = (&self.directory, lead.settings.log.clone());
+        let exists =
+            directory.disk().exists(name.as_ref()).map_err(|error| format!("cannot look for {name}: {error}"))?;
+        if !exists {
+            let created = Log::create(directory, &name, lead.topic_id, config, Offset(0), now);
+            let log = created.map_err(|error| format!("cannot create {}/{name}: {error}", directory.describe()))?;
+            return Ok((log, 0, Offset(0)));
+        }
+        let key = (lead.topic.to_string(), lead.index);
+        let options = OpenOptions {
+            topic_id: Some(lead.topic_id),
+            clean: checkpoints.clean,
+            recovery_point: checkpoints.recovery.get(&key).copied().unwrap_or_default(),
+            log_start: checkpoints.start.get(&key).copied().unwrap_or_default(),
+            gaps_allowed: lead.settings.produce.compacted,
+            ..OpenOptions::new(config, now)
+        };
+        let (log, report) = Log::open(directory, &name, &options).map_err(|error| error.to_string())?;
+        Ok((log, report.bytes_scanned, checkpoints.high_watermark.get(&key).copied().unwrap_or_default()))
+    }
+
+    fn stop(&self, partitions: &[(TopicId, PartitionIndex)], delete: bool) -> Result<DoneValue, String> {
+        let mut failed = Vec::new();
+        for (topic, index) in partitions {
+            let Some(partition) = self.services.hosted.remove(*topic, *index) else { continue };
+            partition.stop();
+            if !delete {
+                continue;
+            }
+            let unique = u128::from_be_bytes(topic.0) ^ u128::from(self.clock.now().wall.0 as u64);
+            let (from, to) = (
+                names::partition_directory(&partition.topic, *index),
+                names::deleted_directory(&partition.topic, *index, unique),
+            );
+            match self.directory.rename(&from, &to) {
+                Ok(()) => {
+                    partition.with_log(|log| log.renamed(&to));
+                    self.maintenance.remove_later(to, self.clock.now().instant);
+                }
+                Err(error) => failed.push(error.to_string()),
+            }
+        }
+        if failed.is_empty() { Ok(DoneValue::Nothing) } else { Err(failed.join("; ")) }
+    }
+
+    fn describe(&self) -> Result<DoneValue, String> {
+        let hosted = self.services.hosted.all();
+        let logs = hosted.iter().map(|partition| {
+            let (bytes, log_start, log_end) = partition.with_log(|log| (log.size(), log.start(), log.end()));
+            LogDescription {
+                topic_id: partition.topic_id,
+                topic: partition.topic.clone(),
+                index: partition.index,
+                bytes,
+                log_start,
+                log_end,
+            }
+        });
+        let logs = logs.collect();
+        let space = self.directory.disk().space().map_err(|error| error.to_string())?;
+        Ok(DoneValue::Logs(self.directory.describe(), space, logs))
+    }
+
+    /// Renames the logs that do not belong here, as Kafka does with strays, and goes on with interrupted deletions.
+    fn set_strays_aside(&self, keep: &HashSet<(TopicId, PartitionIndex)>) -> Result<Vec<String>, String> {
+        let hosted: HashMap<(String, PartitionIndex), (TopicId, PartitionIndex)> = self
+            .services
+            .hosted
+            .all()
+            .iter()
+            .map(|known| ((known.topic.to_string(), known.index), (known.topic_id, known.index)))
+            .collect();
+        let (partitions, _) = self.directory.partitions().map_err(|error| error.to_string())?;
+        let mut strays = Vec::new();
+        let now = self.clock.now();
+        for found in partitions {
+            if found.directory == METADATA_DIRECTORY {
+                continue;
+            }
+            match found.name.stage {
+                names::DirectoryStage::Deleted => self.maintenance.remove_later(found.directory, now.instant),
+                names::DirectoryStage::Current => {
+                    let key = (found.name.topic.clone(), found.name.partition);
+                    if hosted.get(&key).is_some_and(|id| keep.contains(id)) {
+                        continue;
+                    }
+                    let unique = u128::from(now.wall.0 as u64) << 64 | strays.len() as u128;
+                    let to = names::stray_directory(&found.name.topic, found.name.partition, unique);
+                    self.directory.rename(&found.directory, &to).map_err(|error| error.to_string())?;
+                    strays.push(to);
+                }
+                _ => {}
+            }
+        }
+        Ok(strays)
+    }
+
+    /// Closes every log; when all are closed well, writes the checkpoints and the marker of a clean shutdown. Returns what
+    /// did not go well.
+    pub fn close_all(&self, broker_epoch: i64, now: Now) -> Vec<String> {
+        let mut failed = Vec::new();
+        // A directory of which nothing was opened is as it was found.
+        if self.checkpoints.lock().is_none() {
+            return failed;
+        }
+        for partition in self.services.hosted.all() {
+            partition.stop();
+            if let Err(error) = partition.with_log(Log::close) {
+                failed.push(format!("cannot close {partition}: {error}"));
+            }
+        }
+        if let Err(error) = self.maintenance.write_checkpoints(now) {
+            failed.push(error);
+        }
+        if failed.is_empty() {
+            if let Err(error) = self.directory.mark_clean_shutdown(broker_epoch) {
+                failed.push(error.to_string());
+            }
+        }
+        failed
+    }
+}

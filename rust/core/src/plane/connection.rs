@@ -1,0 +1,311 @@
+//! One connection, without its socket: bytes in, answers out, in order.
+//!
+//! Prior art: h11's connection, Kafka's `SocketServer.Processor`. Kafka mutes a connection while one request is in work; ours
+//! goes on with the next while an earlier one only *waits* (acks=all, min_bytes), and answers leave in request order
+//! (law 4). A request that went up to the control plane, or to a pool, stops the reading until it is answered.
+//!
+//! Invariant: every request that is owed an answer has exactly one slot, or was answered into `output` directly, which
+//! happens only while no slot is open.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::limits::IN_FLIGHT_PER_CONNECTION_MAX;
+use crate::plane::clock::{Instant, Now};
+use crate::plane::frames::{Frames, split_frame};
+use crate::plane::mailbox::ConnectionContext;
+use crate::plane::output::Output;
+use crate::plane::services::Services;
+use crate::plane::{dispatch, fetch, produce};
+use crate::replication::waiting::Bell;
+use crate::wire::header::{Api, begin_response};
+
+/// Bytes of answers a client may leave unread before no more of its requests are taken.
+const UNSENT_BYTES_MAX: usize = 1024 * 1024;
+
+/// Why a connection ends. For the log: nobody but the client's own requests is hurt.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Close(pub String);
+
+/// What is known of a connection outside the task that serves it.
+#[derive(Debug)]
+pub struct Link {
+    /// Who is at the other end.
+    pub context: Arc<ConnectionContext>,
+    /// Wakes the task.
+    pub bell: Arc<Bell>,
+    answers: Mutex<Vec<(u64, Answer)>>,
+    kicked: AtomicBool,
+}
+
+/// An answer that was made elsewhere.
+#[derive(Debug)]
+pub enum Answer {
+    /// The body after the response header.
+    Body(Vec<u8>),
+    /// A whole frame.
+    Frame(Output),
+    /// There is none: close the connection.
+    Close(String),
+}
+
+impl Link {
+    /// A link for `context`.
+    #[must_use]
+    pub fn new(context: ConnectionContext) -> Arc<Self> {
+        Arc::new(Self {
+            context: Arc::new(context),
+            bell: Arc::default(),
+            answers: Mutex::default(),
+            kicked: AtomicBool::new(false),
+        })
+    }
+
+    /// Answers the request that stands in `slot`. An answer for a slot that is gone is dropped.
+    pub fn answer(&self, slot: u64, answer: Answer) {
+        self.answers.lock().push((slot, answer));
+        self.bell.ring();
+    }
+
+    /// Ends the connection soon.
+    pub fn kick(&self) {
+        self.kicked.store(true, Ordering::Release);
+        self.bell.ring();
+    }
+}
+
+/// An answer that is owed.
+#[derive(Debug)]
+enum Slot {
+    /// It is there and waits for its turn.
+    Ready(Output),
+    /// It waits for replication.
+    Produce(produce::Waiting),
+    /// It waits for bytes.
+    Fetch(Box<fetch::Waiting>),
+    /// Somebody else makes it.
+    Away { number: u64, api: &'static Api, version: i16, correlation_id: i32 },
+}
+
+/// What handling a request came to.
+#[derive(Debug)]
+pub enum Handled {
+    /// The answer was written to the output.
+    Answered,
+    /// No answer is owed.
+    Silent,
+    /// A produce waits.
+    Produce(produce::Waiting),
+    /// A fetch waits.
+    Fetch(Box<fetch::Waiting>),
+    /// The answer comes through [`Link::answer`], under the number that the request was given.
+    Away {
+        /// For the response header.
+        api: &'static Api,
+        /// In this version.
+        version: i16,
+        /// For this request.
+        correlation_id: i32,
+    },
+}
+
+/// The state of one connection.
+#[derive(Debug)]
+pub struct Connection {
+    link: Arc<Link>,
+    frames: Frames,
+    slots: VecDeque<Slot>,
+    /// What the socket shall take.
+    pub output: Output,
+    next_number: u64,
+    last_active: Instant,
+}
+
+impl Connection {
+    /// A fresh connection.
+    #[must_use]
+    pub fn new(link: Arc<Link>, now: Now) -> Self {
+        Self {
+            link,
+            frames: Frames::default(),
+            slots: VecDeque::new(),
+            output: Output::default(),
+            next_number: 0,
+            last_active: now.instant,
+        }
+    }
+
+    /// Whether more bytes may be read from the socket.
+    #[must_use]
+    pub fn wants_input(&self) -> bool {
+        self.accepts_requests()
+    }
+
+    fn accepts_requests(&self) -> bool {
+        self.slots.len() < IN_FLIGHT_PER_CONNECTION_MAX
+            && self.output.unsent_bytes() < UNSENT_BYTES_MAX
+            && !matches!(self.slots.back(), Some(Slot::Away { .. }))
+    }
+
+    /// A buffer to read the rest of a frame into; none when nothing is begun.
+    pub fn room(&mut self) -> Option<&mut Vec<u8>> {
+        self.frames.room()
+    }
+
+    /// Takes bytes that were read elsewhere: whole frames are handled where they are.
+    pub fn receive(&mut self, mut bytes: &[u8], services: &Services, now: Now) -> Result<(), Close> {
+        self.last_active = now.instant;
+        if !self.frames.is_empty() {
+            self.frames.keep(bytes);
+            return self.handle_kept(services, now);
+        }
+        while self.accepts_requests() {
+            match split_frame(bytes, services.limits.frame_bytes_max) {
+                Ok(Some((frame, rest))) => {
+                    self.handle(frame, services, now)?;
+                    bytes = rest;
+                }
+                Ok(None) => break,
+                Err(bad) => return Err(Close(bad.to_string())),
+            }
+        }
+        if !bytes.is_empty() {
+            self.frames.keep(bytes);
+        }
+        Ok(())
+    }
+
+    /// Handles what was read into [`Connection::room`] or kept while a request was away.
+    pub fn handle_kept(&mut self, services: &Services, now: Now) -> Result<(), Close> {
+        if self.frames.is_empty() {
+            return Ok(());
+        }
+        self.last_active = now.instant;
+        let mut frames = std::mem::take(&mut self.frames);
+        let mut outcome = Ok(());
+        while outcome.is_ok() && self.accepts_requests() {
+            let kept = frames.kept();
+            match split_frame(kept, services.limits.frame_bytes_max) {
+                Ok(Some((frame, rest))) => {
+                    let used = kept.len() - rest.len();
+                    outcome = self.handle(frame, services, now);
+                    frames.consume(used);
+                }
+                Ok(None) => break,
+                Err(bad) => outcome = Err(Close(bad.to_string())),
+            }
+        }
+        self.frames = frames;
+        outcome
+    }
+
+    fn handle(&mut self, frame: &[u8], services: &Services, now: Now) -> Result<(), Close> {
+        let direct = self.slots.is_empty();
+        let mut aside = Output::default();
+        let output = if direct { &mut self.output } else { &mut aside };
+        let number = self.next_number;
+        match dispatch::handle(frame, &self.link, number, services, now, output)? {
+            Handled::Answered if direct => {}
+            Handled::Answered => self.slots.push_back(Slot::Ready(aside)),
+            Handled::Silent => {}
+            Handled::Produce(waiting) => self.slots.push_back(Slot::Produce(waiting)),
+            Handled::Fetch(waiting) => self.slots.push_back(Slot::Fetch(waiting)),
+            Handled::Away { api, version, correlation_id } => {
+                self.slots.push_back(Slot::Away { number, api, version, correlation_id });
+                self.next_number += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at what arrived from elsewhere and at what is due; moves the answers whose turn it is to the output. Says
+    /// whether anything moved.
+    pub fn settle(&mut self, services: &Services, now: Now) -> Result<bool, Close> {
+        if self.link.kicked.load(Ordering::Acquire) {
+            return Err(Close("ended by the broker".to_owned()));
+        }
+        let answers = std::mem::take(&mut *self.link.answers.lock());
+        for (number, answer) in answers {
+            self.place(number, answer)?;
+        }
+        let mut moved = false;
+        while let Some(front) = self.slots.front_mut() {
+            match front {
+                Slot::Ready(output) => self.output.append(std::mem::take(output)),
+                Slot::Produce(waiting) => {
+                    if !waiting.complete(services, now, &mut self.output) {
+                        break;
+                    }
+                }
+                Slot::Fetch(waiting) => {
+                    if !waiting.complete(services, &self.link, now, &mut self.output)? {
+                        break;
+                    }
+                }
+                Slot::Away { .. } => break,
+            }
+            self.slots.pop_front();
+            self.last_active = now.instant;
+            moved = true;
+        }
+        Ok(moved)
+    }
+
+    fn place(&mut self, wanted: u64, answer: Answer) -> Result<(), Close> {
+        let found = self.slots.iter_mut().find(|slot| matches!(slot, Slot::Away { number, .. } if *number == wanted));
+        let Some(slot) = found else { return Ok(()) };
+        let Slot::Away { api, version, correlation_id, .. } = *slot else { return Ok(()) };
+        let output = match answer {
+            Answer::Close(reason) => return Err(Close(reason)),
+            Answer::Frame(output) => output,
+            Answer::Body(body) => {
+                let mut output = Output::default();
+                output.bytes.reserve(body.len() + 16);
+                let mut writer = begin_response(&mut output.bytes, api, version, correlation_id);
+                writer.raw(&body);
+                writer.end_frame(0);
+                output
+            }
+        };
+        *slot = Slot::Ready(output);
+        Ok(())
+    }
+
+    /// When [`Connection::settle`] must be called even if no bell rings.
+    #[must_use]
+    pub fn deadline(&self, services: &Services) -> Instant {
+        let idle = self.last_active.after_ms(services.limits.idle_ms_max);
+        let waits = self.slots.iter().filter_map(|slot| match slot {
+            Slot::Produce(waiting) => Some(waiting.deadline),
+            Slot::Fetch(waiting) => Some(waiting.deadline),
+            Slot::Ready(_) | Slot::Away { .. } => None,
+        });
+        if self.slots.is_empty() { idle } else { waits.min().unwrap_or_else(|| idle.max(self.last_active)) }
+    }
+
+    /// Whether nothing was heard for so long that the connection is closed.
+    #[must_use]
+    pub fn is_idle_too_long(&self, services: &Services, now: Now) -> bool {
+        self.slots.is_empty()
+            && self.output.is_empty()
+            && now.instant >= self.last_active.after_ms(services.limits.idle_ms_max)
+    }
+
+    /// Takes what waits on partitions out again; to be called when the connection ends.
+    pub fn release(&mut self) {
+        for slot in self.slots.drain(..) {
+            if let Slot::Fetch(mut waiting) = slot {
+                waiting.release();
+            }
+        }
+    }
+
+    /// Gives back memory while nothing is to be done.
+    pub fn shrink(&mut self) {
+        self.output.shrink();
+        self.frames.shrink();
+    }
+}

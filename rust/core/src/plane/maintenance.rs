@@ -1,0 +1,257 @@
+//! What has to be done now and then: flush, checkpoints, retention, removal of what was deleted, silent producers.
+//!
+//! One thread per directory, which may block. It looks at every partition about once a second, ten times a second while
+//! there are appends: that bounds what recovery has to read (64 MiB a log, 1 GiB a directory, 30 s).
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::ids::{Offset, PartitionIndex};
+use crate::log::{FlushPolicy, LogDirectory, OffsetCheckpoint, Retired};
+use crate::plane::clock::{Clock, Instant, Now};
+use crate::plane::mailbox::Subject;
+use crate::plane::services::Services;
+use crate::replication::partition::Partition;
+
+const BUSY_TICK: Duration = Duration::from_millis(100);
+const IDLE_TICK: Duration = Duration::from_secs(1);
+/// `replica.high.watermark.checkpoint.interval.ms`.
+const HIGH_WATERMARK_MS: u64 = 5_000;
+/// `log.flush.offset.checkpoint.interval.ms` and `log.flush.start.offset.checkpoint.interval.ms`.
+const CHECKPOINT_MS: u64 = 60_000;
+/// `log.retention.check.interval.ms`.
+const RETENTION_MS: u64 = 300_000;
+/// How often silent producers are forgotten, as Kafka.
+const PRODUCERS_MS: u64 = 600_000;
+/// `file.delete.delay.ms`: how long a deleted directory stays, for readers that still send from it.
+const DELETE_DELAY_MS: i64 = 60_000;
+
+#[derive(Debug, Default)]
+struct Work {
+    stopped: bool,
+    /// Directories to remove, by the time when.
+    removals: BTreeMap<(Instant, String), ()>,
+    /// Segments to remove, in the order of their time.
+    retired: VecDeque<(Instant, Retired)>,
+    last: Last,
+    written: Written,
+}
+
+/// When each was done last.
+#[derive(Clone, Copy, Debug, Default)]
+struct Last {
+    high_watermarks: u64,
+    checkpoints: u64,
+    retention: u64,
+    producers: u64,
+}
+
+type Offsets = BTreeMap<(Arc<str>, PartitionIndex), Offset>;
+
+/// What the checkpoint files hold, to write only what changed.
+#[derive(Debug, Default)]
+struct Written {
+    recovery: Offsets,
+    start: Offsets,
+    high_watermark: Offsets,
+}
+
+/// The maintenance of one directory.
+#[derive(Debug)]
+pub struct Maintenance {
+    services: Arc<Services>,
+    directory: Arc<LogDirectory>,
+    policy: FlushPolicy,
+    work: Mutex<Work>,
+    wake: Condvar,
+}
+
+impl Maintenance {
+    /// Nothing is done before [`Maintenance::run`].
+    #[must_use]
+    pub fn new(services: Arc<Services>, directory: Arc<LogDirectory>) -> Self {
+        Self { services, directory, policy: FlushPolicy::default(), work: Mutex::default(), wake: Condvar::new() }
+    }
+
+    /// Ends [`Maintenance::run`].
+    pub fn stop(&self) {
+        self.work.lock().stopped = true;
+        self.wake.notify_all();
+    }
+
+    /// Removes a directory when nobody can be reading from it any more.
+    pub fn remove_later(&self, directory: String, now: Instant) {
+        self.work.lock().removals.insert((now.after_ms(DELETE_DELAY_MS), directory), ());
+    }
+
+    /// Works until it is stopped. Blocks.
+    pub fn run(&self, clock: &dyn Clock) {
+        let mut tick = IDLE_TICK;
+        loop {
+            {
+                let mut work = self.work.lock();
+                if !work.stopped {
+                    self.wake.wait_for(&mut work, tick);
+                }
+                if work.stopped {
+                    return;
+                }
+            }
+            let now = clock.now();
+            let partitions = self.services.hosted.all();
+            tick = if self.flush(&partitions, now) { BUSY_TICK } else { IDLE_TICK };
+            self.housekeeping(&partitions, now);
+        }
+    }
+
+    /// Flushes what is due; says whether anything is unflushed.
+    fn flush(&self, partitions: &[Arc<Partition>], now: Now) -> bool {
+        let mut open = Vec::new();
+        let mut unflushed = Vec::new();
+        let mut due = Vec::new();
+        for partition in partitions {
+            let (state, is_due) = partition.with_log(|log| (log.unflushed(), log.flush_is_due(&self.policy, now.wall)));
+            if state.since.is_some() {
+                open.push(partition);
+                unflushed.push(state);
+                due.push(is_due);
+            }
+        }
+        let chosen = self.policy.choose(&unflushed, |at| due.get(at).copied().unwrap_or(false));
+        for at in &chosen {
+            if let Some(partition) = open.get(*at) {
+                self.flush_one(partition);
+            }
+        }
+        if !chosen.is_empty() {
+            self.report(self.checkpoint(OffsetCheckpoint::RecoveryPoint));
+        }
+        !open.is_empty()
+    }
+
+    fn flush_one(&self, partition: &Partition) {
+        let plan = partition.with_log(crate::log::Log::flush_plan);
+        let outcome = match plan {
+            Ok(None) => return,
+            Ok(Some(plan)) => {
+                let outcome = plan.run();
+                partition.with_log(|log| log.flushed(&plan, &outcome));
+                outcome
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = outcome {
+            let known = format!("cannot flush {partition} in {}: {error}", self.directory.describe());
+            self.services.mailbox.fact(Subject::LogDirectoryFailed, known);
+        }
+    }
+
+    fn housekeeping(&self, partitions: &[Arc<Partition>], now: Now) {
+        let mut last = self.work.lock().last;
+        let is_time = |since: &mut u64, period: u64| {
+            let due = now.instant.0.saturating_sub(*since) >= period;
+            if due {
+                *since = now.instant.0;
+            }
+            due
+        };
+        if is_time(&mut last.high_watermarks, HIGH_WATERMARK_MS) {
+            self.report(self.checkpoint(OffsetCheckpoint::Replication));
+        }
+        if is_time(&mut last.checkpoints, CHECKPOINT_MS) {
+            self.report(self.checkpoint(OffsetCheckpoint::RecoveryPoint));
+            self.report(self.checkpoint(OffsetCheckpoint::LogStart));
+        }
+        if is_time(&mut last.retention, RETENTION_MS) {
+            partitions.iter().for_each(|partition| self.retain(partition, now));
+        }
+        if is_time(&mut last.producers, PRODUCERS_MS) {
+            partitions.iter().for_each(|partition| {
+                partition.with_log(|log| log.expire_producers(now.wall));
+            });
+        }
+        self.work.lock().last = last;
+        self.remove_due(now.instant);
+    }
+
+    fn retain(&self, partition: &Partition, now: Now) {
+        match partition.retire(now.wall) {
+            Ok(None) => {}
+            Ok(Some(retired)) => {
+                self.work.lock().retired.push_back((now.instant.after_ms(DELETE_DELAY_MS), retired));
+            }
+            Err(error) => {
+                let subject = Subject::PartitionFailed(partition.topic.clone(), partition.index.0);
+                self.services.mailbox.fact(subject, format!("cannot delete old segments of {partition}: {error}"));
+            }
+        }
+    }
+
+    fn remove_due(&self, now: Instant) {
+        loop {
+            let retired = {
+                let mut work = self.work.lock();
+                match work.retired.front() {
+                    Some((due, _)) if *due <= now => work.retired.pop_front(),
+                    _ => break,
+                }
+            };
+            if let Some((_, retired)) = retired {
+                self.report(retired.unlink().map_err(|error| format!("cannot remove old segments: {error}")));
+            }
+        }
+        loop {
+            let directory = {
+                let mut work = self.work.lock();
+                match work.removals.first_key_value() {
+                    Some(((due, _), ())) if *due <= now => work.removals.pop_first(),
+                    _ => return,
+                }
+            };
+            if let Some(((_, directory), ())) = directory {
+                self.report(self.directory.remove(&directory).map_err(|error| error.to_string()));
+            }
+        }
+    }
+
+    fn report(&self, outcome: Result<(), String>) {
+        if let Err(error) = outcome {
+            self.services.mailbox.fact(Subject::LogDirectoryFailed, error);
+        }
+    }
+
+    /// Writes all checkpoints.
+    pub fn write_checkpoints(&self, _now: Now) -> Result<(), String> {
+        for which in [OffsetCheckpoint::RecoveryPoint, OffsetCheckpoint::LogStart, OffsetCheckpoint::Replication] {
+            self.checkpoint(which)?;
+        }
+        Ok(())
+    }
+
+    fn checkpoint(&self, which: OffsetCheckpoint) -> Result<(), String> {
+        let partitions = self.services.hosted.all();
+        let offset = |partition: &Partition| match which {
+            OffsetCheckpoint::Replication => Some(partition.high_watermark()),
+            OffsetCheckpoint::LogStart => partition.with_log(|log| (log.start() > Offset(0)).then(|| log.start())),
+            _ => Some(partition.with_log(|log| log.durable_end())),
+        };
+        let offsets: Offsets =
+            partitions.iter().filter_map(|known| Some(((known.topic.clone(), known.index), offset(known)?))).collect();
+        let mut work = self.work.lock();
+        let written = match which {
+            OffsetCheckpoint::Replication => &mut work.written.high_watermark,
+            OffsetCheckpoint::LogStart => &mut work.written.start,
+            _ => &mut work.written.recovery,
+        };
+        if *written == offsets {
+            return Ok(());
+        }
+        let rows: Vec<_> = offsets.iter().map(|((topic, index), offset)| (&**topic, *index, *offset)).collect();
+        self.directory.write_checkpoint(which, rows.into_iter()).map_err(|error| error.to_string())?;
+        *written = offsets;
+        Ok(())
+    }
+}

@@ -1,0 +1,280 @@
+//! Handles Produce (0): parse, check, append, and wait for replication where acks=all asks for it.
+//!
+//! Kafka classes `KafkaApis.handleProduceRequest`, `ReplicaManager.appendRecords`, `DelayedProduce`. Ours checks a batch
+//! before it takes the partition's lock; under the lock only offsets are assigned and bytes written. Partitions of one
+//! request succeed and fail independently.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use crate::batch::BatchHeader;
+use crate::batch::compress::Scratch;
+use crate::batch::validate;
+use crate::error::ErrorCode;
+use crate::ids::{Offset, PartitionIndex, TimestampMs};
+use crate::plane::clock::{Instant, Now};
+use crate::plane::connection::{Close, Handled};
+use crate::plane::dispatch::{Incoming, malformed};
+use crate::plane::leaders::Leaders;
+use crate::plane::output::Output;
+use crate::plane::services::Services;
+use crate::plane::session::TopicKey;
+use crate::plane::view::View;
+use crate::replication::partition::{Acks, Appended, Partition, Refused};
+use crate::replication::waiting::ProduceWaiter;
+use crate::wire::produce::{ProducePartition, ProduceRequest, ProduceResponseWriter, Produced, RecordError};
+use crate::wire::{LeaderIdAndEpoch, TopicRef};
+
+thread_local! {
+    /// Room to decompress into, kept per network thread: a batch is checked on one thread from end to end.
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
+}
+
+/// The client id that may write to internal topics.
+const ADMIN_CLIENT_ID: &str = "__admin_client";
+
+/// How one partition fared.
+#[derive(Debug)]
+struct Outcome {
+    index: PartitionIndex,
+    error: ErrorCode,
+    base_offset: Offset,
+    log_append_time: TimestampMs,
+    log_start: Offset,
+    refused: Option<Box<(Refused, String)>>,
+    leader: Option<LeaderIdAndEpoch>,
+}
+
+impl Outcome {
+    fn failed(index: PartitionIndex, error: ErrorCode) -> Self {
+        Self {
+            index,
+            error,
+            base_offset: Offset(-1),
+            log_append_time: TimestampMs::NONE,
+            log_start: Offset(-1),
+            refused: None,
+            leader: None,
+        }
+    }
+
+    fn refused(index: PartitionIndex, refused: Refused, partition: String) -> Self {
+        let error = refused.code();
+        Self { refused: Some(Box::new((refused, partition))), ..Self::failed(index, error) }
+    }
+
+    fn appended(index: PartitionIndex, appended: &Appended) -> Self {
+        Self {
+            base_offset: appended.base_offset,
+            log_append_time: appended.log_append_time,
+            log_start: appended.log_start,
+            ..Self::failed(index, ErrorCode::None)
+        }
+    }
+
+    fn write(&self, writer: &mut ProduceResponseWriter<'_>) {
+        let mut produced: Produced<'_> = Produced {
+            index: self.index,
+            error: self.error,
+            base_offset: self.base_offset,
+            log_append_time: self.log_append_time,
+            log_start_offset: self.log_start,
+            record_errors: &[],
+            error_message: None,
+            current_leader: self.leader,
+        };
+        let Some((refused, partition)) = self.refused.as_deref() else { return writer.partition(&produced) };
+        let message = refused.message(partition);
+        let words: Vec<String> = refused.records().iter().map(|record| record.refusal.message(partition)).collect();
+        let records = refused.records().iter().zip(&words);
+        let errors: Vec<_> = records
+            .map(|(record, words)| RecordError { batch_index: record.batch_index, message: Some(words) })
+            .collect();
+        produced.record_errors = &errors;
+        produced.error_message = message.as_deref();
+        writer.partition(&produced);
+    }
+}
+
+/// A produce that waits until its partitions are replicated.
+#[derive(Debug)]
+pub struct Waiting {
+    waiter: Arc<ProduceWaiter>,
+    /// When the client's patience ends.
+    pub deadline: Instant,
+    version: i16,
+    correlation_id: i32,
+    topics: Vec<(TopicKey, usize)>,
+    outcomes: Vec<Outcome>,
+}
+
+impl Waiting {
+    /// Writes the answer if it is time; says whether it was.
+    pub fn complete(&mut self, _services: &Services, now: Now, output: &mut Output) -> bool {
+        let complete = self.waiter.is_complete();
+        if !complete && now.instant < self.deadline {
+            return false;
+        }
+        for (slot, outcome) in self.outcomes.iter_mut().enumerate() {
+            if !outcome.error.is_none() {
+                continue;
+            }
+            match self.waiter.outcome(slot) {
+                Some(ErrorCode::None) => {}
+                Some(error) => *outcome = Outcome::failed(outcome.index, error),
+                // The data stays; the client is told that it does not know whether it will.
+                None => *outcome = Outcome::failed(outcome.index, ErrorCode::RequestTimedOut),
+            }
+        }
+        let mut writer = ProduceResponseWriter::new(&mut output.bytes, self.correlation_id, self.version);
+        let mut outcomes = self.outcomes.iter();
+        for (topic, partitions) in &self.topics {
+            writer.topic(topic.as_ref());
+            outcomes.by_ref().take(*partitions).for_each(|outcome| outcome.write(&mut writer));
+        }
+        writer.finish(0, &[]);
+        true
+    }
+}
+
+/// Handles one request.
+pub fn handle(incoming: &Incoming<'_>, services: &Services, output: &mut Output) -> Result<Handled, Close> {
+    let version = incoming.header.api_version;
+    let request = ProduceRequest::decode(incoming.body, version).map_err(|error| malformed(incoming, &error))?;
+    let view = services.view.load();
+    let refusal = refuse_all(&request);
+    let batch = Batch { incoming, services, view: &view, version, acks: Acks::from_wire(request.acks) };
+    let mut outcomes = Vec::with_capacity(request.topics.len());
+    let mut waiter = None;
+    for (topic, partition) in request.partitions() {
+        let slot = outcomes.len();
+        outcomes.push(match refusal {
+            Some(error) => Outcome::failed(partition.index, error),
+            None => batch.append(topic, &partition, slot, &request, &mut waiter),
+        });
+    }
+    if request.acks == 0 {
+        return silent(incoming, &outcomes);
+    }
+    if let Some(waiter) = waiter {
+        waiter.seal();
+        let topics = request.topics.iter().map(|topic| (topic.topic.into(), topic.partitions.len())).collect();
+        let deadline = incoming.now.instant.after_ms(i64::from(request.timeout_ms));
+        let correlation_id = incoming.header.correlation_id;
+        return Ok(Handled::Produce(Waiting { waiter, deadline, version, correlation_id, topics, outcomes }));
+    }
+    let leaders = Leaders::of(&view, &incoming.link.context, outcomes.iter().filter_map(|outcome| outcome.leader));
+    let mut writer = ProduceResponseWriter::new(&mut output.bytes, incoming.header.correlation_id, version);
+    let mut results = outcomes.iter();
+    for topic in request.topics.iter() {
+        writer.topic(topic.topic);
+        results.by_ref().take(topic.partitions.len()).for_each(|outcome| outcome.write(&mut writer));
+    }
+    writer.finish(0, &leaders.endpoints());
+    Ok(Handled::Answered)
+}
+
+/// What fails every partition of the request.
+fn refuse_all(request: &ProduceRequest<'_>) -> Option<ErrorCode> {
+    let header = |partition: ProducePartition<'_>| BatchHeader::decode(partition.records.unwrap_or_default());
+    let transactional =
+        || request.partitions().any(|(_, partition)| header(partition).is_some_and(|header| header.is_transactional()));
+    if request.transactional_id.is_none() && transactional() {
+        return Some(ErrorCode::TransactionalIdAuthorizationFailed);
+    }
+    (!(-1..=1).contains(&request.acks)).then_some(ErrorCode::InvalidRequiredAcks)
+}
+
+/// acks=0 owes no answer; a failure is told by ending the connection.
+fn silent(incoming: &Incoming<'_>, outcomes: &[Outcome]) -> Result<Handled, Close> {
+    match outcomes.iter().find(|outcome| !outcome.error.is_none()) {
+        None => Ok(Handled::Silent),
+        Some(failed) => Err(Close(format!(
+            "produce with acks=0 of client {} failed on partition {}: {}",
+            incoming.header.client_id, failed.index, failed.error
+        ))),
+    }
+}
+
+/// What the partitions of one request have in common.
+struct Batch<'a> {
+    incoming: &'a Incoming<'a>,
+    services: &'a Services,
+    view: &'a View,
+    version: i16,
+    acks: Acks,
+}
+
+impl Batch<'_> {
+    fn append(
+        &self,
+        topic: TopicRef<'_>,
+        partition: &ProducePartition<'_>,
+        slot: usize,
+        request: &ProduceRequest<'_>,
+        waiter: &mut Option<Arc<ProduceWaiter>>,
+    ) -> Outcome {
+        let index = partition.index;
+        let known = match topic {
+            TopicRef::Name(name) => self.view.topic(name).ok_or(ErrorCode::UnknownTopicOrPartition),
+            TopicRef::Id(id) => self.view.topic_by_id(id).ok_or(ErrorCode::UnknownTopicId),
+        };
+        let known = match known {
+            Ok(known) => known,
+            Err(error) => return Outcome::failed(index, error),
+        };
+        let Some(routed) = usize::try_from(index.0).ok().and_then(|at| known.partitions.get(at)) else {
+            return Outcome::failed(index, ErrorCode::UnknownTopicOrPartition);
+        };
+        let records = partition.records.unwrap_or_default();
+        let header = match validate::parse_single(records, self.version) {
+            Ok(header) => header,
+            Err(rejected) => return Outcome::refused(index, rejected.into(), format!("{}-{index}", known.name)),
+        };
+        if known.internal && self.incoming.header.client_id != ADMIN_CLIENT_ID {
+            return Outcome::failed(index, ErrorCode::InvalidTopicException);
+        }
+        if header.is_transactional() {
+            // No transaction can be open: nobody is given a transactional producer id yet.
+            return Outcome::failed(index, ErrorCode::InvalidTxnState);
+        }
+        let leader = LeaderIdAndEpoch { leader: routed.leader, epoch: routed.leader_epoch };
+        let not_leader = || Outcome { leader: Some(leader), ..Outcome::failed(index, ErrorCode::NotLeaderOrFollower) };
+        let Some(hosted) = self.services.hosted.get(known.id, index) else { return not_leader() };
+        let outcome = match self.append_to(&hosted, records, header, slot, request, waiter) {
+            Ok(outcome) => outcome,
+            Err(refused) if refused.code() == ErrorCode::NotLeaderOrFollower => return not_leader(),
+            Err(refused) => Outcome::refused(index, refused, hosted.to_string()),
+        };
+        if outcome.error == ErrorCode::KafkaStorageError && self.version < 4 {
+            return Outcome { error: ErrorCode::NotLeaderOrFollower, ..outcome };
+        }
+        outcome
+    }
+
+    fn append_to(
+        &self,
+        hosted: &Partition,
+        records: &[u8],
+        header: BatchHeader,
+        slot: usize,
+        request: &ProduceRequest<'_>,
+        waiter: &mut Option<Arc<ProduceWaiter>>,
+    ) -> Result<Outcome, Refused> {
+        hosted.admits(self.acks)?;
+        let settings = hosted.settings();
+        let now = self.incoming.now.wall;
+        let appended = SCRATCH.with_borrow_mut(|scratch| {
+            let checked = validate::check(records, header, &settings.produce, now, scratch)?;
+            hosted.append(&checked, self.acks, now)
+        })?;
+        if self.acks == Acks::All && !appended.replicated {
+            let waits = waiter.get_or_insert_with(|| {
+                let slots = request.topics.iter().map(|topic| topic.partitions.len()).sum();
+                ProduceWaiter::new(self.incoming.link.bell.clone(), slots)
+            });
+            hosted.wait_replicated(appended.next_offset, appended.leader_epoch, slot, waits);
+        }
+        Ok(Outcome::appended(hosted.index, &appended))
+    }
+}

@@ -1,0 +1,306 @@
+//! The engine of one broker: its directory, its threads, and the way in for everything the control plane says.
+//!
+//! Threads: network workers (cores + 2: a stalled disk must leave one for the network), one conductor that carries out
+//! Commands in their order, a job pool that it opens logs with, a cold pool for reads, one for the metadata log, one for
+//! maintenance. None of them ever takes the interpreter lock. Nothing is global: several engines run in one process.
+
+use std::io;
+use std::net::TcpStream;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use crate::disk_os::OsDisk;
+use crate::ids::BrokerId;
+use crate::log::LogDirectory;
+use crate::plane::clock::{Clock, SystemClock};
+use crate::plane::command::{Command, Done, DoneValue, MetadataCommand, Ticket};
+use crate::plane::conductor::Conductor;
+use crate::plane::connection::{Answer, Link};
+use crate::plane::mailbox::{ConnectionContext, Drained, Mailbox, RequestId};
+use crate::plane::maintenance::Maintenance;
+use crate::plane::metadata_log::MetadataLog;
+use crate::plane::pool::Pool;
+use crate::plane::services::{Limits, ServedApi, Services};
+use crate::plane::session::Sessions;
+use crate::plane::shell_worker::Worker;
+use crate::plane::view::{View, ViewDelta};
+
+/// Files kept open between uses, beyond the active segments.
+const OPEN_FILES_MAX: usize = 1024;
+/// Threads for reads that wait for the disk.
+const COLD_THREADS: usize = 4;
+/// Who a connection is that did not say.
+const ANONYMOUS: &str = "User:ANONYMOUS";
+
+/// What an engine is started with.
+#[derive(Debug)]
+pub struct Options {
+    /// The log directory; made when missing.
+    pub data_dir: PathBuf,
+    /// This broker.
+    pub node_id: BrokerId,
+    /// The APIs that are served.
+    pub apis: Vec<ServedApi>,
+    /// Network threads.
+    pub network_threads: usize,
+    /// Limits.
+    pub limits: Limits,
+}
+
+/// The data plane of one broker.
+#[derive(Debug)]
+pub struct Engine {
+    services: Arc<Services>,
+    directory: Arc<LogDirectory>,
+    clock: Arc<SystemClock>,
+    workers: Mutex<Vec<Worker>>,
+    next_worker: AtomicUsize,
+    commands: Mutex<Option<mpsc::Sender<(Ticket, Command)>>>,
+    metadata: Mutex<Option<mpsc::Sender<(Ticket, MetadataCommand)>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    maintenance: Arc<Maintenance>,
+    conductor: Arc<Conductor>,
+    jobs: Arc<Pool>,
+}
+
+impl Engine {
+    /// Locks the directory and starts the threads; a byte is written to `waker` when the mailbox has something. Blocks for
+    /// some milliseconds. The error is for people and names the directory.
+    pub fn start(options: Options, waker: OwnedFd) -> Result<Self, String> {
+        let shown = options.data_dir.display().to_string();
+        let cannot = |error: io::Error| format!("cannot use the log directory {shown}: {error}");
+        let disk = OsDisk::open(&options.data_dir).map_err(cannot)?;
+        let directory = LogDirectory::new(disk, OPEN_FILES_MAX);
+        directory.lock().map_err(|error| error.to_string())?;
+        Self::launch(options, directory, waker).map_err(|error| format!("cannot start the engine: {error}"))
+    }
+
+    fn launch(options: Options, directory: Arc<LogDirectory>, waker: OwnedFd) -> io::Result<Self> {
+        let clock = Arc::new(SystemClock::default());
+        let mut apis = options.apis;
+        apis.sort_by_key(|api| api.key);
+        let seed = clock.now().wall.0 as u64 ^ u64::from(std::process::id()) << 32;
+        let services = Arc::new(Services {
+            node_id: options.node_id,
+            view: ArcSwap::from_pointee(View::default()),
+            hosted: crate::plane::services::Hosted::default(),
+            mailbox: Mailbox::new(Box::new(move || {
+                // A full pipe means that the reader is about to wake anyway.
+                let _ = rustix::io::write(&waker, &[1]);
+            })),
+            outstanding: crate::plane::services::Outstanding::default(),
+            sessions: Sessions::new(options.limits.fetch_sessions_max, seed),
+            connections: crate::plane::services::Connections::default(),
+            cold: Pool::start("ottla-cold", COLD_THREADS)?,
+            limits: options.limits,
+            apis,
+        });
+        let jobs = Arc::new(Pool::start("ottla-jobs", options.network_threads.max(2))?);
+        let maintenance = Arc::new(Maintenance::new(services.clone(), directory.clone()));
+        let conductor = Arc::new(Conductor::new(
+            services.clone(),
+            directory.clone(),
+            jobs.clone(),
+            maintenance.clone(),
+            clock.clone(),
+        ));
+        let mut threads = Vec::new();
+        let (commands, orders) = mpsc::channel();
+        {
+            let (conductor, services) = (conductor.clone(), services.clone());
+            threads.push(spawn("ottla-conductor", move || conduct(&conductor, &services, &orders))?);
+        }
+        let (metadata, orders) = mpsc::channel();
+        {
+            let (services, clock) = (services.clone(), clock.clone());
+            let log = MetadataLog::new(directory.clone());
+            threads.push(spawn("ottla-metadata", move || keep_metadata(log, &services, &clock, &orders))?);
+        }
+        {
+            let (maintenance, clock) = (maintenance.clone(), clock.clone());
+            threads.push(spawn("ottla-maintain", move || maintenance.run(&*clock))?);
+        }
+        let workers = (0..options.network_threads.max(1))
+            .map(|index| Worker::start(index, services.clone(), clock.clone()))
+            .collect::<io::Result<Vec<_>>>()?;
+        Ok(Self {
+            services,
+            directory,
+            clock,
+            workers: Mutex::new(workers),
+            next_worker: AtomicUsize::new(0),
+            commands: Mutex::new(Some(commands)),
+            metadata: Mutex::new(Some(metadata)),
+            threads: Mutex::new(threads),
+            maintenance,
+            conductor,
+            jobs,
+        })
+    }
+
+    /// Takes out what the mailbox holds, and why connections were closed. Never blocks.
+    pub fn drain(&self, requests_max: usize) -> (Drained, Vec<String>) {
+        (self.services.mailbox.drain(requests_max), self.services.connections.take_reasons())
+    }
+
+    /// Gives an accepted socket to a network thread for life.
+    pub fn adopt(
+        &self,
+        socket: OwnedFd,
+        listener: &str,
+        peer_host: &str,
+        local_host: &str,
+        local_port: u16,
+    ) -> io::Result<()> {
+        let stream = TcpStream::from(socket);
+        stream.set_nonblocking(true)?;
+        stream.set_nodelay(true)?;
+        let link = Link::new(ConnectionContext {
+            id: self.services.connections.number(),
+            listener: listener.into(),
+            principal: ANONYMOUS.into(),
+            peer_host: peer_host.into(),
+            local_host: local_host.into(),
+            local_port,
+        });
+        self.services.connections.remember(link.clone());
+        let workers = self.workers.lock();
+        let turn = self.next_worker.fetch_add(1, Ordering::Relaxed);
+        match workers.get(turn.checked_rem(workers.len()).unwrap_or(0)) {
+            Some(worker) => worker.adopt((stream, link)),
+            None => self.services.connections.forget(link.context.id),
+        }
+        Ok(())
+    }
+
+    /// Answers a request that went up. Never blocks.
+    pub fn reply(&self, request: RequestId, body: Vec<u8>) {
+        self.services.outstanding.answer(request, Answer::Body(body));
+    }
+
+    /// Closes the connection of a request that has no answer.
+    pub fn refuse(&self, request: RequestId, reason: String) {
+        self.services.outstanding.answer(request, Answer::Close(reason));
+    }
+
+    /// Changes the View. One caller at a time; later replies do not overtake it.
+    pub fn install(&self, delta: ViewDelta) {
+        let next = self.services.view.load().after(delta);
+        self.services.view.store(Arc::new(next));
+    }
+
+    /// Begins a command; its end comes through the mailbox. Never blocks.
+    pub fn command(&self, ticket: Ticket, command: Command) {
+        let sent = match command {
+            Command::Metadata(command) => {
+                let sender = self.metadata.lock();
+                sender.as_ref().is_some_and(|sender| sender.send((ticket, command)).is_ok())
+            }
+            command => {
+                let sender = self.commands.lock();
+                sender.as_ref().is_some_and(|sender| sender.send((ticket, command)).is_ok())
+            }
+        };
+        if !sent {
+            self.services.mailbox.done(Done { ticket, result: Err("the data plane was closed".to_owned()) });
+        }
+    }
+
+    /// Connections that are open.
+    pub fn connection_count(&self) -> usize {
+        self.services.connections.len()
+    }
+
+    /// A small file of the log directory. Blocks.
+    pub fn read_file(&self, name: &str) -> Result<Option<Vec<u8>>, String> {
+        self.directory.read_small(name).map_err(|error| error.to_string())
+    }
+
+    /// Replaces a small file of the log directory, durably. Blocks.
+    pub fn write_file(&self, name: &str, content: &[u8]) -> Result<(), String> {
+        self.directory.replace(name, content).map_err(|error| error.to_string())
+    }
+
+    /// Ends connections and threads, closes every log, and marks the directory clean if all went well. Blocks for as long
+    /// as the disk takes; does nothing the second time. Returns what did not go well, for people.
+    pub fn stop(&self, broker_epoch: i64) -> Vec<String> {
+        let workers = std::mem::take(&mut *self.workers.lock());
+        if workers.is_empty() {
+            return Vec::new();
+        }
+        for worker in workers {
+            worker.stop();
+        }
+        drop(self.commands.lock().take());
+        drop(self.metadata.lock().take());
+        self.maintenance.stop();
+        for thread in std::mem::take(&mut *self.threads.lock()) {
+            drop(thread.join());
+        }
+        self.jobs.stop();
+        self.services.cold.stop();
+        self.conductor.close_all(broker_epoch, self.clock.now())
+    }
+}
+
+/// An engine that was not stopped leaves its directory as a crash would: nothing acknowledged is lost.
+impl Drop for Engine {
+    fn drop(&mut self) {
+        for worker in std::mem::take(&mut *self.workers.lock()) {
+            worker.stop();
+        }
+        self.maintenance.stop();
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work)
+}
+
+fn conduct(conductor: &Arc<Conductor>, services: &Services, orders: &mpsc::Receiver<(Ticket, Command)>) {
+    while let Ok((ticket, command)) = orders.recv() {
+        let result = conductor.carry_out(command);
+        services.mailbox.done(Done { ticket, result });
+    }
+}
+
+/// Appends that wait together are made durable together.
+fn keep_metadata(
+    mut log: MetadataLog,
+    services: &Services,
+    clock: &SystemClock,
+    orders: &mpsc::Receiver<(Ticket, MetadataCommand)>,
+) {
+    while let Ok(first) = orders.recv() {
+        let mut appended: Vec<(Ticket, Result<DoneValue, String>)> = Vec::new();
+        for (ticket, command) in std::iter::once(first).chain(orders.try_iter()) {
+            if let MetadataCommand::Append(batch) = command {
+                appended.push((ticket, log.append(&batch, clock.now().wall)));
+                continue;
+            }
+            finish(&mut log, services, &mut appended);
+            let result = log.carry_out(command, clock.now().wall);
+            services.mailbox.done(Done { ticket, result });
+        }
+        finish(&mut log, services, &mut appended);
+    }
+    log.close();
+}
+
+fn finish(log: &mut MetadataLog, services: &Services, appended: &mut Vec<(Ticket, Result<DoneValue, String>)>) {
+    if appended.is_empty() {
+        return;
+    }
+    let flushed = log.flush();
+    for (ticket, result) in appended.drain(..) {
+        let result = result.and_then(|value| flushed.clone().map(|()| value));
+        services.mailbox.done(Done { ticket, result });
+    }
+}

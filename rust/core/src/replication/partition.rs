@@ -1,0 +1,589 @@
+//! One partition on this broker: its log, its role, and the lock that decides.
+//!
+//! Prior art: Kafka's `Partition` with `UnifiedLog`, under three locks. Ours has one, held for the few microseconds of an
+//! append to the page cache and never across a read. Law 3: role, epochs, ISR, watermarks and producer state live here and
+//! change only under this lock, by Command or by append; a Command of an older epoch changes nothing.
+//!
+//! Invariants: `log start <= last stable offset <= high watermark <= log end`; within a leader epoch the high watermark
+//! never goes back; nobody waits on a partition that this broker does not lead.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use crate::batch::producer::{Origin, ProducerRefusal};
+use crate::batch::validate::{Checked, ProduceRules, RecordRefused, Rejected};
+use crate::error::ErrorCode;
+use crate::ids::{BrokerId, LeaderEpoch, Offset, PartitionIndex, TimestampMs, TopicId};
+use crate::log::{AppendError, FileRange, Log, LogConfig, LogReader, Outcome, Retired, Upper, retention};
+use crate::replication::waiting::{FetchWaiter, Isolation, ProduceWaiter, WaitKey, Waiters};
+use crate::replication::watermark::{effective_min_isr, high_watermark};
+use crate::wire::fetch::{AbortedTransaction, EpochEndOffset};
+
+/// The settings of a topic that the data plane acts on; one copy shared by its partitions.
+#[derive(Clone, Debug)]
+pub struct TopicSettings {
+    /// What Produce checks and rewrites.
+    pub produce: ProduceRules,
+    /// How logs roll, flush and are retained.
+    pub log: Arc<LogConfig>,
+    /// `min.insync.replicas`.
+    pub min_insync_replicas: usize,
+}
+
+/// Who must have a batch before its producer hears of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Acks {
+    /// Nobody.
+    None,
+    /// The leader.
+    Leader,
+    /// All in-sync replicas.
+    All,
+}
+
+impl Acks {
+    /// As the request says it; numbers that are refused count as the leader.
+    #[must_use]
+    pub const fn from_wire(acks: i16) -> Self {
+        match acks {
+            0 => Self::None,
+            -1 => Self::All,
+            _ => Self::Leader,
+        }
+    }
+}
+
+/// Why an append was refused.
+#[derive(Debug)]
+pub enum Refused {
+    /// Something that has no words beyond its name.
+    Code(ErrorCode),
+    /// The batch is not acceptable.
+    Batch(Rejected),
+    /// The producer's numbers are not.
+    Producer(ProducerRefusal),
+    /// The disk said no; for people.
+    Disk(ErrorCode, String),
+}
+
+impl Refused {
+    /// For the wire.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Code(code) | Self::Disk(code, _) => *code,
+            Self::Batch(rejected) => rejected.code(),
+            Self::Producer(refusal) => refusal.code(),
+        }
+    }
+
+    /// The records that caused it.
+    #[must_use]
+    pub fn records(&self) -> &[RecordRefused] {
+        if let Self::Batch(rejected) = self { &rejected.records } else { &[] }
+    }
+
+    /// In words, about `partition`.
+    #[must_use]
+    pub fn message(&self, partition: &dyn fmt::Display) -> Option<String> {
+        match self {
+            Self::Code(_) => None,
+            Self::Disk(_, message) => Some(message.clone()),
+            Self::Batch(rejected) => Some(rejected.message(partition)),
+            Self::Producer(refusal) => Some(refusal.message(partition)),
+        }
+    }
+}
+
+impl From<Rejected> for Refused {
+    fn from(rejected: Rejected) -> Self {
+        Self::Batch(rejected)
+    }
+}
+
+/// An append that succeeded, or was found to have succeeded before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Appended {
+    /// Offset of the first record.
+    pub base_offset: Offset,
+    /// The offset after the last record.
+    pub next_offset: Offset,
+    /// The time of append with LogAppendTime, else -1.
+    pub log_append_time: TimestampMs,
+    /// First offset of the log.
+    pub log_start: Offset,
+    /// Under which epoch it was appended.
+    pub leader_epoch: LeaderEpoch,
+    /// Whether all in-sync replicas have it already.
+    pub replicated: bool,
+}
+
+/// What a reader wants.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadRequest {
+    /// Who reads: a broker, -1 a consumer, -2 a debugging consumer.
+    pub replica: BrokerId,
+    /// How far it may read.
+    pub isolation: Isolation,
+    /// From here on.
+    pub from: Offset,
+    /// The epoch of the leader it means, or -1.
+    pub current_leader_epoch: LeaderEpoch,
+    /// The epoch of the last record it has, if it says so.
+    pub last_fetched_epoch: Option<LeaderEpoch>,
+    /// At most so many bytes.
+    pub bytes_max: usize,
+    /// Whether the first batch is given whole, however large.
+    pub whole_first_batch: bool,
+}
+
+/// What was there to read.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// What all in-sync replicas have.
+    pub high_watermark: Offset,
+    /// What no open transaction precedes.
+    pub last_stable_offset: Offset,
+    /// First offset of the log.
+    pub log_start: Offset,
+    /// How far this reader may read.
+    pub end: Offset,
+    /// The records; none when there are none.
+    pub range: Option<FileRange>,
+    /// Aborted transactions among the records, for readers of what is committed.
+    pub aborted: Option<Vec<AbortedTransaction>>,
+    /// Where the reader's log parts from this one.
+    pub diverging: Option<EpochEndOffset>,
+}
+
+impl Reading {
+    /// Bytes of records.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.range.as_ref().map_or(0, |range| range.len)
+    }
+}
+
+/// An offset that was asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FoundOffset {
+    /// The time of its record, or -1.
+    pub timestamp: TimestampMs,
+    /// The offset.
+    pub offset: Offset,
+    /// Its epoch, or -1.
+    pub leader_epoch: LeaderEpoch,
+}
+
+/// The replica state that a Command brings.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Leadership {
+    /// The epoch of the leader, this broker.
+    pub leader_epoch: LeaderEpoch,
+    /// The version of the replica state.
+    pub partition_epoch: i32,
+    /// All replicas.
+    pub replicas: Vec<BrokerId>,
+    /// Those in sync.
+    pub isr: Vec<BrokerId>,
+}
+
+/// More bytes than any reader waits for: it is not known how many became readable, so everybody looks.
+const ANY_BYTES: i64 = i64::MAX / 2;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Role {
+    /// This broker leads since `epoch_start`.
+    Leader { epoch_start: Offset },
+    /// The partition was given up.
+    Stopped,
+}
+
+/// What stands under the lock.
+#[derive(Debug)]
+struct State {
+    role: Role,
+    leadership: Leadership,
+    /// Committed members and those whose joining is on its way; what the high watermark counts.
+    maximal_isr: Vec<BrokerId>,
+    /// How far the other replicas have come.
+    follower_ends: Vec<(BrokerId, Offset)>,
+    log: Log,
+    high_watermark: Offset,
+    last_stable: Offset,
+    waiters: Waiters,
+}
+
+/// A partition that is hosted here.
+#[derive(Debug)]
+pub struct Partition {
+    /// Its topic.
+    pub topic_id: TopicId,
+    /// The name of its topic.
+    pub topic: Arc<str>,
+    /// Its index.
+    pub index: PartitionIndex,
+    this_broker: BrokerId,
+    settings: ArcSwap<TopicSettings>,
+    state: Mutex<State>,
+}
+
+/// `topic-index`, as people and directories name it.
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.topic, self.index)
+    }
+}
+
+impl Partition {
+    /// A partition that this broker leads, with its recovered log. `high_watermark` is what was checkpointed; the only
+    /// in-sync replica has replicated all that it has.
+    #[must_use]
+    pub fn lead(
+        topic_id: TopicId,
+        topic: Arc<str>,
+        index: PartitionIndex,
+        this_broker: BrokerId,
+        settings: Arc<TopicSettings>,
+        leadership: Leadership,
+        high_watermark: Offset,
+        log: Log,
+    ) -> Self {
+        let start = log.start();
+        let mut state = State {
+            role: Role::Leader { epoch_start: log.end() },
+            maximal_isr: leadership.isr.clone(),
+            leadership,
+            follower_ends: Vec::new(),
+            high_watermark: high_watermark.clamp(start, log.end()),
+            last_stable: start,
+            log,
+            waiters: Waiters::default(),
+        };
+        state.advance(this_broker, settings.min_insync_replicas, ANY_BYTES);
+        Self { topic_id, topic, index, this_broker, settings: ArcSwap::new(settings), state: Mutex::new(state) }
+    }
+
+    /// The topic's settings.
+    #[must_use]
+    pub fn settings(&self) -> Arc<TopicSettings> {
+        self.settings.load_full()
+    }
+
+    /// The topic's settings changed.
+    pub fn configure(&self, settings: Arc<TopicSettings>) {
+        let mut state = self.state.lock();
+        state.log.reconfigure(settings.log.clone());
+        self.settings.store(settings);
+        state.advance(self.this_broker, self.settings.load().min_insync_replicas, ANY_BYTES);
+    }
+
+    /// New replica state under which this broker goes on leading. False when it is older than what is known.
+    pub fn update(&self, leadership: Leadership) -> bool {
+        let mut state = self.state.lock();
+        let known = &state.leadership;
+        let newer =
+            (leadership.leader_epoch, leadership.partition_epoch) >= (known.leader_epoch, known.partition_epoch);
+        if !newer || state.role == Role::Stopped {
+            return false;
+        }
+        if leadership.leader_epoch > known.leader_epoch {
+            state.role = Role::Leader { epoch_start: state.log.end() };
+        }
+        state.maximal_isr.clone_from(&leadership.isr);
+        state.leadership = leadership;
+        state.advance(self.this_broker, self.settings.load().min_insync_replicas, ANY_BYTES);
+        true
+    }
+
+    /// Gives the partition up: nobody reads or writes it any more, who waits is told.
+    pub fn stop(&self) {
+        let mut state = self.state.lock();
+        state.role = Role::Stopped;
+        state.waiters.release(ErrorCode::NotLeaderOrFollower);
+    }
+
+    /// Works on the log under the lock, for maintenance: flush, retention, close.
+    pub fn with_log<T>(&self, work: impl FnOnce(&mut Log) -> T) -> T {
+        work(&mut self.state.lock().log)
+    }
+
+    /// Takes the segments out of the log that its settings no longer keep. Their files go when readers have had time to
+    /// leave. Blocks on the disk for a moment: pool threads only.
+    pub fn retire(&self, now: TimestampMs) -> std::io::Result<Option<Retired>> {
+        let (reader, high_watermark, config) = {
+            let state = self.state.lock();
+            (state.log.reader(), state.high_watermark, state.log.config().clone())
+        };
+        let plan = retention::plan(&reader.retention_facts(high_watermark)?, &config, now);
+        if plan.is_empty() {
+            return Ok(None);
+        }
+        let retired = self.state.lock().log.retire(&plan, now)?;
+        retired.rename()?;
+        Ok((!retired.is_empty()).then_some(retired))
+    }
+
+    /// The high watermark.
+    #[must_use]
+    pub fn high_watermark(&self) -> Offset {
+        self.state.lock().high_watermark
+    }
+
+    /// Whether a batch may be appended at all, before it is looked at.
+    pub fn admits(&self, acks: Acks) -> Result<(), Refused> {
+        let state = self.state.lock();
+        state.leads(LeaderEpoch::NONE).map_err(Refused::Code)?;
+        if acks == Acks::All && !state.has_min_isr(self.settings.load().min_insync_replicas) {
+            return Err(Refused::Code(ErrorCode::NotEnoughReplicas));
+        }
+        Ok(())
+    }
+
+    /// Appends a checked batch: one write to the page cache under the lock.
+    pub fn append(&self, checked: &Checked<'_>, acks: Acks, now: TimestampMs) -> Result<Appended, Refused> {
+        let min_isr = self.settings.load().min_insync_replicas;
+        let mut state = self.state.lock();
+        state.leads(LeaderEpoch::NONE).map_err(Refused::Code)?;
+        if acks == Acks::All && !state.has_min_isr(min_isr) {
+            return Err(Refused::Code(ErrorCode::NotEnoughReplicas));
+        }
+        let leader_epoch = state.leadership.leader_epoch;
+        let (header, records) = (&checked.header, &*checked.records);
+        let outcome = state.log.append(header, records, Origin::Client, leader_epoch, now);
+        let (base_offset, next_offset, log_append_time) = match outcome.map_err(|error| refused(self, error))? {
+            Outcome::Appended(appended) => {
+                state.advance(self.this_broker, min_isr, appended.size as i64);
+                (appended.base_offset, appended.last_offset.plus(1), checked.log_append_time())
+            }
+            // As Kafka: the remembered time is told whatever the topic's timestamp type.
+            Outcome::Duplicate(known) => (known.first_offset(), known.last_offset.plus(1), known.timestamp),
+        };
+        let replicated = state.high_watermark >= next_offset;
+        let log_start = state.log.start();
+        Ok(Appended { base_offset, next_offset, log_append_time, log_start, leader_epoch, replicated })
+    }
+
+    /// Registers a produce that waits until everything below `needed` is replicated. It ends at once when it already is, or
+    /// when leadership has changed since the append.
+    pub fn wait_replicated(&self, needed: Offset, epoch: LeaderEpoch, slot: usize, waiter: &Arc<ProduceWaiter>) {
+        let min_isr = self.settings.load().min_insync_replicas;
+        let mut state = self.state.lock();
+        state.waiters.add_produce(needed, slot, waiter.clone());
+        if state.leads(LeaderEpoch::NONE).is_err() || state.leadership.leader_epoch != epoch {
+            state.waiters.release(ErrorCode::NotLeaderOrFollower);
+        }
+        state.complete_produces(min_isr);
+    }
+
+    /// Registers a fetch that waits for the end to pass `seen`. None when it already has.
+    pub fn wait_readable(&self, isolation: Isolation, seen: Offset, waiter: &Arc<FetchWaiter>) -> Option<WaitKey> {
+        let mut state = self.state.lock();
+        if state.leads(LeaderEpoch::NONE).is_err() || state.end(isolation) != seen {
+            return None;
+        }
+        Some(state.waiters.add_fetch(isolation, waiter.clone()))
+    }
+
+    /// Takes a fetch out again.
+    pub fn stop_waiting(&self, key: WaitKey, waiter: &Arc<FetchWaiter>) {
+        self.state.lock().waiters.remove_fetch(key, waiter);
+    }
+
+    /// Finds what a reader wants. Never waits for the disk but for index pages; records themselves are not touched.
+    pub fn read(&self, request: &ReadRequest) -> Result<Reading, ErrorCode> {
+        let state = self.state.lock();
+        state.leads(request.current_leader_epoch)?;
+        if request.replica.0 >= 0 && !state.leadership.replicas.contains(&request.replica) {
+            return Err(ErrorCode::NotLeaderOrFollower);
+        }
+        let diverging = state.diverging(request)?;
+        let (log_start, log_end) = (state.log.start(), state.log.end());
+        let mut reading = Reading {
+            high_watermark: state.high_watermark,
+            last_stable_offset: state.last_stable,
+            log_start,
+            end: state.end(request.isolation),
+            range: None,
+            aborted: (request.isolation == Isolation::LastStable).then(Vec::new),
+            diverging,
+        };
+        if reading.diverging.is_some() {
+            return Ok(reading);
+        }
+        if request.from < log_start || request.from > log_end {
+            return Err(ErrorCode::OffsetOutOfRange);
+        }
+        if request.from >= reading.end {
+            return Ok(reading);
+        }
+        let at_end = reading.end == log_end;
+        let upper = if at_end { Upper::Position(state.log.end_position()) } else { Upper::Offset(reading.end) };
+        let reader = state.log.reader();
+        drop(state);
+        find(&reader, request, upper, &mut reading)?;
+        Ok(reading)
+    }
+
+    /// Finds the offset for a time or a special place (`ListOffsets`). Blocks on the disk for times and for the largest
+    /// time. None: there is no such offset.
+    pub fn offset_of(
+        &self,
+        timestamp: i64,
+        isolation: Isolation,
+        current_leader_epoch: LeaderEpoch,
+        _any_replica: bool,
+    ) -> Result<Option<FoundOffset>, ErrorCode> {
+        use crate::wire::list_offsets::special;
+        let state = self.state.lock();
+        state.leads(current_leader_epoch)?;
+        let Role::Leader { epoch_start } = state.role else { return Err(ErrorCode::NotLeaderOrFollower) };
+        // A new leader does not know yet how far its predecessor had committed.
+        let unsure = isolation != Isolation::LogEnd && state.high_watermark < epoch_start;
+        let (start, end) = (state.log.start(), state.end(isolation));
+        let leader_epoch = state.leadership.leader_epoch;
+        let place = |offset: Offset, leader_epoch| FoundOffset { timestamp: TimestampMs::NONE, offset, leader_epoch };
+        match timestamp {
+            special::LATEST if unsure => return Err(ErrorCode::OffsetNotAvailable),
+            special::LATEST => return Ok(Some(place(end, leader_epoch))),
+            special::EARLIEST | special::EARLIEST_LOCAL => {
+                let first = state.log.epochs().entries().first().filter(|first| first.start <= start);
+                return Ok(Some(place(start, first.map_or(LeaderEpoch::NONE, |first| first.epoch))));
+            }
+            special::LATEST_TIERED | special::EARLIEST_PENDING_UPLOAD => return Ok(None),
+            _ => {}
+        }
+        let reader = state.log.reader();
+        drop(state);
+        let found = if timestamp == special::MAX_TIMESTAMP {
+            reader.max_timestamp()
+        } else {
+            reader.offset_for_timestamp(TimestampMs(timestamp))
+        };
+        match found.map_err(|error| error.code())?.filter(|found| found.offset < end) {
+            Some(found) => Ok(Some(FoundOffset {
+                timestamp: found.timestamp,
+                offset: found.offset,
+                leader_epoch: found.leader_epoch,
+            })),
+            None if unsure => Err(ErrorCode::OffsetNotAvailable),
+            None => Ok(None),
+        }
+    }
+
+    /// Where the largest epoch not above `epoch` ends; none when no such epoch is known.
+    pub fn end_of_epoch(
+        &self,
+        epoch: LeaderEpoch,
+        current_leader_epoch: LeaderEpoch,
+    ) -> Result<Option<(LeaderEpoch, Offset)>, ErrorCode> {
+        let state = self.state.lock();
+        state.leads(current_leader_epoch)?;
+        Ok(state.end_of_epoch(epoch))
+    }
+}
+
+/// Finds the records, outside the lock.
+fn find(reader: &LogReader, request: &ReadRequest, upper: Upper, reading: &mut Reading) -> Result<(), ErrorCode> {
+    let range = reader.read(request.from, upper, request.bytes_max, request.whole_first_batch);
+    reading.range = range.map_err(|error| error.code())?;
+    if let (Some(aborted), Some(_)) = (&mut reading.aborted, &reading.range) {
+        let listed = reader.aborted_transactions(request.from, reading.end);
+        for transaction in listed.map_err(|_| ErrorCode::KafkaStorageError)? {
+            let (producer_id, first_offset) = (transaction.producer_id, transaction.first_offset);
+            aborted.push(AbortedTransaction { producer_id, first_offset });
+        }
+    }
+    Ok(())
+}
+
+fn refused(partition: &Partition, error: AppendError) -> Refused {
+    match error {
+        AppendError::Producer(refusal) => Refused::Producer(refusal),
+        other => Refused::Disk(other.code(), format!("cannot append to {partition}: {other}")),
+    }
+}
+
+impl State {
+    /// Whether this broker leads, under the epoch that the client means.
+    fn leads(&self, meant: LeaderEpoch) -> Result<(), ErrorCode> {
+        if meant != LeaderEpoch::NONE && meant < self.leadership.leader_epoch {
+            return Err(ErrorCode::FencedLeaderEpoch);
+        }
+        if meant > self.leadership.leader_epoch {
+            return Err(ErrorCode::UnknownLeaderEpoch);
+        }
+        if self.role == Role::Stopped {
+            return Err(ErrorCode::NotLeaderOrFollower);
+        }
+        Ok(())
+    }
+
+    fn has_min_isr(&self, min_insync_replicas: usize) -> bool {
+        self.leadership.isr.len() >= effective_min_isr(min_insync_replicas, self.leadership.replicas.len())
+    }
+
+    fn end(&self, isolation: Isolation) -> Offset {
+        match isolation {
+            Isolation::LogEnd => self.log.end(),
+            Isolation::HighWatermark => self.high_watermark,
+            Isolation::LastStable => self.last_stable,
+        }
+    }
+
+    fn end_of_epoch(&self, epoch: LeaderEpoch) -> Option<(LeaderEpoch, Offset)> {
+        if epoch == self.leadership.leader_epoch {
+            return Some((epoch, self.log.end()));
+        }
+        self.log.epochs().end_offset_for(epoch, self.log.end())
+    }
+
+    /// Where the log of a reader that names its last epoch parts from this one (KIP-595).
+    fn diverging(&self, request: &ReadRequest) -> Result<Option<EpochEndOffset>, ErrorCode> {
+        let Some(last) = request.last_fetched_epoch else { return Ok(None) };
+        let (epoch, end_offset) = self.end_of_epoch(last).ok_or(ErrorCode::OffsetOutOfRange)?;
+        if request.from < self.log.start() {
+            return Err(ErrorCode::OffsetOutOfRange);
+        }
+        let diverges = epoch < last || end_offset < request.from;
+        Ok(diverges.then_some(EpochEndOffset { epoch, end_offset }))
+    }
+
+    /// After the log, the ISR or a follower moved: moves the watermarks, and tells who waits for them. `gained` is how
+    /// many bytes readers may gain at most.
+    fn advance(&mut self, this_broker: BrokerId, min_insync_replicas: usize, gained: i64) {
+        let before = (self.high_watermark, self.last_stable);
+        if self.has_min_isr(min_insync_replicas) {
+            let start = self.log.start();
+            let others =
+                self.maximal_isr.iter().filter(|member| **member != this_broker).map(|member| {
+                    self.follower_ends.iter().find(|(id, _)| id == member).map_or(start, |(_, end)| *end)
+                });
+            self.high_watermark = high_watermark(self.high_watermark, self.log.end(), others);
+        }
+        if self.high_watermark > before.0 {
+            self.log.high_watermark_moved(self.high_watermark);
+        }
+        self.last_stable = self.log.producers().last_stable_offset(self.high_watermark);
+        if self.waiters.is_empty() {
+            return;
+        }
+        self.waiters.advance(Isolation::LogEnd, gained);
+        if self.high_watermark > before.0 {
+            self.waiters.advance(Isolation::HighWatermark, gained);
+            self.complete_produces(min_insync_replicas);
+        }
+        if self.last_stable > before.1 {
+            self.waiters.advance(Isolation::LastStable, gained);
+        }
+    }
+
+    fn complete_produces(&mut self, min_insync_replicas: usize) {
+        let enough = self.maximal_isr.len() >= effective_min_isr(min_insync_replicas, self.leadership.replicas.len());
+        let outcome = if enough { ErrorCode::None } else { ErrorCode::NotEnoughReplicasAfterAppend };
+        self.waiters.replicated(self.high_watermark, outcome);
+    }
+}

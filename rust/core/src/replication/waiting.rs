@@ -1,0 +1,284 @@
+//! Waiting without threads: what a connection waits for rings its bell.
+//!
+//! Prior art: Kafka's purgatories (`DelayedProduce`, `DelayedFetch`), which are global and keyed by partition name. Ours
+//! hang on the partition itself, under the lock that moves the watermark, so that a move and a registration cannot
+//! miss each other. Deadlines are not kept here: the connection that waits has them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI16, AtomicI64, AtomicUsize, Ordering};
+use std::task::{Context, Waker};
+
+use parking_lot::Mutex;
+use slab::Slab;
+
+use crate::error::ErrorCode;
+use crate::ids::Offset;
+
+/// Wakes the one task that serves a connection; ringing twice before it listens is ringing once.
+#[derive(Debug, Default)]
+pub struct Bell {
+    rung: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Bell {
+    /// Wakes the listener. Never blocks on more than the exchange of a pointer.
+    pub fn ring(&self) {
+        if !self.rung.swap(true, Ordering::AcqRel) {
+            let waker = self.waker.lock().take();
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Leaves `context` to be woken, and says whether the bell was rung since it was last asked.
+    pub fn listen(&self, context: &Context<'_>) -> bool {
+        {
+            let mut waker = self.waker.lock();
+            if !waker.as_ref().is_some_and(|known| known.will_wake(context.waker())) {
+                *waker = Some(context.waker().clone());
+            }
+        }
+        // After the waker is in place: a ring before this line is seen here, one after it finds the waker.
+        self.rung.swap(false, Ordering::AcqRel)
+    }
+}
+
+/// A Fetch that waits for bytes: any of its partitions may complete it.
+#[derive(Debug)]
+pub struct FetchWaiter {
+    bell: Arc<Bell>,
+    /// Bytes still missing to the request's `min_bytes`; counted down by each partition that becomes readable further.
+    missing: AtomicI64,
+    fired: AtomicBool,
+}
+
+impl FetchWaiter {
+    /// A waiter for `missing` more bytes.
+    #[must_use]
+    pub fn new(bell: Arc<Bell>, missing: i64) -> Arc<Self> {
+        Arc::new(Self { bell, missing: AtomicI64::new(missing), fired: AtomicBool::new(false) })
+    }
+
+    /// Whether it is time to read again.
+    #[must_use]
+    pub fn has_fired(&self) -> bool {
+        self.fired.load(Ordering::Acquire)
+    }
+
+    fn gain(&self, bytes: i64) {
+        if self.missing.fetch_sub(bytes, Ordering::AcqRel) <= bytes {
+            self.fire();
+        }
+    }
+
+    /// Completes the wait whatever is missing: a role changed, the partition is gone.
+    pub fn fire(&self) {
+        if !self.fired.swap(true, Ordering::AcqRel) {
+            self.bell.ring();
+        }
+    }
+}
+
+/// Two numbers that are no error codes.
+const NOT_WAITED_FOR: i16 = i16::MIN;
+const WAITED_FOR: i16 = i16::MAX;
+
+/// A Produce with acks=all that waits until each of its partitions is replicated.
+#[derive(Debug)]
+pub struct ProduceWaiter {
+    bell: Arc<Bell>,
+    remaining: AtomicUsize,
+    /// One per partition of the request, in its order: the error code that replaces success.
+    outcomes: Box<[AtomicI16]>,
+}
+
+impl ProduceWaiter {
+    /// A waiter with `slots` outcomes, of which none is waited for yet.
+    #[must_use]
+    pub fn new(bell: Arc<Bell>, slots: usize) -> Arc<Self> {
+        let outcomes = (0..slots).map(|_| AtomicI16::new(NOT_WAITED_FOR)).collect();
+        // One more than there are partitions to wait for, until `seal`: no early completion while registering.
+        Arc::new(Self { bell, remaining: AtomicUsize::new(1), outcomes })
+    }
+
+    /// One more partition to wait for.
+    fn expect(&self, slot: usize) {
+        if let Some(cell) = self.outcomes.get(slot) {
+            cell.store(WAITED_FOR, Ordering::Release);
+        }
+        self.remaining.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// All partitions are registered.
+    pub fn seal(&self) {
+        self.arrive();
+    }
+
+    /// Whether all partitions have arrived.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.remaining.load(Ordering::Acquire) == 0
+    }
+
+    /// What came of the partition at `slot`; none while it is waited for.
+    #[must_use]
+    pub fn outcome(&self, slot: usize) -> Option<ErrorCode> {
+        match self.outcomes.get(slot)?.load(Ordering::Acquire) {
+            WAITED_FOR => None,
+            NOT_WAITED_FOR => Some(ErrorCode::None),
+            code => Some(ErrorCode::from_code(code).unwrap_or(ErrorCode::UnknownServerError)),
+        }
+    }
+
+    fn complete(&self, slot: usize, outcome: ErrorCode) {
+        if let Some(cell) = self.outcomes.get(slot) {
+            cell.store(outcome.code(), Ordering::Release);
+        }
+        self.arrive();
+    }
+
+    fn arrive(&self) {
+        if self.remaining.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.bell.ring();
+        }
+    }
+}
+
+/// Which end a reader may read to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Isolation {
+    /// Replicas, and consumers that debug: the log end.
+    LogEnd,
+    /// Consumers that read uncommitted: the high watermark.
+    HighWatermark,
+    /// Consumers that read committed: the last stable offset.
+    LastStable,
+}
+
+/// The key under which a waiting fetch is registered, to take it out again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WaitKey(usize);
+
+/// Those who wait on one partition. Lives under the partition's lock.
+#[derive(Debug, Default)]
+pub struct Waiters {
+    fetches: Slab<(Isolation, Arc<FetchWaiter>)>,
+    /// In the order of appends, which is the order of their offsets.
+    produces: std::collections::VecDeque<(Offset, usize, Arc<ProduceWaiter>)>,
+}
+
+impl Waiters {
+    /// Whether nobody waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.fetches.is_empty() && self.produces.is_empty()
+    }
+
+    /// Registers a fetch.
+    pub fn add_fetch(&mut self, isolation: Isolation, waiter: Arc<FetchWaiter>) -> WaitKey {
+        WaitKey(self.fetches.insert((isolation, waiter)))
+    }
+
+    /// Takes a fetch out again; a key that is no longer its own is left alone.
+    pub fn remove_fetch(&mut self, key: WaitKey, waiter: &Arc<FetchWaiter>) {
+        if self.fetches.get(key.0).is_some_and(|(_, known)| Arc::ptr_eq(known, waiter)) {
+            self.fetches.remove(key.0);
+            if self.fetches.is_empty() {
+                self.fetches.shrink_to_fit();
+            }
+        }
+    }
+
+    /// Registers a produce that is complete when the high watermark reaches `needed`.
+    pub fn add_produce(&mut self, needed: Offset, slot: usize, waiter: Arc<ProduceWaiter>) {
+        debug_assert!(self.produces.back().is_none_or(|(last, _, _)| *last <= needed));
+        waiter.expect(slot);
+        self.produces.push_back((needed, slot, waiter));
+    }
+
+    /// The end for readers of `isolation` moved on by `bytes`.
+    pub fn advance(&self, isolation: Isolation, bytes: i64) {
+        for (_, (wanted, waiter)) in &self.fetches {
+            if *wanted == isolation {
+                waiter.gain(bytes);
+            }
+        }
+    }
+
+    /// The high watermark reached `watermark`: produces up to there end with `outcome` (success, or too few replicas).
+    pub fn replicated(&mut self, watermark: Offset, outcome: ErrorCode) {
+        while let Some((needed, _, _)) = self.produces.front() {
+            if *needed > watermark {
+                break;
+            }
+            if let Some((_, slot, waiter)) = self.produces.pop_front() {
+                waiter.complete(slot, outcome);
+            }
+        }
+    }
+
+    /// The role changed or the partition is gone: everybody looks again, produces of the old epoch fail.
+    pub fn release(&mut self, outcome: ErrorCode) {
+        for (_, (_, waiter)) in &self.fetches {
+            waiter.fire();
+        }
+        for (_, slot, waiter) in self.produces.drain(..) {
+            waiter.complete(slot, outcome);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rung(bell: &Bell) -> bool {
+        bell.rung.load(Ordering::Acquire)
+    }
+
+    #[test]
+    fn a_fetch_fires_when_enough_bytes_have_come() {
+        let bell = Arc::new(Bell::default());
+        let waiter = FetchWaiter::new(bell.clone(), 100);
+        let mut waiters = Waiters::default();
+        waiters.add_fetch(Isolation::HighWatermark, waiter.clone());
+        waiters.advance(Isolation::HighWatermark, 60);
+        assert!(!waiter.has_fired());
+        waiters.advance(Isolation::LogEnd, 60);
+        assert!(!waiter.has_fired());
+        waiters.advance(Isolation::HighWatermark, 40);
+        assert!(waiter.has_fired() && rung(&bell));
+    }
+
+    #[test]
+    fn a_produce_completes_when_each_partition_arrived() {
+        let bell = Arc::new(Bell::default());
+        let waiter = ProduceWaiter::new(bell.clone(), 2);
+        let (mut first, mut second) = (Waiters::default(), Waiters::default());
+        first.add_produce(Offset(5), 0, waiter.clone());
+        second.add_produce(Offset(9), 1, waiter.clone());
+        waiter.seal();
+        first.replicated(Offset(5), ErrorCode::None);
+        assert!(!waiter.is_complete() && !rung(&bell) && waiter.outcome(1).is_none());
+        second.release(ErrorCode::NotLeaderOrFollower);
+        assert!(waiter.is_complete() && rung(&bell));
+        assert_eq!(waiter.outcome(0), Some(ErrorCode::None));
+        assert_eq!(waiter.outcome(1), Some(ErrorCode::NotLeaderOrFollower));
+    }
+
+    #[test]
+    fn a_stale_key_removes_nobody_else() {
+        let bell = Arc::new(Bell::default());
+        let (one, two) = (FetchWaiter::new(bell.clone(), 1), FetchWaiter::new(bell, 1));
+        let mut waiters = Waiters::default();
+        let key = waiters.add_fetch(Isolation::LogEnd, one.clone());
+        waiters.remove_fetch(key, &one);
+        waiters.add_fetch(Isolation::LogEnd, two.clone());
+        waiters.remove_fetch(key, &one);
+        assert!(!waiters.is_empty());
+        waiters.release(ErrorCode::None);
+        assert!(two.has_fired());
+    }
+}
