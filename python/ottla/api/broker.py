@@ -7,8 +7,7 @@ Protocols, so that every handler is tested on parts in memory.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Protocol, final
 
 from ottla.config.values import BrokerConfig
@@ -78,7 +77,7 @@ class BrokerSettings:
     default_replication_factor: int = 1
     max_request_partition_size_limit: int = 2000
     """Most partitions in one DescribeTopicPartitions answer."""
-    internal_topics: Mapping[str, CreatableTopic] = MappingProxyType({})
+    internal_topics: Mapping[str, CreatableTopic] = field(default_factory=dict)
     """How the coordinators' own topics are made when a client asks for them."""
     auto_create_wait_ms: int = 5_000
     """How long a Metadata answer waits for the topic it created to be led."""

@@ -1,6 +1,6 @@
 """Metadata records between the log and the rest: the version each is written in, and its frame.
 
-A creation of thousands of partitions encodes thousands of records of one class and version: the frame and the program of
+A creation of thousands of partitions encodes as many records of one class and version: the frame and the program of
 each such pair are looked up once.
 """
 
