@@ -153,6 +153,9 @@ type BatchRow = (i64, i32, i64, bool, Vec<RecordRow>);
 type RequestRow<'py> =
     (u64, i16, i16, String, u64, &'py str, &'py str, &'py str, &'py str, u16, i64, Bound<'py, PyBytes>);
 
+/// Ends of commands, facts, requests, and why connections were closed.
+type DrainedRows<'py> = (Bound<'py, PyList>, Vec<(&'static str, String)>, Bound<'py, PyList>, Vec<String>);
+
 fn brokers(ids: Vec<i32>) -> Box<[BrokerId]> {
     ids.into_iter().map(BrokerId).collect()
 }
@@ -237,11 +240,7 @@ impl Engine {
         started.map(Self).map_err(PyOSError::new_err)
     }
 
-    fn drain<'py>(
-        &self,
-        py: Python<'py>,
-        requests_max: usize,
-    ) -> PyResult<(Bound<'py, PyList>, Vec<(&'static str, String)>, Bound<'py, PyList>, Vec<String>)> {
+    fn drain<'py>(&self, py: Python<'py>, requests_max: usize) -> PyResult<DrainedRows<'py>> {
         let (drained, closed) = self.0.drain(requests_max);
         let done = PyList::empty(py);
         for Done { ticket, result } in drained.done {
@@ -307,6 +306,7 @@ impl Engine {
         self.0.command(ticket, Command::Stop { partitions, delete });
     }
 
+    #[allow(clippy::needless_pass_by_value)] // how an argument arrives from Python
     fn configure(&self, ticket: Ticket, topic_id: [u8; 16], settings: PyRef<'_, TopicSettings>) {
         self.0.command(ticket, Command::Configure { topic_id: TopicId(topic_id), settings: settings.0.clone() });
     }

@@ -14,7 +14,7 @@ use crate::plane::maintenance::Maintenance;
 use crate::plane::metadata_log::METADATA_DIRECTORY;
 use crate::plane::pool::Pool;
 use crate::plane::services::Services;
-use crate::replication::partition::Partition;
+use crate::replication::partition::{Identity, Partition};
 
 /// Logs that one job opens: large enough to be worth a hand-over, small enough to share the work.
 const LEADS_PER_JOB: usize = 32;
@@ -131,13 +131,13 @@ impl Conductor {
             Ok(opened) => opened,
             Err(error) => return outcome(0, Some(error)),
         };
-        let (node, epoch) = (self.services.node_id, lead.leadership.leader_epoch);
+        let epoch = lead.leadership.leader_epoch;
         let mut log = log;
         if epoch > log.epochs().latest().map_or(LeaderEpoch::NONE, |latest| latest.epoch) {
             log.begin_epoch(epoch, self.clock.now().wall);
         }
-        let partition =
-            Partition::lead(topic_id, lead.topic, index, node, lead.settings, lead.leadership, high_watermark, log);
+        let identity = Identity { topic_id, topic: lead.topic, index, this_broker: self.services.node_id };
+        let partition = Partition::lead(identity, lead.settings, lead.leadership, high_watermark, log);
         self.services.hosted.insert(Arc::new(partition));
         outcome(recovered, None)
     }
@@ -259,10 +259,10 @@ impl Conductor {
         if let Err(error) = self.maintenance.write_checkpoints(now) {
             failed.push(error);
         }
-        if failed.is_empty() {
-            if let Err(error) = self.directory.mark_clean_shutdown(broker_epoch) {
-                failed.push(error.to_string());
-            }
+        if failed.is_empty()
+            && let Err(error) = self.directory.mark_clean_shutdown(broker_epoch)
+        {
+            failed.push(error.to_string());
         }
         failed
     }

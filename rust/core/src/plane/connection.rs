@@ -1,7 +1,7 @@
 //! One connection, without its socket: bytes in, answers out, in order.
 //!
 //! Prior art: h11's connection, Kafka's `SocketServer.Processor`. Kafka mutes a connection while one request is in work; ours
-//! goes on with the next while an earlier one only *waits* (acks=all, min_bytes), and answers leave in request order
+//! goes on with the next while an earlier one only *waits* (acks=all, `min_bytes`), and answers leave in request order
 //! (law 4). A request that went up to the control plane, or to a pool, stops the reading until it is answered.
 //!
 //! Invariant: every request that is owed an answer has exactly one slot, or was answered into `output` directly, which

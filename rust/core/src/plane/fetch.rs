@@ -64,7 +64,7 @@ impl Scope {
     fn each(&self, mut visit: impl FnMut(u64, &Wanted)) {
         match self {
             Self::Whole { wanted, .. } => {
-                wanted.iter().enumerate().for_each(|(rank, wanted)| visit(rank as u64, wanted))
+                wanted.iter().enumerate().for_each(|(rank, wanted)| visit(rank as u64, wanted));
             }
             Self::Session(session) => session.lock().wanted().for_each(|(rank, wanted)| visit(rank, wanted)),
         }
@@ -121,7 +121,7 @@ impl Read {
 /// Everything that was read for a request.
 #[derive(Debug, Default)]
 struct Reads {
-    reads: Vec<Read>,
+    partitions: Vec<Read>,
     bytes: usize,
     urgent: bool,
 }
@@ -171,7 +171,7 @@ impl Waiting {
 
     fn register(&mut self, reads: &Reads, services: &Services, view: &View, link: &Link) {
         self.waiter = FetchWaiter::new(link.bell.clone(), self.terms.bytes_min - reads.bytes as i64);
-        let mut results = reads.reads.iter();
+        let mut results = reads.partitions.iter();
         let (terms, waiter, registered) = (self.terms, &self.waiter, &mut self.registered);
         self.scope.each(|_, wanted| {
             let Some(Read { result: Ok(reading), .. }) = results.next() else { return };
@@ -235,7 +235,7 @@ fn terms(incoming: &Incoming<'_>, request: &FetchRequest<'_>, services: &Service
 }
 
 fn is_enough(reads: &Reads, terms: Terms) -> bool {
-    reads.urgent || reads.reads.is_empty() || reads.bytes as i64 >= terms.bytes_min
+    reads.urgent || reads.partitions.is_empty() || reads.bytes as i64 >= terms.bytes_min
 }
 
 /// The topic of a wanted partition, and who leads the partition as far as the View knows.
@@ -256,7 +256,7 @@ fn read_all(scope: &Scope, terms: Terms, services: &Services, view: &View) -> Re
         let read = read_one(rank, wanted, terms, left, all.bytes == 0, services, view);
         all.bytes += read.bytes();
         all.urgent |= read.is_urgent();
-        all.reads.push(read);
+        all.partitions.push(read);
     });
     all
 }
@@ -312,13 +312,13 @@ fn answer(
         Scope::Session(session) => session.lock().id,
         Scope::Whole { wanted, opens_session: true } => {
             let told =
-                wanted.iter().zip(&all.reads).map(|(wanted, read)| Wanted { told: read.told(), ..wanted.clone() });
+                wanted.iter().zip(&all.partitions).map(|(wanted, read)| Wanted { told: read.told(), ..wanted.clone() });
             let privileged = terms.replica.0 >= 0;
             services.sessions.open(terms.by_id(), privileged, wanted.len(), told, now.instant)
         }
         Scope::Whole { .. } => NO_SESSION,
     };
-    let leaders = Leaders::of(view, &link.context, all.reads.iter().filter_map(|read| read.leader));
+    let leaders = Leaders::of(view, &link.context, all.partitions.iter().filter_map(|read| read.leader));
     let incremental = matches!(scope, Scope::Session(_));
     let mut ranges = Vec::new();
     let encoded = encode(output, |encoded| {
@@ -327,8 +327,8 @@ fn answer(
         let mut topic: Option<TopicKey> = None;
         scope.each(|rank, wanted| {
             // By rank, not by place: a client may have sent another request of the session meanwhile.
-            let Ok(at) = all.reads.binary_search_by_key(&rank, |read| read.rank) else { return };
-            let read = &all.reads[at];
+            let Ok(at) = all.partitions.binary_search_by_key(&rank, |read| read.rank) else { return };
+            let read = &all.partitions[at];
             if incremental && !read.is_news(wanted.told) {
                 return;
             }
@@ -343,7 +343,7 @@ fn answer(
     });
     if let Scope::Session(session) = scope {
         let mut session = session.lock();
-        for read in &all.reads {
+        for read in &all.partitions {
             session.told(read.rank, read.told(), read.bytes() > 0);
         }
     }
@@ -355,15 +355,12 @@ fn encode(output: &mut Output, write: impl FnOnce(&mut EncodedFetch)) -> Option<
     ENCODED.with_borrow_mut(|encoded| {
         write(encoded);
         let mut parts = encoded.parts();
-        match (parts.next(), parts.next()) {
-            (Some(Part::Bytes(range)), None) => {
-                output.bytes.extend_from_slice(&encoded.bytes[range]);
-                None
-            }
-            _ => {
-                drop(parts);
-                Some(std::mem::take(encoded))
-            }
+        if let (Some(Part::Bytes(range)), None) = (parts.next(), parts.next()) {
+            output.bytes.extend_from_slice(&encoded.bytes[range]);
+            None
+        } else {
+            drop(parts);
+            Some(std::mem::take(encoded))
         }
     })
 }

@@ -28,8 +28,11 @@ pub struct Frames {
     start: usize,
 }
 
-/// Splits the first frame off `bytes`: (frame, rest); none when it is not whole.
-pub fn split_frame(bytes: &[u8], limit: usize) -> Result<Option<(&[u8], &[u8])>, BadLength> {
+/// A frame, and what is behind it.
+pub type FrameAndRest<'a> = (&'a [u8], &'a [u8]);
+
+/// Splits the first frame off `bytes`; none when it is not whole.
+pub fn split_frame(bytes: &[u8], limit: usize) -> Result<Option<FrameAndRest<'_>>, BadLength> {
     let Some((prefix, rest)) = bytes.split_first_chunk::<4>() else { return Ok(None) };
     let length = i32::from_be_bytes(*prefix);
     let wanted = usize::try_from(length).ok().filter(|wanted| *wanted <= limit).ok_or(BadLength { length, limit })?;

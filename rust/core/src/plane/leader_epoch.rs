@@ -19,10 +19,10 @@ pub fn handle(incoming: &Incoming<'_>, services: &Services, output: &mut Output)
     let view = services.view.load();
     let correlation_id = incoming.header.correlation_id;
     let mut writer = OffsetForLeaderEpochResponseWriter::new(&mut output.bytes, correlation_id, version, 0);
-    for topic in request.topics.iter() {
+    for topic in request.topics {
         let known = view.topic(topic.name);
         writer.topic(topic.name);
-        for asked in topic.partitions.iter() {
+        for asked in topic.partitions {
             let end = end_of(&asked, known.map(|topic| &**topic), services);
             writer.partition(&end.unwrap_or_else(|error| EndOfEpoch::none(asked.index, error)));
         }

@@ -68,15 +68,15 @@ pub fn handle(incoming: &Incoming<'_>, services: &Services, output: &mut Output)
 fn find(request: &ListOffsetsRequest<'_>, version: i16, services: &Services) -> Vec<(Box<str>, Vec<Question>)> {
     let view = services.view.load();
     let (mut seen, mut repeated) = (HashSet::new(), HashSet::new());
-    for topic in request.topics.iter() {
-        for partition in topic.partitions.iter() {
+    for topic in request.topics {
+        for partition in topic.partitions {
             if !seen.insert((topic.name, partition.index)) {
                 repeated.insert((topic.name, partition.index));
             }
         }
     }
     let mut topics = Vec::with_capacity(request.topics.len());
-    for topic in request.topics.iter() {
+    for topic in request.topics {
         let known = view.topic(topic.name);
         let questions = topic.partitions.iter().map(|asked| {
             let hosted = || {

@@ -220,7 +220,12 @@ mod tests {
     fn mailbox() -> (Mailbox, Arc<AtomicUsize>) {
         let wakes = Arc::new(AtomicUsize::new(0));
         let counter = wakes.clone();
-        (Mailbox::new(Box::new(move || drop(counter.fetch_add(1, Ordering::SeqCst)))), wakes)
+        (
+            Mailbox::new(Box::new(move || {
+                counter.fetch_add(1, Ordering::SeqCst);
+            })),
+            wakes,
+        )
     }
 
     #[test]

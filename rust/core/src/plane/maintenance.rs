@@ -3,7 +3,7 @@
 //! One thread per directory, which may block. It looks at every partition about once a second, ten times a second while
 //! there are appends: that bounds what recovery has to read (64 MiB a log, 1 GiB a directory, 30 s).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ const DELETE_DELAY_MS: i64 = 60_000;
 struct Work {
     stopped: bool,
     /// Directories to remove, by the time when.
-    removals: BTreeMap<(Instant, String), ()>,
+    removals: BTreeSet<(Instant, String)>,
     /// Segments to remove, in the order of their time.
     retired: VecDeque<(Instant, Retired)>,
     last: Last,
@@ -84,7 +84,7 @@ impl Maintenance {
 
     /// Removes a directory when nobody can be reading from it any more.
     pub fn remove_later(&self, directory: String, now: Instant) {
-        self.work.lock().removals.insert((now.after_ms(DELETE_DELAY_MS), directory), ());
+        self.work.lock().removals.insert((now.after_ms(DELETE_DELAY_MS), directory));
     }
 
     /// Works until it is stopped. Blocks.
@@ -166,12 +166,14 @@ impl Maintenance {
             self.report(self.checkpoint(OffsetCheckpoint::LogStart));
         }
         if is_time(&mut last.retention, RETENTION_MS) {
-            partitions.iter().for_each(|partition| self.retain(partition, now));
+            for partition in partitions {
+                self.retain(partition, now);
+            }
         }
         if is_time(&mut last.producers, PRODUCERS_MS) {
-            partitions.iter().for_each(|partition| {
+            for partition in partitions {
                 partition.with_log(|log| log.expire_producers(now.wall));
-            });
+            }
         }
         self.work.lock().last = last;
         self.remove_due(now.instant);
@@ -206,12 +208,12 @@ impl Maintenance {
         loop {
             let directory = {
                 let mut work = self.work.lock();
-                match work.removals.first_key_value() {
-                    Some(((due, _), ())) if *due <= now => work.removals.pop_first(),
+                match work.removals.first() {
+                    Some((due, _)) if *due <= now => work.removals.pop_first(),
                     _ => return,
                 }
             };
-            if let Some(((_, directory), ())) = directory {
+            if let Some((_, directory)) = directory {
                 self.report(self.directory.remove(&directory).map_err(|error| error.to_string()));
             }
         }

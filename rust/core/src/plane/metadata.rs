@@ -19,9 +19,9 @@ use crate::wire::metadata::{
 
 /// Longest name of a topic.
 const NAME_BYTES_MAX: usize = 249;
-/// All operations on a topic: Read, Write, Create, Delete, Alter, Describe, DescribeConfigs, AlterConfigs (`AclOperation`).
+/// All operations on a topic: Read, Write, Create, Delete, Alter, Describe, `DescribeConfigs`, `AlterConfigs` (`AclOperation`).
 const TOPIC_OPERATIONS: i32 = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
-/// All operations on the cluster: Create, Alter, Describe, ClusterAction, DescribeConfigs, AlterConfigs, IdempotentWrite.
+/// All operations on the cluster: Create, Alter, Describe, `ClusterAction`, `DescribeConfigs`, `AlterConfigs`, `IdempotentWrite`.
 const CLUSTER_OPERATIONS: i32 = 1 << 5 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12;
 
 /// Whether a topic may have this name (Kafka class `Topic`).
@@ -71,7 +71,7 @@ pub fn handle(incoming: &Incoming<'_>, services: &Services, output: &mut Output)
                 && asked.iter().any(|topic| topic.id != TopicId::ZERO || topic.name.is_none());
             let by_id = asked.iter().any(|topic| topic.id != TopicId::ZERO);
             let mut seen = HashSet::new();
-            for topic in asked.iter() {
+            for topic in asked {
                 if asked.len() > 1 && !seen.insert((topic.id, topic.name)) {
                     continue;
                 }

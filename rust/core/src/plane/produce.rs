@@ -166,7 +166,7 @@ pub fn handle(incoming: &Incoming<'_>, services: &Services, output: &mut Output)
     let leaders = Leaders::of(&view, &incoming.link.context, outcomes.iter().filter_map(|outcome| outcome.leader));
     let mut writer = ProduceResponseWriter::new(&mut output.bytes, incoming.header.correlation_id, version);
     let mut results = outcomes.iter();
-    for topic in request.topics.iter() {
+    for topic in request.topics {
         writer.topic(topic.topic);
         results.by_ref().take(topic.partitions.len()).for_each(|outcome| outcome.write(&mut writer));
     }

@@ -226,8 +226,8 @@ impl Sessions {
         for (topic, partition) in request.partitions() {
             session.want(Wanted::new(topic, partition));
         }
-        for forgotten in request.forgotten.iter() {
-            for index in forgotten.partitions.iter() {
+        for forgotten in request.forgotten {
+            for index in forgotten.partitions {
                 session.forget(forgotten.topic, index.0);
             }
         }

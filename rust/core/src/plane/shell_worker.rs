@@ -138,10 +138,10 @@ impl Serve {
     fn write(&mut self, context: &mut Context<'_>) -> Poll<Result<bool, Close>> {
         let mut sent_any = false;
         loop {
-            if let Some(warm) = &self.warming {
-                if !warm.load(Ordering::Acquire) {
-                    return Poll::Pending;
-                }
+            if let Some(warm) = &self.warming
+                && !warm.load(Ordering::Acquire)
+            {
+                return Poll::Pending;
             }
             let Some(chunk) = self.connection.output.chunk() else { return Poll::Ready(Ok(sent_any)) };
             let sent = match chunk {

@@ -111,7 +111,7 @@ pub struct Appended {
     pub base_offset: Offset,
     /// The offset after the last record.
     pub next_offset: Offset,
-    /// The time of append with LogAppendTime, else -1.
+    /// The time of append with `LogAppendTime`, else -1.
     pub log_append_time: TimestampMs,
     /// First offset of the log.
     pub log_start: Offset,
@@ -176,6 +176,19 @@ pub struct FoundOffset {
     pub offset: Offset,
     /// Its epoch, or -1.
     pub leader_epoch: LeaderEpoch,
+}
+
+/// Which partition, on which broker.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// Its topic.
+    pub topic_id: TopicId,
+    /// The name of its topic.
+    pub topic: Arc<str>,
+    /// Its index.
+    pub index: PartitionIndex,
+    /// The broker that hosts it.
+    pub this_broker: BrokerId,
 }
 
 /// The replica state that a Command brings.
@@ -243,15 +256,13 @@ impl Partition {
     /// in-sync replica has replicated all that it has.
     #[must_use]
     pub fn lead(
-        topic_id: TopicId,
-        topic: Arc<str>,
-        index: PartitionIndex,
-        this_broker: BrokerId,
+        identity: Identity,
         settings: Arc<TopicSettings>,
         leadership: Leadership,
         high_watermark: Offset,
         log: Log,
     ) -> Self {
+        let Identity { topic_id, topic, index, this_broker } = identity;
         let start = log.start();
         let mut state = State {
             role: Role::Leader { epoch_start: log.end() },
