@@ -7,8 +7,8 @@ starts from bytes that Kafka's own classes wrote (tests/golden), and goes on fro
 
 First of all a planted bug must be found: who does not find that would not find another.
 
-Exit code: 0 when nothing was found, 1 when something was (the input is kept, and how to try it again is printed), 2 when
-the targets could not be built or do not search.
+Exit code: 0 when nothing was found, 1 when something was (the input is kept, and how to try it again is printed), 2
+when the targets could not be built or do not search.
 """
 
 from __future__ import annotations
@@ -96,6 +96,37 @@ def message_seeds() -> Iterator[tuple[str, str, bytes]]:
             yield "response", name, RESPONSE_KEYS[message].to_bytes(2) + int(version).to_bytes(2) + frame
 
 
+def log_directory(batches: Sequence[bytes], choice: int) -> bytes:
+    """An input of the target of that name: these batches in a row, two entries of each index, two epochs."""
+    segment, offset, last = b"", 0, 0
+    for batch in batches:
+        last = len(segment)
+        segment += offset.to_bytes(8) + batch[8:]
+        offset += int.from_bytes(batch[23:27]) + 1
+    files = (
+        segment,
+        b"".join(value.to_bytes(4) for value in (0, 0, offset // 2, last)),
+        b"".join(
+            time.to_bytes(8) + relative.to_bytes(4) for time, relative in ((1, 0), (1_700_000_000_000, offset // 2))
+        ),
+        (0).to_bytes(2) + b"".join(value.to_bytes(8) for value in (9, 0, offset // 2, offset // 2)),
+        b"",
+        f"0\n2\n0 0\n1 {offset // 2}\n".encode(),
+        b"version: 0\ntopic_id: AQIDBAUGBwgJCgsMDQ4PEA\n",
+    )
+    return bytes([choice]) + b"".join(len(content).to_bytes(2) + content for content in files)
+
+
+def file_seeds() -> Iterator[tuple[str, str, bytes]]:
+    """Target, name and bytes of small files that need no golden twin: their format is text."""
+    yield "checkpoint", "offsets", b"0\n2\norders 0 17\nname-with-dash 12 9223372036854775807\n"
+    yield "checkpoint", "epochs", b"0\n3\n0 0\n4 100\n5 2000\n"
+    yield "checkpoint", "segment", b"00000000000000000042.timeindex"
+    yield "checkpoint", "partition", b"orders-3"
+    yield "checkpoint", "deleted", b"orders-3.0123456789abcdef0123456789abcdef-delete"
+    yield "log_directory", "empty", log_directory([], choice=2)
+
+
 def batch_seeds() -> Iterator[tuple[str, str, bytes]]:
     """Target, name and bytes of each golden batch and snapshot."""
     for path in sorted((GOLDEN / "batches").glob("*.bin")):
@@ -103,6 +134,7 @@ def batch_seeds() -> Iterator[tuple[str, str, bytes]]:
         if len(batch) > SEED_BYTES_MAX:
             continue
         codec, count, records = batch[22] & 7, batch[BATCH_HEADER_BYTES - 1], batch[BATCH_HEADER_BYTES:]
+        yield "log_directory", path.stem, log_directory([batch] * 2, choice=0)
         # The first byte chooses the rules: 7 stores as sent, 0 without compression.
         yield "batch", f"{path.stem}-as-sent", b"\x07" + batch
         yield "batch", f"{path.stem}-plain", b"\x00" + batch
@@ -120,7 +152,7 @@ def plant_seeds(targets: Sequence[str]) -> None:
     shutil.rmtree(seeds, ignore_errors=True)
     for target in targets:
         (seeds / target).mkdir(parents=True)
-    for target, name, content in (*message_seeds(), *batch_seeds()):
+    for target, name, content in (*message_seeds(), *batch_seeds(), *file_seeds()):
         if target in targets:
             (seeds / target / name).write_bytes(content)
 

@@ -73,3 +73,13 @@ pub fn repair_batch(batch: &mut [u8]) {
     batch[17..21].copy_from_slice(&checksum.to_be_bytes());
     debug_assert!(BatchHeader::decode(batch).is_some_and(|header| header.size() == Some(batch.len())));
 }
+
+/// Puts the checksums right of all batches that stand behind each other in a segment.
+pub fn repair_checksums(mut segment: &mut [u8]) {
+    while let Some(size) = BatchHeader::decode(segment).and_then(|header| header.size()) {
+        let Some((batch, rest)) = segment.split_at_mut_checked(size) else { return };
+        let checksum = crc32c(&batch[CHECKSUM_START..]);
+        batch[17..21].copy_from_slice(&checksum.to_be_bytes());
+        segment = rest;
+    }
+}

@@ -10,7 +10,8 @@ fuzz_target!(|input: &[u8]| {
     allocation::none_in(|| {
         let mut size = 0;
         for record in Records::new(i32::from(count as i8), bytes).flatten() {
-            let headers = record.headers.map(|(key, value)| key.len() + value.map_or(0, <[u8]>::len)).sum::<usize>();
+            let headers =
+                record.headers.into_iter().map(|(key, value)| key.len() + value.map_or(0, <[u8]>::len)).sum::<usize>();
             assert!(headers + record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len) < record.size);
             size += record.size;
         }

@@ -92,10 +92,8 @@ impl<'a> Element<'a> for ProducePartition<'a> {
 }
 
 /// How the append to one partition went.
-///
-/// `E` is what the record errors are: a slice when written, an array of the message when read.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Produced<'a, E = &'a [RecordError<'a>]> {
+pub struct Produced<'a> {
     /// Which.
     pub index: PartitionIndex,
     /// What went wrong, if anything.
@@ -107,7 +105,7 @@ pub struct Produced<'a, E = &'a [RecordError<'a>]> {
     /// First offset of the log (v5+); -1 after an error.
     pub log_start_offset: Offset,
     /// The records that caused the error (v8+).
-    pub record_errors: E,
+    pub record_errors: &'a [RecordError<'a>],
     /// What went wrong, in words (v8+).
     pub error_message: Option<&'a str>,
     /// Who leads, when it is not us (v10+).

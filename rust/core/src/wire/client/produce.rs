@@ -1,10 +1,11 @@
 //! Produce (0), from the producer's side.
 
 use super::Call;
+use crate::error::ErrorCode;
 use crate::ids::{Offset, PartitionIndex, TimestampMs};
 use crate::wire::common::{LeaderIdAndEpoch, NodeEndpoint, TopicRef};
 use crate::wire::cursor::{Array, Cursor, Element, Fault, WireError};
-use crate::wire::produce::{API, Produced, RecordError, TOPIC_IDS_FROM};
+use crate::wire::produce::{API, RecordError, TOPIC_IDS_FROM};
 
 /// The batches of each partition of a topic; null is possible on the wire, though of no use.
 pub type PartitionRecords<'a> = (PartitionIndex, Option<&'a [u8]>);
@@ -57,8 +58,27 @@ pub struct ProducedTopic<'a> {
     pub partitions: Array<'a, ProducedPartition<'a>>,
 }
 
-/// How the append to one partition went; what the version does not carry has its default.
-pub type ProducedPartition<'a> = Produced<'a, Array<'a, RecordError<'a>>>;
+/// How the append to one partition went: [`crate::wire::produce::Produced`], as it was read. What the version does not
+/// carry has its default.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct ProducedPartition<'a> {
+    /// Which.
+    pub index: PartitionIndex,
+    /// What went wrong, if anything.
+    pub error: ErrorCode,
+    /// Offset of the first record, or -1.
+    pub base_offset: Offset,
+    /// The time of append, or -1.
+    pub log_append_time: TimestampMs,
+    /// First offset of the log (v5+), or -1.
+    pub log_start_offset: Offset,
+    /// The records that caused the error (v8+).
+    pub record_errors: Array<'a, RecordError<'a>>,
+    /// What went wrong, in words (v8+).
+    pub error_message: Option<&'a str>,
+    /// Who leads (v10+).
+    pub current_leader: Option<LeaderIdAndEpoch>,
+}
 
 impl<'a> ProduceResponse<'a> {
     /// Reads the body. `body` is the cursor that the header left behind.

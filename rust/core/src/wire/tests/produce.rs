@@ -83,8 +83,8 @@ impl Message for Request {
     }
 }
 
-/// What cannot be owned inside stands beside: the message.
-type Partition = (Produced<'static, Vec<(i32, Option<String>)>>, Option<String>);
+/// What is borrowed there stands beside, owned: the record errors, and the message.
+type Partition = (Produced<'static>, Vec<(i32, Option<String>)>, Option<String>);
 
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Response {
@@ -107,16 +107,13 @@ fn any_partition(version: i16) -> BoxedStrategy<Partition> {
     )
         .prop_map(|(index, error, [base_offset, time], log_start_offset, record_errors, message, current_leader)| {
             let produced = Produced {
-                index: PartitionIndex(index),
-                error,
                 base_offset: Offset(base_offset),
                 log_append_time: TimestampMs(time),
                 log_start_offset: Offset(log_start_offset),
-                record_errors,
-                error_message: None,
                 current_leader,
+                ..Produced::failed(PartitionIndex(index), error)
             };
-            (produced, message)
+            (produced, record_errors, message)
         })
         .boxed()
 }
@@ -124,29 +121,17 @@ fn any_partition(version: i16) -> BoxedStrategy<Partition> {
 fn own_partition(partition: ProducedPartition<'_>) -> Partition {
     let record_errors = partition.record_errors.iter().map(|error| (error.batch_index, error.message.map(Into::into)));
     let produced = Produced {
-        record_errors: record_errors.collect(),
-        error_message: None,
-        index: partition.index,
-        error: partition.error,
         base_offset: partition.base_offset,
         log_append_time: partition.log_append_time,
         log_start_offset: partition.log_start_offset,
         current_leader: partition.current_leader,
+        ..Produced::failed(partition.index, partition.error)
     };
-    (produced, partition.error_message.map(Into::into))
+    (produced, record_errors.collect(), partition.error_message.map(Into::into))
 }
 
 fn golden_partitions(version: i16) -> [Partition; 3] {
-    let failed = |index, error| Produced {
-        index: PartitionIndex(index),
-        error,
-        base_offset: Offset(-1),
-        log_append_time: TimestampMs(-1),
-        log_start_offset: Offset(-1),
-        record_errors: Vec::new(),
-        error_message: None,
-        current_leader: None,
-    };
+    let failed = |index, error| Produced::failed(PartitionIndex(index), error);
     let log_start = |offset| Offset(if version >= 5 { offset } else { -1 });
     let good = Produced {
         base_offset: Offset(1001),
@@ -154,16 +139,18 @@ fn golden_partitions(version: i16) -> [Partition; 3] {
         log_start_offset: log_start(1003),
         ..failed(1, ErrorCode::None)
     };
-    let mut bad = Produced { log_start_offset: log_start(5), ..failed(2, ErrorCode::InvalidRecord) };
-    if version >= 8 {
-        bad.record_errors = vec![(4, Some("no key".into())), (5, None)];
-    }
+    let bad = Produced { log_start_offset: log_start(5), ..failed(2, ErrorCode::InvalidRecord) };
+    let (errors, message) = if version >= 8 {
+        (vec![(4, Some("no key".into())), (5, None)], Some("two records are bad".into()))
+    } else {
+        (Vec::new(), None)
+    };
     let leader = LeaderIdAndEpoch { leader: BrokerId(11), epoch: LeaderEpoch(12) };
     let moved = Produced {
         current_leader: Some(leader).filter(|_| version >= 10),
         ..failed(0, ErrorCode::NotLeaderOrFollower)
     };
-    [(good, None), (bad, Some("two records are bad".to_owned()).filter(|_| version >= 8)), (moved, None)]
+    [(good, Vec::new(), None), (bad, errors, message), (moved, Vec::new(), None)]
 }
 
 impl Message for Response {
@@ -187,13 +174,11 @@ impl Message for Response {
         let [good, bad, moved] = golden_partitions(version);
         if kind == Kind::Many {
             let plain = |index: i32| Produced {
-                index: PartitionIndex(index),
                 base_offset: Offset(i64::from(index)),
-                log_append_time: TimestampMs(-1),
-                log_start_offset: Offset(-1),
-                ..good.0.clone()
+                ..Produced::failed(PartitionIndex(index), ErrorCode::None)
             };
-            response.topics = vec![(a, (0..200).map(|index| (plain(index), None)).collect()), (b, Vec::new())];
+            response.topics =
+                vec![(a, (0..200).map(|index| (plain(index), Vec::new(), None)).collect()), (b, Vec::new())];
             return response;
         }
         response.topics = vec![(a, vec![good, bad]), (b, vec![moved])];
@@ -209,25 +194,15 @@ impl Message for Response {
         let mut writer = ProduceResponseWriter::new(&mut out, CORRELATION, version);
         for (topic, partitions) in &self.topics {
             writer.topic(topic.borrow());
-            for (partition, message) in partitions {
-                let errors: Vec<_> = partition
-                    .record_errors
+            for (partition, record_errors, message) in partitions {
+                let errors: Vec<_> = record_errors
                     .iter()
                     .map(|(batch_index, message)| RecordError {
                         batch_index: *batch_index,
                         message: message.as_deref(),
                     })
                     .collect();
-                writer.partition(&Produced {
-                    record_errors: &errors,
-                    error_message: message.as_deref(),
-                    index: partition.index,
-                    error: partition.error,
-                    base_offset: partition.base_offset,
-                    log_append_time: partition.log_append_time,
-                    log_start_offset: partition.log_start_offset,
-                    current_leader: partition.current_leader,
-                });
+                writer.partition(&Produced { record_errors: &errors, error_message: message.as_deref(), ..*partition });
             }
         }
         writer.finish(self.throttle_time_ms, &borrow_endpoints(&self.endpoints));
