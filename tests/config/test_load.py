@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+import ottla
+from ottla.config import registry
+from ottla.config.acted_on import ACTED_ON
 from ottla.config.definition import ConfigError
 from ottla.config.listeners import Endpoint, SecurityProtocol, Voter
 from ottla.config.load import EMBEDDED, Loaded, load, not_acted_on, resolve
@@ -70,10 +74,25 @@ def test_an_unknown_key_is_a_warning_with_a_guess() -> None:
     )
 
 
-def test_known_keys_that_are_not_heeded_are_listed() -> None:
-    loaded = _resolve(num_io_threads="4", queued_max_requests="500", num_partitions="2")
-    heeded = {"num.partitions", "process.roles", "node.id", "broker.id", "controller.listener.names"}
-    assert not_acted_on(loaded.config, heeded) == ("num.io.threads",)
+def test_known_keys_that_are_not_heeded_are_said_once() -> None:
+    loaded = _resolve(num_io_threads="4", queued_max_requests="500", num_partitions="2", background_threads="3")
+    assert loaded.warnings == ("known, but without effect in this version: background.threads, num.io.threads",)
+    assert not_acted_on(loaded.config, ["num.partitions", "num.io.threads"], {"num.io.threads"}) == ("num.partitions",)
+
+
+def test_what_is_acted_on_is_what_modules_read() -> None:
+    getter = re.compile(r"\.(?:boolean|integer|optional_integer|real|text|optional_text|words)\(\s*\"([a-z.]+)\"")
+    package = Path(ottla.__file__).parent
+    read = {
+        name
+        for path in package.rglob("*.py")
+        if "config" not in path.relative_to(package).parts
+        for name in getter.findall(path.read_text())
+        if name in registry.BROKER
+    }
+    assert read
+    assert read <= ACTED_ON
+    assert registry.BROKER.keys() >= ACTED_ON
 
 
 def test_dynamic_only_keys_cannot_stand_in_a_file() -> None:

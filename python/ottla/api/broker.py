@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, final
 
+from ottla.api.configs import ConfigSource
 from ottla.config.values import BrokerConfig
 from ottla.controller.client import Controller
 from ottla.controller.producer_ids import ProducerIdSource
@@ -159,3 +160,4 @@ class Broker:
     controller: Controller
     producer_ids: ProducerIdSource
     log_dirs: LogDirs
+    configs: ConfigSource

@@ -1,4 +1,4 @@
-"""DescribeConfigs (32): every key of a topic, a broker, a group or a client-metrics subscription, and where it comes from.
+"""DescribeConfigs (32): every key of a topic, broker, group or client-metrics subscription, and where it comes from.
 
 v1 synonyms and sources (KIP-226) · v3 types and documentation (KIP-569) · v4 flexible.
 Needs DescribeConfigs on the topic or group, for the rest on the cluster; resources that are refused come last. A broker
@@ -9,9 +9,9 @@ Prior art: Kafka's `ConfigHelper`. Ours has no loggers that could be set over th
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
 from typing import Final, Protocol
 
+from ottla.api.configs import ConfigSource
 from ottla.api.context import RequestContext
 from ottla.config.definition import ConfigError
 from ottla.config.describe import (
@@ -22,7 +22,6 @@ from ottla.config.describe import (
     describe_group,
     describe_topic,
 )
-from ottla.config.values import BrokerConfig
 from ottla.controller.names import invalid_name
 from ottla.errors import ErrorCode
 from ottla.security.authorizer import CLUSTER, Operation, Resource, ResourceType
@@ -35,7 +34,7 @@ from ottla.wire.k32_describe_configs import (
     DescribeConfigsSynonym,
 )
 
-__all__ = ["ConfigSource", "DescribesConfigs", "describe_configs"]
+__all__ = ["DescribesConfigs", "describe_configs"]
 
 
 class ConfigResourceType(enum.IntEnum):
@@ -46,23 +45,6 @@ class ConfigResourceType(enum.IntEnum):
     BROKER_LOGGER = 8
     CLIENT_METRICS = 16
     GROUP = 32
-
-
-class ConfigSource(Protocol):
-    """Where values come from, as this broker sees it now."""
-
-    @property
-    def current(self) -> BrokerConfig:
-        """This broker's configuration with its dynamic layers."""
-
-    def topic_overrides(self, name: str) -> Mapping[str, str] | None:
-        """What the topic sets itself; None when there is no such topic."""
-
-    def group_overrides(self, name: str) -> Mapping[str, str]:
-        """What the group sets itself, empty for one that sets nothing, or that does not exist."""
-
-    def client_metrics_overrides(self, name: str) -> Mapping[str, str]:
-        """What the subscription sets, empty for one that does not exist."""
 
 
 class DescribesConfigs(Protocol):

@@ -17,6 +17,7 @@ from ottla.api.k03_metadata import metadata
 from ottla.api.k19_create_topics import create_topics
 from ottla.api.k20_delete_topics import delete_topics
 from ottla.api.k22_init_producer_id import init_producer_id
+from ottla.api.k32_describe_configs import describe_configs
 from ottla.api.k35_describe_log_dirs import describe_log_dirs
 from ottla.api.k37_create_partitions import create_partitions
 from ottla.api.k60_describe_cluster import describe_cluster
@@ -98,6 +99,7 @@ TABLE: Final[tuple[Api, ...]] = (
     # Version 6 is unstable in 4.4 and not advertised (KIP-939).
     Api(22, "InitProducerId", _versions(0, 5), _PYTHON, Lane.GROUPS, _HANDLER, init_producer_id),
     Api(23, "OffsetForLeaderEpoch", _versions(2, 4), _RUST, Lane.CLUSTER, _PLANE),
+    Api(32, "DescribeConfigs", _versions(1, 4), _PYTHON, Lane.ADMIN, _HANDLER, describe_configs),
     Api(35, "DescribeLogDirs", _versions(1, 5), _PYTHON, Lane.ADMIN, _HANDLER, describe_log_dirs),
     Api(37, "CreatePartitions", _versions(0, 3), _PYTHON, Lane.ADMIN, _HANDLER, create_partitions),
     Api(60, "DescribeCluster", _versions(0, 2), _PYTHON, Lane.ADMIN, _HANDLER, describe_cluster),

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final, final
 import trio
 
 from ottla.api.broker import Broker, BrokerSettings
+from ottla.api.configs import MetadataConfigs
 from ottla.api.table import TABLE
 from ottla.clock import Clock, SystemClock
 from ottla.config.definition import ConfigError
@@ -302,6 +303,7 @@ class Server:
             controller=metadata.controller,
             producer_ids=metadata.producer_ids,
             log_dirs=plane,
+            configs=MetadataConfigs(self._config, metadata.loader),
         )
 
     async def _set_strays_aside(self, plane: Plane, metadata: MetadataNode) -> None:

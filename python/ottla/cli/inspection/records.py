@@ -85,13 +85,11 @@ def _control(record: Record) -> Decoded:
 def plain(message: Message) -> dict[str, Any]:
     """The fields that differ from their defaults; uuids as text."""
     facts: dict[str, Any] = {}
-    for field, value in zip(fields_of(message), message, strict=True):
+    for field in fields_of(message):
+        value = getattr(message, field.attribute)
         if value != field.default:
-            facts[field.attribute] = (
-                [_plain(field.kind, v) for v in value]
-                if field.array and value is not None
-                else _plain(field.kind, value)
-            )
+            many = field.array and value is not None
+            facts[field.attribute] = [_plain(field.kind, v) for v in value] if many else _plain(field.kind, value)
     return facts
 
 
