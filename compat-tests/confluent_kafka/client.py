@@ -168,7 +168,7 @@ class ConfluentKafka:
         out: list[Received] = []
         deadline = time.monotonic() + WAIT_S
         while len(out) < count and time.monotonic() < deadline:
-            message = consumer.poll(1.0)
+            message: Any = consumer.poll(1.0)
             if message is None:
                 continue
             if (error := message.error()) is not None:
