@@ -10,6 +10,7 @@ __version__: str
 class WireError(ValueError):
     """Bytes that are no message, or a message that has no bytes: which message and version, which field, where."""
 
+@final
 class Program:
     """A message in one version, ready to be read and written. Immutable; any thread; never blocks."""
 

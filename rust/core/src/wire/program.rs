@@ -15,6 +15,7 @@ mod cursor;
 mod decode;
 mod encode;
 mod fault;
+pub mod plain;
 #[cfg(test)]
 mod tests;
 
