@@ -277,20 +277,26 @@ class Plane:
         """Replaces a small file of the directory, durably; blocks."""
         self._engine.write_file(name, content)
 
+    def clean_broker_epoch(self) -> int:
+        """The broker epoch under which the directory was closed well; -1 when it was not. Blocks for a small file."""
+        return self._engine.clean_broker_epoch()
+
     # --- the end ----------------------------------------------------------------------------------------------------
 
-    async def close(self, broker_epoch: int) -> None:
-        """Ends connections and threads, flushes every log and marks the directory clean. Takes as long as the disk."""
+    async def close(self, broker_epoch: int) -> Sequence[str]:
+        """Ends connections and threads, flushes every log and marks the directory clean, under the epoch of this broker.
+        Takes as long as the disk. Returns what did not go well, for people."""
         if self._closed:
-            return
+            return ()
         self._closed = True
         with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(self._engine.stop, broker_epoch)
+            problems = await trio.to_thread.run_sync(self._engine.stop, broker_epoch)
         for waiting in self._tickets.values():
             waiting.fail(ClosedError("the data plane was closed"))
         self._tickets.clear()
         self._reader.close()
         self._writer.close()
+        return problems
 
     # --- commands ---------------------------------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ from ottla.controller.configs import BrokerTopicConfigs
 from ottla.controller.format import META_PROPERTIES, MetaProperties, bootstrap_batches, decode_meta, encode_meta
 from ottla.controller.node import MetadataNode, MetadataSettings
 from ottla.controller.topics import TopicDefaults, TopicTools
-from ottla.dataplane import EngineOptions, Fact, Plane, ViewPublisher
+from ottla.dataplane import EngineOptions, Fact, Plane, Request, ViewPublisher
 from ottla.ids import DirectoryId, random_uuid, uuid_from_text, uuid_text
 from ottla.metadata.features import SUPPORTED
 from ottla.metadata.publishers import DataPlanePublisher, LocalBroker
@@ -99,7 +99,7 @@ class Server:
         self._log = log
         self._clock = SystemClock() if clock is None else clock
         self._stop = trio.Event()
-        self._plane: Plane | None = None
+        self._switchboard: Switchboard | None = None
 
     def stop(self) -> None:
         """Begin the clean stop; from the broker's own thread. ``serve`` returns when it is done."""
@@ -113,7 +113,7 @@ class Server:
         """
         begun_ms = self._clock.monotonic_ms()
         data_dir = self._data_dir()
-        plane = self._plane = Plane(self._engine_options(data_dir))
+        plane = Plane(self._engine_options(data_dir))
         broker_epoch = -1
         try:
             meta, formatted = self._identify(plane, data_dir)
@@ -121,10 +121,7 @@ class Server:
             try:
                 metadata, publisher = self._metadata(plane, meta, listeners)
                 async with trio.open_nursery() as nursery:
-                    switchboard = Switchboard(
-                        plane, self._broker(plane, metadata, meta), AllowAll(), ANONYMOUS, self._log, nursery
-                    )
-                    nursery.start_soon(plane.run, switchboard.route, self._on_fact, self._on_closed_connection)
+                    nursery.start_soon(plane.run, self._on_request, self._on_fact, self._on_closed_connection)
                     await plane.log.open()
                     if formatted:
                         voter = self._voter(meta)
@@ -133,6 +130,9 @@ class Server:
                         await plane.log.write_snapshot(BOOTSTRAP_SNAPSHOT, batches)
                     await metadata.start(*self._registrations(plane, meta, listeners))
                     broker_epoch = metadata.broker_epoch
+                    self._switchboard = Switchboard(
+                        plane, self._broker(plane, metadata, meta), AllowAll(), ANONYMOUS, self._log, nursery
+                    )
                     nursery.start_soon(metadata.run)
                     await metadata.wait_ready()
                     await self._set_strays_aside(plane, metadata)
@@ -299,7 +299,7 @@ class Server:
             settings=BrokerSettings.of(self._config),
             advertised_listeners=frozenset(self._node.listeners.advertised),
             metadata=metadata.loader,
-            controller=_Active(metadata),
+            controller=metadata.controller,
             producer_ids=metadata.producer_ids,
             log_dirs=plane,
         )
@@ -317,6 +317,10 @@ class Server:
                     nursery.start_soon(bound.accept, plane.adopt, self._on_refused_connection)
         for bound in listeners:
             bound.close()
+
+    def _on_request(self, request: Request) -> None:
+        assert self._switchboard is not None, "a request before connections were accepted"
+        self._switchboard.route(request)
 
     def _on_refused_connection(self, reason: str) -> None:
         self._log.warning("connection not accepted", reason=reason)

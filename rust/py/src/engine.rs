@@ -383,6 +383,10 @@ impl Engine {
         py.detach(|| self.0.write_file(name, content)).map_err(PyOSError::new_err)
     }
 
+    fn clean_broker_epoch(&self, py: Python<'_>) -> i64 {
+        py.detach(|| self.0.clean_broker_epoch())
+    }
+
     fn stop(&self, py: Python<'_>, broker_epoch: i64) -> Vec<String> {
         py.detach(|| self.0.stop(broker_epoch))
     }

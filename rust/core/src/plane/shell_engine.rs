@@ -228,6 +228,11 @@ impl Engine {
         self.directory.replace(name, content).map_err(|error| error.to_string())
     }
 
+    /// The broker epoch under which the directory was closed well; -1 when it was not. To be asked before the first Command.
+    pub fn clean_broker_epoch(&self) -> i64 {
+        self.directory.clean_shutdown().ok().flatten().unwrap_or(-1)
+    }
+
     /// Ends connections and threads, closes every log, and marks the directory clean if all went well. Blocks for as long
     /// as the disk takes; does nothing the second time. Returns what did not go well, for people.
     pub fn stop(&self, broker_epoch: i64) -> Vec<String> {
