@@ -1,12 +1,13 @@
 """Runs the scripts of ``tests/scripts``: requests of clients as JSON, and the full transcript of the answers.
 
-A script is a series of steps: a command, ``----``, what came of it, an empty line. Lines with ``#`` before a command are comments.
-Commands::
+A script is a series of steps: a command, ``----``, what came of it, an empty line. Lines with ``#`` before a command
+are comments. Commands::
 
     CreateTopics v7 {"topics": [{"name": "a", "num_partitions": 1, "replication_factor": 1}], "timeout_ms": 5000}
 
-Fields have the names of ``ottla.wire``; what is missing has Kafka's default. The id of a topic is written ``@name``. Answers show the
-fields that differ from their defaults, and of configs only those that are not defaults. ``records:`` lists what the metadata log got.
+Fields have the names of ``ottla.wire``; what is missing has Kafka's default. The id of a topic is written ``@name``.
+Answers show the fields that differ from their defaults, and of configs only the dynamic ones. ``records:`` lists what
+the metadata log got.
 
     python -m tests.support.api_scripts FILE...                        compare with this broker
     python -m tests.support.api_scripts --rewrite FILE...              write what this broker answers
@@ -40,7 +41,8 @@ KEYS: Final = {
     "DescribeCluster": 60,
     "DescribeTopicPartitions": 75,
 }
-DEFAULT_CONFIG_SOURCE: Final = 5
+NOT_OF_INTEREST: Final = (4, 5)
+"""Sources of configs: the file a broker was started with, and defaults."""
 
 
 class Step(NamedTuple):
@@ -147,7 +149,7 @@ def to_json(message: Any, ids: Ids) -> Any:
         if field.struct is not None and value is not None:
             items = [to_json(each, ids) for each in value] if field.array else to_json(value, ids)
             if field.attribute == "configs":
-                items = [each for each in items if each["config_source"] != DEFAULT_CONFIG_SOURCE]
+                items = [each for each in items if each["config_source"] not in NOT_OF_INTEREST]
             value = items
         elif isinstance(value, bytes):
             value = ids.text(value) if any(value) else None

@@ -48,8 +48,12 @@ async def metadata(request: MetadataRequest, context: RequestContext, broker: Br
     """See the module."""
     version = context.api_version
     if version < 12 and any(t.name is None or t.topic_id != ZERO_UUID for t in request.topics or ()):
-        topics = tuple(_failed(t.name or "", ErrorCode.INVALID_REQUEST) for t in request.topics or ())
-        return _with_cluster(request, context, broker, topics)
+        return MetadataResponse(
+            topics=tuple(
+                MetadataResponseTopic(error_code=ErrorCode.INVALID_REQUEST, name=t.name or "", topic_id=t.topic_id)
+                for t in request.topics or ()
+            )
+        )
     return _with_cluster(request, context, broker, await _topics(request, context, broker))
 
 
@@ -91,7 +95,7 @@ async def _topics(
 
 
 async def _create(names: Iterable[str], broker: Broker) -> None:
-    """Create what can be, and wait until it is led; who came first does not matter, and what was refused stays unknown."""
+    """Create what can be, and wait until it is led. Who came first does not matter; what was refused stays unknown."""
     wanted = [
         broker.settings.internal_topics.get(name) or CreatableTopic(name=name, num_partitions=-1, replication_factor=-1)
         for name in names
