@@ -130,3 +130,198 @@ def decode_batches(data: bytes, position: int = 0, *, with_records: bool = True)
 
 def crc32c(data: bytes) -> int:
     """The CRC-32C (Castagnoli) of `data`: the checksum of batches and producer snapshots."""
+
+# --- engine: the data plane of one broker ----------------------------------------------------------------------------
+
+@final
+class TopicSettings:
+    """The settings of a topic in the form that logs and Produce share. Immutable; any thread."""
+
+    def __new__(
+        cls,
+        *,
+        max_message_bytes: int,
+        segment_bytes: int,
+        segment_ms: int,
+        segment_jitter_ms: int,
+        index_bytes: int,
+        index_interval_bytes: int,
+        compression_type: str,
+        compression_level: int | None,
+        log_append_time: bool,
+        timestamp_before_max_ms: int,
+        timestamp_after_max_ms: int,
+        compacted: bool,
+        delete_policy: bool,
+        max_decompressed_message_bytes: int,
+        min_insync_replicas: int,
+        retention_ms: int,
+        retention_bytes: int,
+        flush_messages: int,
+        flush_ms: int,
+        producer_id_expiration_ms: int,
+    ) -> TopicSettings:
+        """As the topic configs of the same names; negative limits, and the largest number, are no limit."""
+
+@final
+class Cluster:
+    """What holds for the cluster as a whole, for Metadata and ApiVersions. Immutable; any thread."""
+
+    def __new__(
+        cls,
+        *,
+        cluster_id: str,
+        controller_id: int,
+        brokers: list[tuple[int, str | None, list[tuple[str, str, int]]]],
+        features: list[tuple[str, int, int, int]],
+        metadata_offset: int,
+        auto_create_topics: bool,
+    ) -> Cluster:
+        """``brokers``: (id, rack, [(listener, host, port)]), alive ones; an empty host is the address a client came by.
+        ``features``: (name, lowest and highest supported level, finalized level or 0). ``metadata_offset``: of the last
+        record that is reflected."""
+
+@final
+class Engine:
+    """Sockets, logs, Produce and Fetch of one broker. Its threads never take the interpreter lock; they live until
+    ``stop``.
+
+    Calls that take a ``ticket`` return at once; the end of what they began comes through ``drain`` under that ticket.
+    They are carried out in the order they were made. One thread drains and calls; the others may only ``stop``.
+    """
+
+    def __new__(
+        cls,
+        data_dir: str,
+        node_id: int,
+        waker: int,
+        apis: list[tuple[int, int, int, int, int, bool, int]],
+        network_threads: int,
+        frame_bytes_max: int,
+        idle_ms_max: int,
+        fetch_bytes_max: int,
+        fetch_sessions_max: int,
+    ) -> Engine:
+        """Locks the directory (made when missing) and starts the threads; blocks for some milliseconds. A byte is
+        written to a duplicate of descriptor ``waker`` when ``drain`` has something. ``apis``: (key, first and last
+        version accepted, first and last advertised, whether Python answers, lane). Raises ``OSError``, worded for
+        people."""
+
+    def drain(
+        self, requests_max: int
+    ) -> tuple[
+        list[tuple[int, bool, Any]],
+        list[tuple[str, str]],
+        list[tuple[int, int, int, str, int, str, str, str, str, int, int, bytes]],
+        list[str],
+    ]:
+        """What came up, without waiting: ends of commands (ticket, succeeded, value or reason), facts (subject, text),
+        at most ``requests_max`` requests (see ``dataplane.Request``), why connections were closed."""
+
+    def adopt(self, fd: int, listener: str, peer_host: str, local_host: str, local_port: int) -> None:
+        """Takes over an accepted socket that its Python object has let go of. Never blocks. Raises ``OSError`` when the
+        peer is gone already; the descriptor is closed then too."""
+
+    def reply(self, request_id: int, body: bytes) -> None:
+        """The body of a response. Never blocks; dropped when the connection is gone."""
+
+    def refuse(self, request_id: int, reason: str) -> None:
+        """Closes the connection of a request. Never blocks."""
+
+    def install(
+        self,
+        cluster: Cluster | None,
+        topics: list[
+            tuple[
+                bytes,
+                str,
+                bool,
+                int,
+                list[tuple[int, int, int, int, tuple[int, ...], tuple[int, ...], tuple[int, ...]]],
+            ]
+        ],
+        removed: list[bytes],
+    ) -> None:
+        """Changes the View. ``topics``: (id, name, internal, partition count, changed partitions as
+        ``metadata.view.PartitionView``). Never blocks; replies given later do not overtake it."""
+
+    def lead(
+        self,
+        ticket: int,
+        partitions: list[tuple[bytes, str, int, int, int, list[int], list[int], TopicSettings]],
+    ) -> None:
+        """Opens or creates, recovers and leads: (topic id, name, partition, leader epoch, partition epoch, replicas,
+        isr, settings). Value: a list of (topic id, partition, bytes checked, error or None)."""
+
+    def stop_partitions(self, ticket: int, partitions: list[tuple[bytes, int]], delete: bool) -> None:
+        """Gives up partitions (topic id, partition), and their logs with ``delete``. Value: None."""
+
+    def configure(self, ticket: int, topic_id: bytes, settings: TopicSettings) -> None:
+        """The settings of a topic changed. Value: None."""
+
+    def describe_logs(self, ticket: int) -> None:
+        """Value: (directory, total bytes, usable bytes, [(topic, partition, bytes, log start, log end)])."""
+
+    def stray_logs(self, ticket: int, keep: list[tuple[bytes, int]]) -> None:
+        """Renames logs that are on disk and not in ``keep`` (topic id, partition). Value: the new names."""
+
+    def metadata_open(self, ticket: int) -> None:
+        """Opens and recovers the metadata log. Value: (start, end, last epoch, bytes, [(end offset, epoch, bytes)])."""
+
+    def metadata_append(
+        self,
+        ticket: int,
+        base_offset: int,
+        epoch: int,
+        timestamp_ms: int,
+        control: bool,
+        records: list[tuple[bytes | None, bytes | None]],
+    ) -> None:
+        """Appends one batch of (key, value); ends when it is durable. Value: bytes of the log."""
+
+    def metadata_read(self, ticket: int, from_offset: int, bytes_max: int) -> None:
+        """Value: a list of (offset, epoch, timestamp, control, key, value)."""
+
+    def metadata_truncate_prefix(self, ticket: int, new_start_offset: int) -> None:
+        """Raises the start of the metadata log. Value: bytes of the log."""
+
+    def snapshots(self, ticket: int) -> None:
+        """Value: [(end offset, epoch, bytes)], ascending."""
+
+    def snapshot_write(
+        self,
+        ticket: int,
+        end_offset: int,
+        epoch: int,
+        batches: list[tuple[int, int, int, bool, list[tuple[bytes | None, bytes | None]]]],
+    ) -> None:
+        """Writes a snapshot of (base offset, epoch, timestamp, control, records); durable at its end. Value: None."""
+
+    def snapshot_read(self, ticket: int, end_offset: int, epoch: int, from_offset: int, bytes_max: int) -> None:
+        """Value: as ``metadata_read``."""
+
+    def snapshots_delete_before(self, ticket: int, end_offset: int, epoch: int) -> None:
+        """Value: None."""
+
+    def quorum_state_read(self, ticket: int) -> None:
+        """Value: the content, or None."""
+
+    def quorum_state_write(self, ticket: int, content: bytes) -> None:
+        """Durable at its end. Value: None."""
+
+    def connection_count(self) -> int:
+        """Connections that are open."""
+
+    def read_file(self, name: str) -> bytes | None:
+        """A small file of the directory; blocks. Raises ``OSError``."""
+
+    def write_file(self, name: str, content: bytes) -> None:
+        """Replaces a small file of the directory, durably; blocks. Raises ``OSError``."""
+
+    def clean_broker_epoch(self) -> int:
+        """The broker epoch in the clean-shutdown marker, -1 without one; blocks. To be asked before the first
+        ``lead``."""
+
+    def stop(self, broker_epoch: int) -> list[str]:
+        """Ends connections and threads, flushes and closes every log, marks the directory clean. Blocks without the
+        interpreter lock. Returns what did not go well. Does nothing the second time."""

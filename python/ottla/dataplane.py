@@ -1,10 +1,12 @@
 """The data plane as the control plane sees it: the only importer of the engine in ``ottla._core``.
 
-Prior art: Seastar's cross-core mailboxes. One socket pair wakes one Trio task, which drains everything: ends of commands,
-facts, requests, in that order. Commands go down with a ticket each and end in exactly one ``Done``; whoever sent one waits
-for its ticket. Nothing here blocks the loop but ``open`` and ``close``, which run before it and in a worker thread.
+Prior art: Seastar's cross-core mailboxes. One socket pair wakes one Trio task, which drains everything: ends of
+commands, facts, requests, in that order. Commands go down with a ticket each and end in exactly one ``Done``; whoever
+sent one waits for its ticket. Nothing here blocks the loop but ``open`` and ``close``, which run before it and in a
+worker thread.
 
-Invariants: a ticket is waited for once; after ``close`` every waiting ticket fails; the engine's threads block all signals.
+Invariants: a ticket is waited for once; after ``close`` every waiting ticket fails; the engine's threads block all
+signals.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import trio
 
 from ottla import _core
 from ottla.api.broker import LogDirView, ReplicaLogView
+from ottla.ids import ZERO_UUID
 from ottla.metadata.view import BrokerView, FailedCommand, LeadPartition, PendingView, StopPartition, ViewDelta
 from ottla.raft.log import Batch, LogFailedError, LogRecord, SnapshotFile, SnapshotId, SnapshotNotFoundError
 
@@ -170,6 +173,8 @@ class Plane:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         self.log = PlaneLog(self)
+        self.directory_id = ZERO_UUID
+        """Of the directory, once its ``meta.properties`` was read."""
 
     # --- up ---------------------------------------------------------------------------------------------------------
 
@@ -261,7 +266,7 @@ class Plane:
         """The log directory with all its logs (``LogDirs`` of ``ottla.api.broker``)."""
         path, total, usable, logs = await self._command(self._engine.describe_logs)
         views = [ReplicaLogView(topic, index, size, 0, False) for topic, index, size, _start, _end in logs]
-        return [LogDirView(path, True, total, usable, views)]
+        return [LogDirView(path, self.directory_id, True, total, usable, views)]
 
     def connection_count(self) -> int:
         """Connections that are open now."""
@@ -284,8 +289,8 @@ class Plane:
     # --- the end ----------------------------------------------------------------------------------------------------
 
     async def close(self, broker_epoch: int) -> Sequence[str]:
-        """Ends connections and threads, flushes every log and marks the directory clean, under the epoch of this broker.
-        Takes as long as the disk. Returns what did not go well, for people."""
+        """Ends connections and threads, flushes every log and marks the directory clean, under the epoch of this
+        broker. Takes as long as the disk. Returns what did not go well, for people."""
         if self._closed:
             return ()
         self._closed = True
@@ -410,7 +415,9 @@ class PlaneLog:
         return self._latest_snapshot
 
     def append(self, batch: Batch) -> _Append:
-        assert batch.base_offset == self._end_offset, f"append at {batch.base_offset}, the log ends at {self._end_offset}"
+        assert batch.base_offset == self._end_offset, (
+            f"append at {batch.base_offset}, the log ends at {self._end_offset}"
+        )
         assert batch.epoch >= self._last_epoch
         assert batch.records
         records = list(batch.records)
@@ -442,7 +449,8 @@ class PlaneLog:
 
     async def write_snapshot(self, snapshot_id: SnapshotId, batches: Iterable[Batch]) -> None:
         rows = [
-            (batch.base_offset, batch.epoch, batch.timestamp_ms, batch.control, list(batch.records)) for batch in batches
+            (batch.base_offset, batch.epoch, batch.timestamp_ms, batch.control, list(batch.records))
+            for batch in batches
         ]
         await self._command(lambda ticket: self._plane.engine.snapshot_write(ticket, *snapshot_id, rows))
         if self._latest_snapshot is None or snapshot_id > self._latest_snapshot:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import trio
 
 from ottla.api.broker import Broker, BrokerSettings, LogDirView
+from ottla.api.configs import MetadataConfigs
 from ottla.api.context import RequestContext
 from ottla.api.table import TABLE
 from ottla.clock import ManualClock
@@ -177,6 +178,7 @@ async def memory_broker(
         controller=node.controller,
         producer_ids=node.producer_ids,
         log_dirs=log_dirs,
+        configs=MetadataConfigs(broker_config, node.loader),
     )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(node.run)

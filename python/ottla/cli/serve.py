@@ -1,7 +1,8 @@
 """Run a broker: on its own data directory, until SIGTERM or Ctrl-C.
 
-Without --config it serves on an embedded default: one node, PLAINTEXT on 127.0.0.1:9092, data in ./data. An empty directory is
-formatted. Port 0 lets the system choose; the port is said on standard output, in the ready file, and to clients.
+Without --config it serves on an embedded default: one node, PLAINTEXT on 127.0.0.1:9092, data in ./data. An empty
+directory is formatted. Port 0 lets the system choose; the port is said on standard output, in the ready file, and to
+clients.
 """
 
 from __future__ import annotations

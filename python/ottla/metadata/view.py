@@ -153,5 +153,5 @@ class DataPlane(Protocol):
     """What the metadata publisher needs of the data plane."""
 
     def publish(self, delta: ViewDelta) -> PendingView:
-        """Send the delta down, in order with everything else; returns at once. Replies sent later do not overtake it.
-        """
+        """Send the delta down, in order with everything else; returns at once. Replies sent later do not overtake
+        it."""

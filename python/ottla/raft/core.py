@@ -78,8 +78,8 @@ class StoreElection:
 @final
 @dataclass(slots=True, frozen=True)
 class AppendEpochStart:
-    """Append the control batch that begins an epoch: LeaderChange and, when ``voters`` is set, KRaftVersion and Voters.
-    """
+    """Append the control batch that begins an epoch: LeaderChange and, when ``voters`` is set, KRaftVersion and
+    Voters."""
 
     base_offset: int
     epoch: int

@@ -1,9 +1,10 @@
 """Accepts connections and hands each to the data plane, which owns it from then on.
 
-Prior art: Kafka's ``SocketServer.Acceptor``. Ours accepts in bursts on the one Trio thread: a hand-over costs some microseconds,
-and a connection is accepted seldom beside what it then asks for.
+Prior art: Kafka's ``SocketServer.Acceptor``. Ours accepts in bursts on the one Trio thread: a hand-over costs some
+microseconds, and a connection is accepted seldom beside what it then asks for.
 
-Invariants: sockets are bound before anything is told of their ports; a lack of descriptors pauses the listener and closes nothing.
+Invariants: sockets are bound before anything is told of their ports; a lack of descriptors pauses the listener and
+closes nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import errno
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from socket import socket as Socket
 from typing import Final, final
 
 import trio
@@ -36,13 +38,13 @@ class BoundListener:
     """A socket that listens, and the listener it is for."""
 
     name: str
-    socket: socket.socket
+    socket: Socket
     host: str
     """As configured: may be empty for all addresses."""
     port: int
     """The one in use; chosen by the system when 0 was configured."""
 
-    async def accept(self, adopt: Callable[[socket.socket, str], None], refused: Callable[[str], None]) -> None:
+    async def accept(self, adopt: Callable[[Socket, str], None], refused: Callable[[str], None]) -> None:
         """Accepts until cancelled. ``adopt`` takes each socket over; ``refused`` is told why one was not."""
         while True:
             await trio.lowlevel.wait_readable(self.socket)
@@ -57,7 +59,7 @@ class BoundListener:
                 refused(f"listener {self.name} pauses: {error.strerror}")
                 await trio.sleep(PAUSE_SECONDS)
 
-    def _accept_one(self, adopt: Callable[[socket.socket, str], None], refused: Callable[[str], None]) -> None:
+    def _accept_one(self, adopt: Callable[[Socket, str], None], refused: Callable[[str], None]) -> None:
         try:
             connection, _ = self.socket.accept()
         except ConnectionAbortedError:

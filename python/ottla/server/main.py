@@ -1,10 +1,11 @@
 """The composition root: a broker out of a configuration, from an empty directory or an old one.
 
-Order of a start: lock the directory, format it if it is new, bind the listeners (so that chosen ports are known), load the
-metadata, register and unfence, recover the logs, then accept. Of a stop: no new connections, lead nothing, flush and mark clean.
+Order of a start: lock the directory, format it if it is new, bind the listeners (so that chosen ports are known), load
+the metadata, register and unfence, recover the logs, then accept. Of a stop: no new connections, lead nothing, flush
+and mark clean.
 
-Prior art: Kafka's ``KafkaRaftServer`` and ``BrokerServer``. Ours is one object per broker; nothing is global, so several run in one
-process. Logging is bound per broker and handed in.
+Prior art: Kafka's ``KafkaRaftServer`` and ``BrokerServer``. Ours is one object per broker; nothing is global, so
+several run in one process. Logging is bound per broker and handed in.
 """
 
 from __future__ import annotations
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from ottla.config.load import Loaded
-    from ottla.config.values import BrokerConfig
 
 __all__ = ["DataDirectoryError", "Server", "Started"]
 
@@ -118,6 +118,7 @@ class Server:
         broker_epoch = -1
         try:
             meta, formatted = self._identify(plane, data_dir)
+            plane.directory_id = uuid_from_text(uuid_text(meta.directory_id))
             listeners = [bind(end.listener, end.host, end.port) for end in self._node.listeners.broker]
             try:
                 metadata, publisher = self._metadata(plane, meta, listeners)
@@ -174,7 +175,8 @@ class Server:
             )
         if self._config.metadata_log_dir != directories[0]:
             raise ConfigError(
-                "metadata.log.dir is another directory than log.dirs: this release keeps both in one", "metadata.log.dir"
+                "metadata.log.dir is another directory than log.dirs: this release keeps both in one",
+                "metadata.log.dir",
             )
         return Path(directories[0]).absolute()
 
@@ -303,6 +305,7 @@ class Server:
             controller=metadata.controller,
             producer_ids=metadata.producer_ids,
             log_dirs=plane,
+            configs=MetadataConfigs(self._config, metadata.loader),
             configs=MetadataConfigs(self._config, metadata.loader),
         )
 

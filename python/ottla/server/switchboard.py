@@ -1,11 +1,11 @@
 """From a request that the data plane passed up to the handler of its API, and back.
 
-Prior art: Kafka's ``KafkaApis.handle``. Ours has no list of its own: ``api/table.py`` says who answers. A request is decoded,
-handled in a task of its own, encoded and sent down. The data plane keeps the order per connection, since it sends up one
-request of a connection at a time.
+Prior art: Kafka's ``KafkaApis.handle``. Ours has no list of its own: ``api/table.py`` says who answers. A request is
+decoded, handled in a task of its own, encoded and sent down. The data plane keeps the order per connection, since it
+sends up one request of a connection at a time.
 
-Invariants: every request is answered or its connection closed; what a handler raises hurts its own connection alone, and is logged
-with api, version, client and address.
+Invariants: every request is answered or its connection closed; what a handler raises hurts its own connection alone,
+and is logged with api, version, client and address.
 """
 
 from __future__ import annotations
