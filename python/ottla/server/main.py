@@ -306,7 +306,6 @@ class Server:
             producer_ids=metadata.producer_ids,
             log_dirs=plane,
             configs=MetadataConfigs(self._config, metadata.loader),
-            configs=MetadataConfigs(self._config, metadata.loader),
         )
 
     async def _set_strays_aside(self, plane: Plane, metadata: MetadataNode) -> None:
