@@ -274,22 +274,26 @@ impl Connection {
         Ok(())
     }
 
-    /// When [`Connection::settle`] must be called even if no bell rings.
+    /// When [`Connection::settle`] must be called even if no bell rings; none while somebody else has the next word.
     #[must_use]
-    pub fn deadline(&self, services: &Services) -> Instant {
-        let idle = self.last_active.after_ms(services.limits.idle_ms_max);
+    pub fn deadline(&self, services: &Services) -> Option<Instant> {
+        if self.slots.is_empty() {
+            return Some(self.last_active.after_ms(services.limits.idle_ms_max))
+                .filter(|_| services.limits.idle_ms_max >= 0 && self.output.is_empty());
+        }
         let waits = self.slots.iter().filter_map(|slot| match slot {
             Slot::Produce(waiting) => Some(waiting.deadline),
             Slot::Fetch(waiting) => Some(waiting.deadline),
             Slot::Ready(_) | Slot::Away { .. } => None,
         });
-        if self.slots.is_empty() { idle } else { waits.min().unwrap_or_else(|| idle.max(self.last_active)) }
+        waits.min()
     }
 
     /// Whether nothing was heard for so long that the connection is closed.
     #[must_use]
     pub fn is_idle_too_long(&self, services: &Services, now: Now) -> bool {
-        self.slots.is_empty()
+        services.limits.idle_ms_max >= 0
+            && self.slots.is_empty()
             && self.output.is_empty()
             && now.instant >= self.last_active.after_ms(services.limits.idle_ms_max)
     }

@@ -16,6 +16,9 @@ use crate::plane::mailbox::Subject;
 use crate::plane::services::Services;
 use crate::replication::partition::Partition;
 
+/// Unflushed bytes from which the directory is looked at more often: a second of them must not exceed what recovery may
+/// have to read.
+const BUSY_BYTES: u64 = 4 << 20;
 const BUSY_TICK: Duration = Duration::from_millis(100);
 const IDLE_TICK: Duration = Duration::from_secs(1);
 /// `replica.high.watermark.checkpoint.interval.ms`.
@@ -102,13 +105,13 @@ impl Maintenance {
             }
             let now = clock.now();
             let partitions = self.services.hosted.all();
-            tick = if self.flush(&partitions, now) { BUSY_TICK } else { IDLE_TICK };
+            tick = if self.flush(&partitions, now) >= BUSY_BYTES { BUSY_TICK } else { IDLE_TICK };
             self.housekeeping(&partitions, now);
         }
     }
 
-    /// Flushes what is due; says whether anything is unflushed.
-    fn flush(&self, partitions: &[Arc<Partition>], now: Now) -> bool {
+    /// Flushes what is due; says how many bytes were unflushed before.
+    fn flush(&self, partitions: &[Arc<Partition>], now: Now) -> u64 {
         let mut open = Vec::new();
         let mut unflushed = Vec::new();
         let mut due = Vec::new();
@@ -129,7 +132,7 @@ impl Maintenance {
         if !chosen.is_empty() {
             self.report(self.checkpoint(OffsetCheckpoint::RecoveryPoint));
         }
-        !open.is_empty()
+        unflushed.iter().map(|log| log.bytes).sum()
     }
 
     fn flush_one(&self, partition: &Partition) {

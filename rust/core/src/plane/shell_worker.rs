@@ -214,7 +214,10 @@ impl Serve {
     /// Nothing is to be done: sleeps until something happens or is due.
     fn rest(&mut self, context: &mut Context<'_>) -> Poll<Close> {
         self.connection.shrink();
-        let deadline = self.connection.deadline(&self.services);
+        let Some(deadline) = self.connection.deadline(&self.services) else {
+            self.timer = None;
+            return Poll::Pending;
+        };
         let timer = match &mut self.timer {
             Some((at, timer)) if *at == deadline => timer,
             Some((at, timer)) => {
