@@ -41,6 +41,10 @@ class MetadataWriter(Protocol):
     def end_offset(self) -> int:
         """Where the next record goes."""
 
+    @property
+    def high_watermark(self) -> int:
+        """Everything below is committed."""
+
     def append(self, records: Sequence[object], values: Sequence[bytes]) -> int:
         """See ``RaftClient.append``."""
 
@@ -171,10 +175,12 @@ class LocalController:
         return self._last_offset
 
     async def beat(self, interval_ms: int) -> None:
-        """Write a NoOp record every ``interval_ms``, by which observers know that they are current; until cancelled."""
+        """Write a NoOp record every ``interval_ms``, by which observers know that they are current; until cancelled.
+        Not while earlier records wait for the disk: they would only pile up."""
         while True:
             await trio.sleep(interval_ms / 1000)
-            self._emit_batch([r.NoOpRecord()])
+            if self._quorum.high_watermark == self._quorum.end_offset:
+                self._emit_batch([r.NoOpRecord()])
 
     # writing
 

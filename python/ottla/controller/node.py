@@ -11,7 +11,7 @@ on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, final
 
@@ -25,6 +25,7 @@ from ottla.controller.topics import TopicTools
 from ottla.metadata.features import bootstrap_records, unsupported
 from ottla.metadata.loader import Loader, Publisher
 from ottla.metadata.snapshot import RECORDS_PER_BATCH, chunks, image_records
+from ottla.metadata.view import FailedCommand
 from ottla.raft.client import BATCH_BYTES_MAX, RaftClient, RecordCodec, Retention
 from ottla.raft.log import RaftLog, SnapshotId
 from ottla.raft.voters import Voter, VoterSet
@@ -65,9 +66,10 @@ class MetadataNode:
         publishers: Sequence[Publisher],
         static_min_isr: str = "1",
         static_voters: VoterSet | None = None,
+        report: Callable[[FailedCommand], None] = lambda _: None,
     ) -> None:
         self.raft: Final = RaftClient(log, local, codec, clock, static_voters)
-        self.loader: Final = Loader(self.raft, publishers)
+        self.loader: Final = Loader(self.raft, publishers, report)
         self.producer_ids: Final = ProducerIds(self._allocate_producer_ids)
         self._codec = codec
         self._clock = clock

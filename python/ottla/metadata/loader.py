@@ -12,14 +12,14 @@ take effect together or not at all; replay gives way to other tasks every few mi
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol, final
 
 import trio
 
 from ottla.metadata.delta import Delta, MetadataError
 from ottla.metadata.image import Image, Provenance
-from ottla.metadata.view import PendingView
+from ottla.metadata.view import FailedCommand, PendingView
 from ottla.raft.client import CommittedBatch, RaftClient
 from ottla.raft.log import LogFailedError
 from ottla.records.cluster_metadata import AbortTransactionRecord, BeginTransactionRecord, EndTransactionRecord
@@ -73,8 +73,15 @@ class Transactions:
 class Loader:
     """Follows one raft client. ``MetadataCache`` for handlers."""
 
-    def __init__(self, raft: RaftClient, publishers: Sequence[Publisher] = ()) -> None:
+    def __init__(
+        self,
+        raft: RaftClient,
+        publishers: Sequence[Publisher] = (),
+        report: Callable[[FailedCommand], None] = lambda _: None,
+    ) -> None:
+        """``report`` is told of what the data plane could not do; its clients learn by the storage error."""
         self._raft = raft
+        self._report = report
         self._publishers = publishers
         self._image = Image()
         self._start = Delta(self._image)
@@ -157,7 +164,8 @@ class Loader:
                 await self._published.wait()
             offset, views = self._pending.popleft()
             for view in views:
-                await view.wait()
+                for failed in await view.wait():
+                    self._report(failed)
             self._served_offset = offset
             self._wake()
 

@@ -29,7 +29,6 @@ from ottla.metadata.image import (
     RESOURCE_TOPIC,
     Image,
     Partition,
-    Topic,
 )
 from ottla.metadata.view import (
     BrokerView,
@@ -109,17 +108,13 @@ def broker_view(broker: RegisterBrokerRecord, local: LocalBroker) -> BrokerView:
 def view_delta(delta: Delta, image: Image, local: LocalBroker, settings_of: SettingsOf) -> ViewDelta:
     """What ``delta`` means for the data plane of ``local``."""
     all_settings = (RESOURCE_BROKER, "") in delta.configs or (RESOURCE_BROKER, str(local.broker_id)) in delta.configs
-    liveness_changed = any(delta.before.alive(b) != image.alive(b) for b in delta.changed_brokers)
-    topics = [
-        *_changed_topics(delta, image, settings_of, all_settings),
-        *_other_topics(delta, image, settings_of, all_settings, liveness_changed),
-    ]
+    turned = frozenset(b for b in delta.changed_brokers if delta.before.alive(b) != image.alive(b))
     alive = [image.brokers[b] for b in sorted(delta.changed_brokers) if image.alive(b)]
     gone = [b for b in sorted(delta.changed_brokers) if delta.before.alive(b) and not image.alive(b)]
     features = {**image.features, KRAFT_VERSION: local.kraft_version} if delta.features_changed else None
     return ViewDelta(
         offset=image.provenance.offset + 1,
-        topics=topics,
+        topics=list(_topic_views(delta, image, settings_of, all_settings, turned)),
         removed_topic_ids=list(delta.removed_topics),
         brokers=[broker_view(broker, local) for broker in alive],
         removed_broker_ids=gone,
@@ -129,51 +124,38 @@ def view_delta(delta: Delta, image: Image, local: LocalBroker, settings_of: Sett
     )
 
 
-def _changed_topics(delta: Delta, image: Image, settings_of: SettingsOf, all_settings: bool) -> Iterable[TopicView]:
+def _topic_views(
+    delta: Delta, image: Image, settings_of: SettingsOf, all_settings: bool, turned: frozenset[int]
+) -> Iterable[TopicView]:
+    """Topics of which records speak, and those that a config or the fate of a broker changes. ``turned``: brokers that
+    came alive or ceased to be."""
     offline: dict[tuple[int, ...], tuple[int, ...]] = {}
-    for topic_id, change in delta.topics.items():
-        topic = image.topics.by_id[topic_id]
+    for topic_id in _concerned(delta, image, every=all_settings or bool(turned)):
+        topic, change = image.topics.by_id[topic_id], delta.topics.get(topic_id)
+        changed = {} if change is None else change.changed
         partitions: list[PartitionView] = []
-        for index in sorted(change.changed):
+        for index in range(len(topic.partitions)) if turned else sorted(changed):
             partition = topic.partitions[index]
             replicas = partition[REPLICAS]
+            if index not in changed and turned.isdisjoint(replicas):
+                continue
             if replicas not in offline:
                 offline[replicas] = offline_replicas(image, partition)
             partitions.append(partition_view(image, index, partition, offline[replicas]))
-        with_settings = change.before is None or all_settings or (RESOURCE_TOPIC, topic.name) in delta.configs
-        yield _topic_view(topic, partitions, _settings(image, topic.name, settings_of) if with_settings else None)
-
-
-def _other_topics(
-    delta: Delta, image: Image, settings_of: SettingsOf, all_settings: bool, liveness_changed: bool
-) -> Iterable[TopicView]:
-    """Topics of which no record speaks, but that a config or the fate of a broker changes."""
-    if all_settings or liveness_changed:
-        concerned: Iterable[bytes] = image.topics.by_id
-    else:
-        names = (name for kind, name in delta.configs if kind == RESOURCE_TOPIC)
-        concerned = [topic_id for name in names if (topic_id := image.topics.id_of.get(name)) is not None]
-    changed_brokers = {b for b in delta.changed_brokers if delta.before.alive(b) != image.alive(b)}
-    for topic_id in concerned:
-        if topic_id in delta.topics:
-            continue
-        topic = image.topics.by_id[topic_id]
-        partitions = [
-            partition_view(image, index, partition)
-            for index, partition in enumerate(topic.partitions)
-            if liveness_changed and not changed_brokers.isdisjoint(partition[REPLICAS])
-        ]
-        with_settings = all_settings or (RESOURCE_TOPIC, topic.name) in delta.configs
+        is_new = change is not None and change.before is None
+        with_settings = is_new or all_settings or (RESOURCE_TOPIC, topic.name) in delta.configs
         if partitions or with_settings:
-            yield _topic_view(topic, partitions, _settings(image, topic.name, settings_of) if with_settings else None)
+            settings = settings_of(image, image.config(RESOURCE_TOPIC, topic.name)) if with_settings else None
+            yield TopicView(topic_id, topic.name, topic.internal, len(topic.partitions), partitions, settings)
 
 
-def _topic_view(topic: Topic, partitions: list[PartitionView], settings: TopicSettings | None) -> TopicView:
-    return TopicView(topic.topic_id, topic.name, topic.internal, len(topic.partitions), partitions, settings)
-
-
-def _settings(image: Image, topic: str, settings_of: SettingsOf) -> TopicSettings:
-    return settings_of(image, image.config(RESOURCE_TOPIC, topic))
+def _concerned(delta: Delta, image: Image, *, every: bool) -> Iterable[bytes]:
+    """Ids of topics that may look different, each once."""
+    if every:
+        return image.topics.by_id
+    names = (name for kind, name in delta.configs if kind == RESOURCE_TOPIC)
+    configured = (topic_id for name in names if (topic_id := image.topics.id_of.get(name)) is not None)
+    return dict.fromkeys((*delta.topics, *configured))
 
 
 def _leads(change: TopicDelta, broker_id: int) -> Iterable[LeadPartition]:

@@ -9,6 +9,7 @@ Invariants an implementation keeps:
 - appends become durable in the order of submission; after the first failure all later ones fail too;
 - an append whose base offset is not the end of the log is a programmer's error, not a disk error;
 - ``start_offset <= end_offset``; ``end_offset`` counts submitted appends, durable or not;
+- a full disk is not a failed one: what is under way waits until there is room again, and then goes on;
 - a snapshot is visible under its id only when whole and durable; quorum-state is replaced atomically and durably.
 """
 
