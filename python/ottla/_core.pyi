@@ -325,3 +325,7 @@ class Engine:
     def stop(self, broker_epoch: int) -> list[str]:
         """Ends connections and threads, flushes and closes every log, marks the directory clean. Blocks without the
         interpreter lock. Returns what did not go well. Does nothing the second time."""
+
+    def abandon(self) -> None:
+        """Ends connections and threads and leaves the directory as a crash would. Blocks without the interpreter lock.
+        Does nothing after ``stop``."""

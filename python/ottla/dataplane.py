@@ -2,8 +2,7 @@
 
 Prior art: Seastar's cross-core mailboxes. One socket pair wakes one Trio task, which drains everything: ends of
 commands, facts, requests, in that order. Commands go down with a ticket each and end in exactly one ``Done``; whoever
-sent one waits for its ticket. Nothing here blocks the loop but ``open`` and ``close``, which run before it and in a
-worker thread.
+sent one waits for its ticket. Nothing here blocks the loop but the start and the end, before and after all else.
 
 Invariants: a ticket is waited for once; after ``close`` every waiting ticket fails; the engine's threads block all
 signals.
@@ -288,20 +287,31 @@ class Plane:
 
     # --- the end ----------------------------------------------------------------------------------------------------
 
-    async def close(self, broker_epoch: int) -> Sequence[str]:
-        """Ends connections and threads, flushes every log and marks the directory clean, under the epoch of this
-        broker. Takes as long as the disk. Returns what did not go well, for people."""
+    def close(self, broker_epoch: int) -> Sequence[str]:
+        """Ends connections and threads, flushes every log and marks the directory clean, under the epoch of this broker.
+        Blocks for as long as the disk takes: comes last, when the loop has nothing else to do. Returns what did not go
+        well, for people."""
+        problems = [] if self._closed else self._engine.stop(broker_epoch)
+        self._end()
+        return problems
+
+    def abandon(self) -> None:
+        """Ends connections and threads and leaves the directory as a crash would. Blocks until the threads are gone."""
+        if not self._closed:
+            self._engine.abandon()
+        self._end()
+
+    def _end(self) -> None:
         if self._closed:
-            return ()
+            return
         self._closed = True
-        with trio.CancelScope(shield=True):
-            problems = await trio.to_thread.run_sync(self._engine.stop, broker_epoch)
         for waiting in self._tickets.values():
             waiting.fail(ClosedError("the data plane was closed"))
         self._tickets.clear()
         self._reader.close()
         self._writer.close()
-        return problems
+        # The lock of the directory goes with it, now and not with the next collection of garbage.
+        del self._engine
 
     # --- commands ---------------------------------------------------------------------------------------------------
 

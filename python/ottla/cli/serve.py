@@ -88,7 +88,7 @@ def _logger(style: str, loaded: Loaded) -> FilteringBoundLogger:
 def _serve(loaded: Loaded, log: FilteringBoundLogger, ready_file: Path | None) -> int:
     import trio
 
-    from ottla.server.main import Server
+    from ottla.server.main import Server, in_words
 
     server = Server(loaded, log)
 
@@ -101,7 +101,7 @@ def _serve(loaded: Loaded, log: FilteringBoundLogger, ready_file: Path | None) -
     try:
         trio.run(main, strict_exception_groups=True)
     except* Exception as group:
-        raise CommandError(_words(group)) from group
+        raise CommandError(in_words(group)) from group
     finally:
         if ready_file is not None:
             ready_file.unlink(missing_ok=True)
@@ -141,14 +141,6 @@ def _announce(started: Started, ready_file: Path | None) -> None:
 
 def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
-
-
-def _words(group: BaseExceptionGroup[Exception]) -> str:
-    """What went wrong, without the nesting of nurseries."""
-    leaves: list[str] = []
-    for error in group.exceptions:
-        leaves.append(_words(error) if isinstance(error, BaseExceptionGroup) else str(error) or type(error).__name__)
-    return "; ".join(leaves)
 
 
 def _raise_descriptor_limit() -> None:

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from ottla.config.load import Loaded
 
-__all__ = ["DataDirectoryError", "Server", "Started"]
+__all__ = ["DataDirectoryError", "Server", "Started", "in_words"]
 
 KRAFT_VERSION: Final = 1
 """Of directories formatted here: voters are kept in the log (KIP-853)."""
@@ -84,6 +84,13 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
+def in_words(error: BaseException) -> str:
+    """What went wrong, for people: without the nesting of nurseries."""
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(in_words(inner) for inner in error.exceptions)
+    return str(error) or type(error).__name__
+
+
 def _reachable(host: str) -> str:
     """Where a client on this machine finds a listener that is bound to ``host``."""
     return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
@@ -100,11 +107,26 @@ class Server:
         self._log = log
         self._clock = SystemClock() if clock is None else clock
         self._stop = trio.Event()
+        self._killed = False
+        self._life = trio.CancelScope()
         self._switchboard: Switchboard | None = None
+        self._services: Broker | None = None
 
     def stop(self) -> None:
         """Begin the clean stop; from the broker's own thread. ``serve`` returns when it is done."""
         self._stop.set()
+
+    def kill(self) -> None:
+        """End at once and leave the directory as a crash would; from the broker's own thread. ``serve`` returns when it
+        is done, whatever it was at."""
+        self._killed = True
+        self._life.cancel()
+
+    @property
+    def services(self) -> Broker:
+        """What handlers work with; once ``started`` was called, until ``serve`` returns."""
+        assert self._services is not None, "the broker has not started"
+        return self._services
 
     async def serve(self, started: Callable[[Started], None]) -> None:
         """Start, call ``started`` once clients may connect, serve until ``stop``, stop cleanly.
@@ -112,6 +134,10 @@ class Server:
         Raises ``DataDirectoryError``, ``ListenError``, ``ConfigError``, ``OSError``, all worded for people, when it
         cannot start; ``LogFailedError`` when the metadata log fails.
         """
+        with self._life:
+            await self._serve(started)
+
+    async def _serve(self, started: Callable[[Started], None]) -> None:
         begun_ms = self._clock.monotonic_ms()
         data_dir = self._data_dir()
         plane = Plane(self._engine_options(data_dir))
@@ -132,8 +158,9 @@ class Server:
                         await plane.log.write_snapshot(BOOTSTRAP_SNAPSHOT, batches)
                     await metadata.start(*self._registrations(plane, meta, listeners))
                     broker_epoch = metadata.broker_epoch
+                    self._services = self._broker(plane, metadata, meta)
                     self._switchboard = Switchboard(
-                        plane, self._broker(plane, metadata, meta), AllowAll(), ANONYMOUS, self._log, nursery
+                        plane, self._services, AllowAll(), ANONYMOUS, self._log, nursery
                     )
                     nursery.start_soon(metadata.run)
                     await metadata.wait_ready()
@@ -160,7 +187,9 @@ class Server:
                 for bound in listeners:
                     bound.close()
         finally:
-            for problem in await plane.close(broker_epoch):
+            if self._killed:
+                plane.abandon()
+            for problem in plane.close(broker_epoch):
                 self._log.error("not closed well", problem=problem)
 
     # --- parts ------------------------------------------------------------------------------------------------------

@@ -390,6 +390,10 @@ impl Engine {
     fn stop(&self, py: Python<'_>, broker_epoch: i64) -> Vec<String> {
         py.detach(|| self.0.stop(broker_epoch))
     }
+
+    fn abandon(&self, py: Python<'_>) {
+        py.detach(|| self.0.abandon());
+    }
 }
 
 fn request_row<'py>(py: Python<'py>, request: &'py Request) -> RequestRow<'py> {

@@ -236,9 +236,20 @@ impl Engine {
     /// Ends connections and threads, closes every log, and marks the directory clean if all went well. Blocks for as long
     /// as the disk takes; does nothing the second time. Returns what did not go well, for people.
     pub fn stop(&self, broker_epoch: i64) -> Vec<String> {
+        if self.halt() { self.conductor.close_all(broker_epoch, self.clock.now()) } else { Vec::new() }
+    }
+
+    /// Ends connections and threads and leaves the directory as a crash would: nothing acknowledged is lost. Blocks until
+    /// the threads are gone; does nothing after [`Engine::stop`].
+    pub fn abandon(&self) {
+        self.halt();
+    }
+
+    /// Ends and joins every thread; whether there were any.
+    fn halt(&self) -> bool {
         let workers = std::mem::take(&mut *self.workers.lock());
         if workers.is_empty() {
-            return Vec::new();
+            return false;
         }
         for worker in workers {
             worker.stop();
@@ -251,17 +262,14 @@ impl Engine {
         }
         self.jobs.stop();
         self.services.cold.stop();
-        self.conductor.close_all(broker_epoch, self.clock.now())
+        true
     }
 }
 
-/// An engine that was not stopped leaves its directory as a crash would: nothing acknowledged is lost.
+/// An engine that was not stopped is abandoned.
 impl Drop for Engine {
     fn drop(&mut self) {
-        for worker in std::mem::take(&mut *self.workers.lock()) {
-            worker.stop();
-        }
-        self.maintenance.stop();
+        self.abandon();
     }
 }
 
