@@ -104,7 +104,9 @@ class KillTest:
                         self._report(str(done[-1]))
                     self._whole()
         except AssertionError as error:
-            raise AssertionError(f"{error}\nseed {self._seed}; the log of the broker:\n{self.broker.log_tail()}") from error
+            raise AssertionError(
+                f"{error}\nseed {self._seed}; the log of the broker:\n{self.broker.log_tail()}"
+            ) from error
         return done
 
     @contextlib.contextmanager
@@ -196,7 +198,9 @@ class KillTest:
                 lane = producer.lanes[place]
                 model.settle(lane)
                 seen = model.numbers.get(producer.number, 0)
-                assert seen == lane.next_number, f"{place}: producer {producer.number} sent {lane.next_number}, {seen} are there"
+                assert seen == lane.next_number, (
+                    f"{place}: producer {producer.number} sent {lane.next_number}, {seen} are there"
+                )
             model.seen_first.clear()
             self._times(connection, model)
 

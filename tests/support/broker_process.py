@@ -96,7 +96,7 @@ class BrokerProcess:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 env=environment,
-                preexec_fn=self._limits(),  # noqa: PLW1509 — no other thread of ours holds locks the child needs
+                preexec_fn=self._limits(),
             )
 
     def _limits(self) -> Callable[[], None] | None:

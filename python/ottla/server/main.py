@@ -35,6 +35,7 @@ from ottla.ids import DirectoryId, random_uuid, uuid_from_text, uuid_text
 from ottla.metadata.features import SUPPORTED
 from ottla.metadata.publishers import DataPlanePublisher, LocalBroker
 from ottla.metadata.records import MetadataCodec
+from ottla.metadata.view import FailedCommand
 from ottla.raft.client import BOOTSTRAP_SNAPSHOT, Retention
 from ottla.raft.voters import ReplicaKey, Voter, VoterEndpoint
 from ottla.security.authorizer import ANONYMOUS, AllowAll
@@ -159,9 +160,7 @@ class Server:
                     await metadata.start(*self._registrations(plane, meta, listeners))
                     broker_epoch = metadata.broker_epoch
                     self._services = self._broker(plane, metadata, meta)
-                    self._switchboard = Switchboard(
-                        plane, self._services, AllowAll(), ANONYMOUS, self._log, nursery
-                    )
+                    self._switchboard = Switchboard(plane, self._services, AllowAll(), ANONYMOUS, self._log, nursery)
                     nursery.start_soon(metadata.run)
                     await metadata.wait_ready()
                     await self._set_strays_aside(plane, metadata)
@@ -297,6 +296,7 @@ class Server:
             tools,
             [DataPlanePublisher(publisher, lambda: local, configs.settings)],
             str(config.integer("min.insync.replicas")),
+            report=self._on_failed_command,
         )
         return node, publisher
 
@@ -354,6 +354,9 @@ class Server:
     def _on_request(self, request: Request) -> None:
         assert self._switchboard is not None, "a request before connections were accepted"
         self._switchboard.route(request)
+
+    def _on_failed_command(self, failed: FailedCommand) -> None:
+        self._log.error("partition not served", topic=failed.topic, partition=failed.partition, reason=failed.message)
 
     def _on_refused_connection(self, reason: str) -> None:
         self._log.warning("connection not accepted", reason=reason)

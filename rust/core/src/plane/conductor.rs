@@ -129,7 +129,10 @@ impl Conductor {
         }
         let (log, recovered, high_watermark) = match self.open(&lead, checkpoints) {
             Ok(opened) => opened,
-            Err(error) => return outcome(0, Some(error)),
+            Err(error) => {
+                self.services.hosted.fail(topic_id, index);
+                return outcome(0, Some(error));
+            }
         };
         let epoch = lead.leadership.leader_epoch;
         let mut log = log;
@@ -167,25 +170,31 @@ impl Conductor {
     }
 
     fn stop(&self, partitions: &[(TopicId, PartitionIndex)], delete: bool) -> Result<DoneValue, String> {
-        let mut failed = Vec::new();
+        let (disk, now) = (self.directory.disk(), self.clock.now());
+        let (mut failed, mut renamed) = (Vec::new(), Vec::new());
         for (topic, index) in partitions {
             let Some(partition) = self.services.hosted.remove(*topic, *index) else { continue };
             partition.stop();
             if !delete {
                 continue;
             }
-            let unique = u128::from_be_bytes(topic.0) ^ u128::from(self.clock.now().wall.0 as u64);
-            let (from, to) = (
-                names::partition_directory(&partition.topic, *index),
-                names::deleted_directory(&partition.topic, *index, unique),
-            );
-            match self.directory.rename(&from, &to) {
+            let unique = u128::from_be_bytes(topic.0) ^ u128::from(now.wall.0 as u64);
+            let from = names::partition_directory(&partition.topic, *index);
+            let to = names::deleted_directory(&partition.topic, *index, unique);
+            match disk.rename(from.as_ref(), to.as_ref()) {
                 Ok(()) => {
                     partition.with_log(|log| log.renamed(&to));
-                    self.maintenance.remove_later(to, self.clock.now().instant);
+                    renamed.push(to);
                 }
-                Err(error) => failed.push(error.to_string()),
+                Err(error) => failed.push(format!("cannot rename {}/{from}: {error}", self.directory.describe())),
             }
+        }
+        // Once for all: a topic of thousands of partitions is deleted in one go.
+        if let Err(error) = disk.sync_dir("".as_ref()) {
+            failed.push(format!("cannot flush {}: {error}", self.directory.describe()));
+        }
+        for directory in renamed {
+            self.maintenance.remove_later(directory, now.instant);
         }
         if failed.is_empty() { Ok(DoneValue::Nothing) } else { Err(failed.join("; ")) }
     }

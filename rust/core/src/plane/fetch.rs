@@ -285,10 +285,7 @@ fn read_one(
         bytes_max: usize::try_from(max_bytes).unwrap_or(0).min(bytes_left),
         whole_first_batch: first,
     };
-    let result = match services.hosted.get(topic, index) {
-        Some(partition) => partition.read(&request),
-        None => Err(ErrorCode::NotLeaderOrFollower),
-    };
+    let result = services.hosted.find(topic, index).and_then(|partition| partition.read(&request));
     let result = result.map_err(|error| match error {
         ErrorCode::KafkaStorageError if terms.version <= 5 => ErrorCode::NotLeaderOrFollower,
         other => other,

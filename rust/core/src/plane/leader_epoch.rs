@@ -39,7 +39,7 @@ fn end_of(
     let topic = topic.ok_or(ErrorCode::UnknownTopicOrPartition)?;
     let index = usize::try_from(asked.index.0).ok();
     index.and_then(|at| topic.partitions.get(at)).ok_or(ErrorCode::UnknownTopicOrPartition)?;
-    let partition = services.hosted.get(topic.id, asked.index).ok_or(ErrorCode::NotLeaderOrFollower)?;
+    let partition = services.hosted.find(topic.id, asked.index)?;
     let end = partition.end_of_epoch(asked.leader_epoch, asked.current_leader_epoch)?;
     Ok(end.map_or(EndOfEpoch::none(asked.index, ErrorCode::None), |(leader_epoch, end_offset)| EndOfEpoch {
         index: asked.index,

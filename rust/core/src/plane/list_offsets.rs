@@ -83,7 +83,7 @@ fn find(request: &ListOffsetsRequest<'_>, version: i16, services: &Services) -> 
                 let known = known.ok_or(ErrorCode::UnknownTopicOrPartition)?;
                 let index = usize::try_from(asked.index.0).ok();
                 index.and_then(|at| known.partitions.get(at)).ok_or(ErrorCode::UnknownTopicOrPartition)?;
-                services.hosted.get(known.id, asked.index).ok_or(ErrorCode::NotLeaderOrFollower)
+                services.hosted.find(known.id, asked.index)
             };
             let partition = if repeated.contains(&(topic.name, asked.index)) {
                 Err(ErrorCode::InvalidRequest)

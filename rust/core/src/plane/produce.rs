@@ -240,7 +240,11 @@ impl Batch<'_> {
         }
         let leader = LeaderIdAndEpoch { leader: routed.leader, epoch: routed.leader_epoch };
         let not_leader = || Outcome { leader: Some(leader), ..Outcome::failed(index, ErrorCode::NotLeaderOrFollower) };
-        let Some(hosted) = self.services.hosted.get(known.id, index) else { return not_leader() };
+        let hosted = match self.services.hosted.find(known.id, index) {
+            Ok(hosted) => hosted,
+            Err(ErrorCode::NotLeaderOrFollower) => return not_leader(),
+            Err(error) => return Outcome::failed(index, error),
+        };
         let outcome = match self.append_to(&hosted, records, header, slot, request, waiter) {
             Ok(outcome) => outcome,
             Err(refused) if refused.code() == ErrorCode::NotLeaderOrFollower => return not_leader(),
