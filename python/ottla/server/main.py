@@ -159,9 +159,7 @@ class Server:
                     await metadata.start(*self._registrations(plane, meta, listeners))
                     broker_epoch = metadata.broker_epoch
                     self._services = self._broker(plane, metadata, meta)
-                    self._switchboard = Switchboard(
-                        plane, self._services, AllowAll(), ANONYMOUS, self._log, nursery
-                    )
+                    self._switchboard = Switchboard(plane, self._services, AllowAll(), ANONYMOUS, self._log, nursery)
                     nursery.start_soon(metadata.run)
                     await metadata.wait_ready()
                     await self._set_strays_aside(plane, metadata)
