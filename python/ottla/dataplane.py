@@ -246,8 +246,8 @@ class Plane:
     def begin_stop(self, partitions: Sequence[StopPartition]) -> list[Callable[[], Awaitable[_Result]]]:
         """Gives the partitions up; those with ``delete`` lose their logs."""
         return [
-            self.submit(lambda ticket, rows=rows, delete=delete: self._engine.stop_partitions(ticket, rows, delete))  # type: ignore[misc]
-            for delete in (False, True)
+            self.submit(lambda ticket, rows=rows, delete=delete: self._engine.stop_partitions(ticket, rows, delete))  #
+            type: ignore[misc] for delete in (False, True)
             if (rows := [(stop.topic_id, stop.partition) for stop in partitions if stop.delete == delete])
         ]
 
@@ -288,9 +288,9 @@ class Plane:
     # --- the end ----------------------------------------------------------------------------------------------------
 
     def close(self, broker_epoch: int) -> Sequence[str]:
-        """Ends connections and threads, flushes every log and marks the directory clean, under the epoch of this broker.
-        Blocks for as long as the disk takes: comes last, when the loop has nothing else to do. Returns what did not go
-        well, for people."""
+        """Ends connections and threads, flushes every log and marks the directory clean, under the epoch of this
+        broker. Blocks for as long as the disk takes: comes last, when the loop has nothing else to do. Returns what
+        did not go well, for people."""
         problems = [] if self._closed else self._engine.stop(broker_epoch)
         self._end()
         return problems

@@ -1,10 +1,10 @@
 """A broker inside the process: the whole of it, on real sockets and a real directory, for as long as a block of code.
 
-Prior art: Kafka's ``KafkaClusterTestKit`` and Testcontainers, which cost a JVM, and seconds. Ours is a thread that runs its own
-Trio loop, so that synchronous, asyncio and Trio code all can have one, or several at once.
+Prior art: Kafka's ``KafkaClusterTestKit`` and Testcontainers, which cost a JVM, and seconds. Ours is a thread that
+runs its own Trio loop, so that synchronous, asyncio and Trio code all can have one, or several at once.
 
-Invariants: nothing of the process is changed but by what is taken back at the end: no signal handler, no set-up of logging, no
-environment. A temporary directory ends with the broker, or with the interpreter, whatever happens between.
+Invariants: nothing of the process is changed but by what is taken back at the end: no signal handler, no set-up of
+logging, no environment. A temporary directory ends with the broker, or with the interpreter, whatever happens between.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ ANY_PORT: Final = "PLAINTEXT://127.0.0.1:0"
 class Broker:
     """One broker, started and stopped as often as one likes.
 
-    ``start`` after ``stop`` or ``kill`` serves at the same address again, so that clients find it. Life is for one thread
-    at a time to decide; topics may be made from any. In a child process after a fork there is only the address.
+    ``start`` after ``stop`` or ``kill`` serves at the same address again, so that clients find it. Life is for one
+    thread at a time to decide; topics may be made from any. In a child process after a fork there is only the address.
     """
 
     def __init__(
@@ -43,8 +43,8 @@ class Broker:
     ) -> None:
         """Nothing happens before ``start``. Without ``data_dir`` it is a temporary one; one that is given is kept.
 
-        ``config``: broker settings by Kafka's names, over those of ``ottla serve`` without a file; it listens on any port
-        of 127.0.0.1 unless ``listeners`` says otherwise. Raises ``ValueError`` for ``log.dirs``.
+        ``config``: broker settings by Kafka's names, over those of ``ottla serve`` without a file; it listens on any
+        port of 127.0.0.1 unless ``listeners`` says otherwise. Raises ``ValueError`` for ``log.dirs``.
         """
         self._settings = {name: _text(value) for name, value in (config or {}).items()}
         if "log.dirs" in self._settings or "log.dir" in self._settings:
@@ -160,15 +160,16 @@ class Broker:
     def create_topic(
         self, name: str, partitions: int | None = None, *, config: Mapping[str, object] | None = None
     ) -> None:
-        """Makes a topic, with ``num.partitions`` unless told otherwise; when this returns every client can use it. Blocks
-        for some milliseconds. Raises ``BrokerError`` with Kafka's reason."""
+        """Makes a topic, with ``num.partitions`` unless told otherwise; when this returns every client can use it.
+        Blocks for some milliseconds. Raises ``BrokerError`` with Kafka's reason."""
         from ottla.testing.topics import create
 
         settings = {key: _text(value) for key, value in (config or {}).items()}
         self._running("create a topic").call(lambda services: create(services, name, partitions, settings))
 
     def delete_topic(self, name: str) -> None:
-        """Deletes a topic; when this returns no client sees it. Blocks for some milliseconds. Raises ``BrokerError``."""
+        """Deletes a topic; when this returns no client sees it. Blocks for some milliseconds. Raises
+        ``BrokerError``."""
         from ottla.testing.topics import delete
 
         self._running("delete a topic").call(lambda services: delete(services, name))
@@ -182,8 +183,8 @@ class Broker:
     def _refuse_in_child(self, what: str) -> None:
         if not self._is_ours:
             raise BrokerError(
-                f"cannot {what}: the broker runs in process {self._process_id}, and this is its child {os.getpid()}, which "
-                "has none of its threads · make a new Broker here, or use bootstrap_servers"
+                f"cannot {what}: the broker runs in process {self._process_id}, and this is its child {os.getpid()}, "
+                "which has none of its threads · make a new Broker here, or use bootstrap_servers"
             )
 
     def _running(self, what: str) -> BrokerThread:

@@ -1,4 +1,5 @@
-"""Where an embedded broker's log lines go: to the standard library's logger ``ottla``, for the application to configure."""
+"""Where an embedded broker's log lines go: to the standard library's logger ``ottla``, for the application to
+configure."""
 
 from __future__ import annotations
 

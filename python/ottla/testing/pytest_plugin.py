@@ -4,8 +4,8 @@
         topic = kafka_topic(partitions=3)
         producer = KafkaProducer(bootstrap_servers=kafka_broker_session.bootstrap_servers)
 
-Installed with Ottla and found by pytest. What it costs those who do not use it: this file and nothing that it imports, since
-the broker is imported by the first fixture that starts one.
+Installed with Ottla and found by pytest. What it costs those who do not use it: this file and nothing that it imports,
+since the broker is imported by the first fixture that starts one.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class TopicFactory(Protocol):
     def __call__(
         self, *, partitions: int = 1, config: Mapping[str, object] | None = None, broker: Broker | None = None
     ) -> str:
-        """Makes a topic on ``broker``, else on the broker of the session; its name, which no other has. Every client can
-        use it when this returns; it is deleted after the test."""
+        """Makes a topic on ``broker``, else on the broker of the session; its name, which no other has. Every client
+        can use it when this returns; it is deleted after the test."""
 
 
 @pytest.fixture(scope="session")

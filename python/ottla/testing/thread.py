@@ -1,10 +1,11 @@
 """One life of a broker, in a thread of its own: from begin to end, seen from other threads.
 
-Prior art: anyio's blocking portal. Ours waits on futures of ``concurrent.futures``, which synchronous code, asyncio and Trio
-all can wait for without another thread.
+Prior art: anyio's blocking portal. Ours waits on futures of ``concurrent.futures``, which synchronous code, asyncio
+and Trio all can wait for without another thread.
 
-Invariants: both futures are always settled, ``started`` first; what goes wrong before the start is told by ``started`` alone, and
-what goes wrong later by ``ended`` alone; when ``ended`` is settled, sockets, files and engine threads are gone.
+Invariants: both futures are always settled, ``started`` first; what goes wrong before the start is told by ``started``
+alone, and what goes wrong later by ``ended`` alone; when ``ended`` is settled, sockets, files and engine threads are
+gone.
 """
 
 from __future__ import annotations
@@ -152,7 +153,8 @@ class BrokerThread:
 
 
 async def wait(future: Future[T], *, shield: bool = False) -> T:
-    """Waits in asyncio or Trio, whichever this is called from. With ``shield``, Trio's cancellation has to wait, too."""
+    """Waits in asyncio or Trio, whichever this is called from. With ``shield``, Trio's cancellation has to wait,
+    too."""
     # In a Trio task all of Trio is imported; elsewhere another thread may be at it right now.
     in_trio_task = getattr(getattr(sys.modules.get("trio"), "lowlevel", None), "in_trio_task", None)
     if in_trio_task is None or not in_trio_task():
