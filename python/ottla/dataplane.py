@@ -246,8 +246,8 @@ class Plane:
     def begin_stop(self, partitions: Sequence[StopPartition]) -> list[Callable[[], Awaitable[_Result]]]:
         """Gives the partitions up; those with ``delete`` lose their logs."""
         return [
-            self.submit(lambda ticket, rows=rows, delete=delete: self._engine.stop_partitions(ticket, rows, delete))  #
-            type: ignore[misc] for delete in (False, True)
+            self.submit(lambda ticket, rows=rows, delete=delete: self._engine.stop_partitions(ticket, rows, delete))  # type: ignore[misc]
+            for delete in (False, True)
             if (rows := [(stop.topic_id, stop.partition) for stop in partitions if stop.delete == delete])
         ]
 
