@@ -1,9 +1,15 @@
-"""What all tests share: hypothesis draws the same examples in every run, and a busy machine fails no test."""
+"""What all tests share: the fixtures of the plugin that the wheel ships."""
 
 from __future__ import annotations
 
-from hypothesis import settings
+import pytest
 
-settings.register_profile("ottla", deadline=None, derandomize=True)
-settings.register_profile("explore", deadline=None, max_examples=2_000)
-settings.load_profile("ottla")
+from ottla.testing import pytest_plugin
+
+pytest_plugins = ["pytester"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where Ottla is installed pytest has found the plugin already; in a checkout alone it has not."""
+    if not config.pluginmanager.is_registered(pytest_plugin):
+        config.pluginmanager.register(pytest_plugin, "ottla")

@@ -288,9 +288,9 @@ class Plane:
     # --- the end ----------------------------------------------------------------------------------------------------
 
     def close(self, broker_epoch: int) -> Sequence[str]:
-        """Ends connections and threads, flushes every log and marks the directory clean, under this broker's epoch.
-        Blocks for as long as the disk takes: comes last, when the loop has nothing else to do. Returns what did not go
-        well, for people."""
+        """Ends connections and threads, flushes every log and marks the directory clean, under the epoch of this
+        broker. Blocks for as long as the disk takes: comes last, when the loop has nothing else to do. Returns what
+        did not go well, for people."""
         problems = [] if self._closed else self._engine.stop(broker_epoch)
         self._end()
         return problems
