@@ -7,12 +7,14 @@ from types import TracebackType
 from typing import Any, Final, Self, final
 
 import confluent_kafka
+
 from ottla._core import decode_batches
 from ottla.wire.k01_fetch import FetchPartition, FetchRequest, FetchTopic
 from tests.support.raw_client import RawConnection
 
 FLUSH_TIMEOUT_S: Final = 60.0
 IN_FLIGHT_MAX: Final = 2_000
+BURST: Final = 20
 
 
 @final
@@ -52,10 +54,10 @@ class ConfluentLoad:
     def _run(self) -> None:
         producer = confluent_kafka.Producer(self._settings)
         while not self._stopped.is_set():
-            if len(producer) < IN_FLIGHT_MAX:
+            for _ in range(BURST if len(producer) < IN_FLIGHT_MAX else 0):
                 producer.produce(self._topic, b"%d" % self._sent, b"key-%d" % (self._sent % 17), on_delivery=self._told)
                 self._sent += 1
-            producer.poll(0.0005)
+            producer.poll(0.005)
         # When the test failed there may be nobody to flush to.
         producer.flush(FLUSH_TIMEOUT_S if self._flush.is_set() else 0)
         if not self._flush.is_set():

@@ -88,6 +88,7 @@ class KillTest:
         self._producers: list[LoadProducer] = []
         settings = {"log.index.interval.bytes": 512, "log.flush.offset.checkpoint.interval.ms": 500}
         self.broker = BrokerProcess(directory, settings)
+        self._current = Round(0)
         self._confluent = ConfluentLoad(self.broker.bootstrap_servers, CONFLUENT_TOPIC)
 
     def run(self, rounds: int) -> list[Round]:
@@ -104,9 +105,8 @@ class KillTest:
                         self._report(str(done[-1]))
                     self._whole()
         except AssertionError as error:
-            raise AssertionError(
-                f"{error}\nseed {self._seed}; the log of the broker:\n{self.broker.log_tail()}"
-            ) from error
+            where = f"seed {self._seed}, {self._current}\n  in {self.broker.data_dir}"
+            raise AssertionError(f"{error}\n{where}\n{self.broker.log_tail()}") from error
         return done
 
     @contextlib.contextmanager
@@ -125,7 +125,7 @@ class KillTest:
         ]
 
     def _round(self, number: int) -> Round:
-        result = Round(number)
+        result = self._current = Round(number)
         answers = sum(producer.answers for producer in self._producers)
         self._load(result)
         result.acknowledged = sum(producer.answers for producer in self._producers) - answers
@@ -189,7 +189,7 @@ class KillTest:
             threading.Event().wait(self._random.uniform(0.0, 0.6))
             self.broker.kill()
         result.recovery_s = self.broker.start()
-        result.checked = self.broker.announced.split(" · ")[2]
+        result.checked = ", ".join(self.broker.announced.split(" · ")[2::2])
 
     def _verify(self, connection: RawConnection) -> None:
         for place, model in self._models.items():
@@ -198,9 +198,7 @@ class KillTest:
                 lane = producer.lanes[place]
                 model.settle(lane)
                 seen = model.numbers.get(producer.number, 0)
-                assert seen == lane.next_number, (
-                    f"{place}: producer {producer.number} sent {lane.next_number}, {seen} are there"
-                )
+                assert seen == lane.next_number, f"{place}: producer {producer.number} sent {lane.next_number}, {seen} are there"
             model.seen_first.clear()
             self._times(connection, model)
 
@@ -208,7 +206,8 @@ class KillTest:
         place = model.place
         assert list_offset(connection, place, -1)[0] == model.end
         assert list_offset(connection, place, -2)[0] == 0
-        assert list_offset(connection, place, -3) == model.max_timestamp(), f"{place}: the largest time"
+        largest, expected = list_offset(connection, place, -3), model.max_timestamp()
+        assert largest == expected, f"{place}: the latest record (offset, time) is {expected}, not {largest}"
         if not model.end:
             return
         for _ in range(3):

@@ -150,3 +150,4 @@ class PartitionModel:
             return -1, -1
         latest = max(self.timestamps)
         return self.timestamps.index(latest), latest
+

@@ -34,9 +34,7 @@ READY_TIMEOUT_S: Final = 30.0
 def produce_request(batches: Sequence[tuple[Place, Sent]]) -> ProduceRequest:
     """One batch per partition, acks=all."""
     topics = []
-    for topic, group in itertools.groupby(
-        sorted(batches, key=lambda batch: batch[0]), key=lambda batch: batch[0].topic
-    ):
+    for topic, group in itertools.groupby(sorted(batches, key=lambda batch: batch[0]), key=lambda batch: batch[0].topic):
         data = tuple(PartitionProduceData(index=place.partition, records=sent.data) for place, sent in group)
         topics.append(TopicProduceData(name=topic, partition_data=data))
     return ProduceRequest(transactional_id=None, acks=-1, timeout_ms=30_000, topic_data=tuple(topics))
@@ -62,10 +60,11 @@ class LoadProducer:
                 in_flight: list[list[Lane]] = []
                 while not stopped.is_set():
                     in_flight.append(self._send(connection))
-                    if len(in_flight) == IN_FLIGHT_MAX:
-                        self._take(connection.receive(), in_flight.pop(0))
+                    if len(in_flight) == IN_FLIGHT_MAX and not self._take(connection.receive(), in_flight.pop(0)):
+                        return
                 for lanes in in_flight:
-                    self._take(connection.receive(), lanes)
+                    if not self._take(connection.receive(), lanes):
+                        return
         except (Closed, ConnectionError):
             return
 
@@ -81,17 +80,23 @@ class LoadProducer:
         connection.send(produce_request(batches), PRODUCE_VERSION)
         return [self.lanes[place] for place, _ in batches]
 
-    def _take(self, response: Any, lanes: Sequence[Lane]) -> None:
+    def _take(self, response: Any, lanes: Sequence[Lane]) -> bool:
+        """Notes what was acknowledged; false when some partition is not served now, as while a broker starts or stops."""
         answers = [(topic.name, answer) for topic in response.responses for answer in topic.partition_responses]
         assert len(answers) == len(lanes), f"{len(answers)} answers to {len(lanes)} batches"
+        served = True
         for lane, (topic, answer) in zip(lanes, answers, strict=True):
             assert lane.place == (topic, answer.index)
+            if answer.error_code in RETRIABLE:
+                served = False
+                continue
             assert answer.error_code == 0, (
                 f"{lane.place}: batch {lane.unanswered[0].first} of producer {self.number} was refused: "
                 f"{ErrorCode(answer.error_code).name} {answer.error_message}"
             )
             lane.acknowledge(answer.base_offset)
         self.answers += 1
+        return served
 
     def retry(self, connection: RawConnection) -> None:
         """Sends again what was not answered, one batch per partition at a time, in order: each must be taken, or be there."""
@@ -99,26 +104,16 @@ class LoadProducer:
         while owed := [lane for lane in self.lanes.values() if lane.unanswered]:
             owed.sort(key=lambda lane: lane.place)
             request = produce_request([(lane.place, lane.unanswered[0]) for lane in owed])
-            response = connection.request(request, PRODUCE_VERSION)
-            codes = {answer.error_code for topic in response.responses for answer in topic.partition_responses}
-            if codes & RETRIABLE and time.monotonic() < deadline:
-                # The broker serves some partitions and still recovers others: as it may.
-                self._take_good(response, owed)
-            else:
-                self._take(response, owed)
-
-    def _take_good(self, response: Any, lanes: Sequence[Lane]) -> None:
-        answers = [answer for topic in response.responses for answer in topic.partition_responses]
-        for lane, answer in zip(lanes, answers, strict=True):
-            if answer.error_code not in RETRIABLE:
-                assert answer.error_code == 0, f"{lane.place}: {ErrorCode(answer.error_code).name}"
-                lane.acknowledge(answer.base_offset)
+            served = self._take(connection.request(request, PRODUCE_VERSION), owed)
+            assert served or time.monotonic() < deadline, f"some of {[lane.place for lane in owed]} are never served"
 
 
 def read_to_end(connection: RawConnection, model: PartitionModel) -> int:
     """Reads a partition on from where the model ends, to its high watermark, which is returned."""
     while True:
-        partition = FetchPartition(partition=model.place.partition, fetch_offset=model.end, partition_max_bytes=4 << 20)
+        partition = FetchPartition(
+            partition=model.place.partition, fetch_offset=model.end, partition_max_bytes=4 << 20
+        )
         topic = FetchTopic(topic=model.place.topic, partitions=(partition,))
         request = FetchRequest(replica_id=-1, max_wait_ms=0, min_bytes=1, max_bytes=8 << 20, topics=(topic,))
         response = connection.request(request, FETCH_VERSION)

@@ -146,8 +146,14 @@ impl Connection {
 
     fn accepts_requests(&self) -> bool {
         self.slots.len() < IN_FLIGHT_PER_CONNECTION_MAX
-            && self.output.unsent_bytes() < UNSENT_BYTES_MAX
+            && self.unsent_bytes() < UNSENT_BYTES_MAX
             && !matches!(self.slots.back(), Some(Slot::Away { .. }))
+    }
+
+    /// Of answers that are there, whether it is their turn or not.
+    fn unsent_bytes(&self) -> usize {
+        let ready = self.slots.iter().map(|slot| if let Slot::Ready(output) = slot { output.unsent_bytes() } else { 0 });
+        self.output.unsent_bytes() + ready.sum::<usize>()
     }
 
     /// A buffer to read the rest of a frame into; none when nothing is begun.
