@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -275,7 +276,7 @@ def test_start_errors_are_those_of_the_command(tmp_path: Path, capsys: pytest.Ca
             Broker(tmp_path / "new", config={"listeners": listen}).start()
         assert str(raised.value) == said_by_the_command("--listen", listen, "--data-dir", str(tmp_path / "new2"))
 
-    with pytest.raises(BrokerError, match="config: .*num.partitions"):
+    with pytest.raises(BrokerError, match=r"config: .*num\.partitions"):
         Broker(config={"num.partitions": "many"}).start()
     assert capsys.readouterr().out == ""
 
@@ -294,17 +295,19 @@ def test_a_broker_that_died_is_told_at_the_end() -> None:
     async def fail() -> None:
         raise OSError("the disk went away")
 
-    with pytest.raises(BrokerError, match="the disk went away"), Broker() as broker:
-        directory = broker.data_dir
-        thread = broker._thread
-        assert thread is not None
-        assert thread._inside is not None
-        token, nursery, _ = thread._inside
-        token.run_sync_soon(nursery.start_soon, fail)
-        thread.join()
-        assert not broker.is_running
-        with pytest.raises(BrokerError, match="not running"):
-            broker.create_topic("orders")
+    broker = Broker().start()
+    directory = broker.data_dir
+    thread = broker._thread
+    assert thread is not None
+    assert thread._inside is not None
+    token, nursery, _ = thread._inside
+    token.run_sync_soon(nursery.start_soon, fail)
+    thread.join()
+    assert not broker.is_running
+    with pytest.raises(BrokerError, match="not running"):
+        broker.create_topic("orders")
+    with pytest.raises(BrokerError, match="the disk went away"):
+        broker.stop()
     assert not directory.exists()
     broker.stop()
 
@@ -406,7 +409,7 @@ def test_nothing_is_left_behind() -> None:
         assert {what: (before[what], after[what]) for what in before if before[what] != after[what]} == {}
 
 
-def test_start_is_quick(record_property: pytest.RecordProperty) -> None:
+def test_start_is_quick(record_property: Callable[[str, object], None]) -> None:
     """60 ms on a machine that has nothing else to do; here the best of some, with room for neighbours."""
     with Broker():
         pass
