@@ -124,7 +124,7 @@ impl Conductor {
         let (topic_id, index) = (lead.topic_id, lead.index);
         let outcome = |recovered_bytes, error| LeadOutcome { topic_id, index, recovered_bytes, error };
         if let Some(known) = self.services.hosted.get(topic_id, index) {
-            let updated = known.update(lead.leadership);
+            let updated = known.update(lead.leadership, self.clock.now().wall);
             return outcome(0, (!updated).then(|| format!("{known}: an older replica state than is known")));
         }
         let (log, recovered, high_watermark) = match self.open(&lead, checkpoints) {
@@ -173,11 +173,15 @@ impl Conductor {
         let (disk, now) = (self.directory.disk(), self.clock.now());
         let (mut failed, mut renamed) = (Vec::new(), Vec::new());
         for (topic, index) in partitions {
-            let Some(partition) = self.services.hosted.remove(*topic, *index) else { continue };
-            partition.stop();
             if !delete {
+                // It stays hosted: what it holds is still flushed, closed well at the end, and may be led again.
+                if let Some(partition) = self.services.hosted.get(*topic, *index) {
+                    partition.stop();
+                }
                 continue;
             }
+            let Some(partition) = self.services.hosted.remove(*topic, *index) else { continue };
+            partition.stop();
             let unique = u128::from_be_bytes(topic.0) ^ u128::from(now.wall.0 as u64);
             let from = names::partition_directory(&partition.topic, *index);
             let to = names::deleted_directory(&partition.topic, *index, unique);
@@ -190,7 +194,9 @@ impl Conductor {
             }
         }
         // Once for all: a topic of thousands of partitions is deleted in one go.
-        if let Err(error) = disk.sync_dir("".as_ref()) {
+        if !renamed.is_empty()
+            && let Err(error) = disk.sync_dir("".as_ref())
+        {
             failed.push(format!("cannot flush {}: {error}", self.directory.describe()));
         }
         for directory in renamed {

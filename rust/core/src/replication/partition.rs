@@ -292,17 +292,21 @@ impl Partition {
         state.advance(self.this_broker, self.settings.load().min_insync_replicas, ANY_BYTES);
     }
 
-    /// New replica state under which this broker goes on leading. False when it is older than what is known.
-    pub fn update(&self, leadership: Leadership) -> bool {
+    /// New replica state under which this broker leads, or leads again. False when it is older than what is known.
+    pub fn update(&self, leadership: Leadership, now: TimestampMs) -> bool {
         let mut state = self.state.lock();
         let known = &state.leadership;
         let newer =
             (leadership.leader_epoch, leadership.partition_epoch) >= (known.leader_epoch, known.partition_epoch);
-        if !newer || state.role == Role::Stopped {
+        if !newer {
             return false;
         }
-        if leadership.leader_epoch > known.leader_epoch {
+        if leadership.leader_epoch > known.leader_epoch || state.role == Role::Stopped {
             state.role = Role::Leader { epoch_start: state.log.end() };
+            let latest = state.log.epochs().latest().map_or(LeaderEpoch::NONE, |latest| latest.epoch);
+            if leadership.leader_epoch > latest {
+                state.log.begin_epoch(leadership.leader_epoch, now);
+            }
         }
         state.maximal_isr.clone_from(&leadership.isr);
         state.leadership = leadership;
