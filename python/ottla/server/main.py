@@ -35,7 +35,8 @@ from ottla.ids import DirectoryId, random_uuid, uuid_from_text, uuid_text
 from ottla.metadata.features import SUPPORTED
 from ottla.metadata.publishers import DataPlanePublisher, LocalBroker
 from ottla.metadata.records import MetadataCodec
-from ottla.raft.client import BOOTSTRAP_SNAPSHOT, Retention
+from ottla.raft.client import Retention
+from ottla.raft.snapshot import BOOTSTRAP_SNAPSHOT
 from ottla.raft.voters import ReplicaKey, Voter, VoterEndpoint
 from ottla.security.authorizer import ANONYMOUS, AllowAll
 from ottla.server.listener import BoundListener, bind
@@ -159,9 +160,7 @@ class Server:
                     await metadata.start(*self._registrations(plane, meta, listeners))
                     broker_epoch = metadata.broker_epoch
                     self._services = self._broker(plane, metadata, meta)
-                    self._switchboard = Switchboard(
-                        plane, self._services, AllowAll(), ANONYMOUS, self._log, nursery
-                    )
+                    self._switchboard = Switchboard(plane, self._services, AllowAll(), ANONYMOUS, self._log, nursery)
                     nursery.start_soon(metadata.run)
                     await metadata.wait_ready()
                     await self._set_strays_aside(plane, metadata)
