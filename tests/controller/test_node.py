@@ -14,10 +14,11 @@ from ottla.controller.topics import TopicDefaults, TopicTools
 from ottla.ids import random_uuid
 from ottla.metadata.image import LEADER
 from ottla.metadata.publishers import DataPlanePublisher, LocalBroker
-from ottla.raft.client import BOOTSTRAP_SNAPSHOT, Retention
+from ottla.raft.client import Retention
 from ottla.raft.control_records import ControlType, control_type, decode_voters
 from ottla.raft.log import SnapshotId
 from ottla.raft.memory_log import MemoryLog
+from ottla.raft.snapshot import BOOTSTRAP_SNAPSHOT
 from ottla.records.cluster_metadata import FeatureLevelRecord, NoOpRecord
 from ottla.wire.k19_create_topics import CreatableTopic
 from tests.support.golden_log import golden_batches

@@ -11,8 +11,8 @@ from ottla.metadata.image import Image, Provenance
 from ottla.metadata.loader import Transactions
 from ottla.metadata.records import MetadataCodec
 from ottla.metadata.snapshot import image_records
-from ottla.raft.client import BOOTSTRAP_SNAPSHOT
 from ottla.raft.control_records import ControlType, control_type, decode_voters, leader_change
+from ottla.raft.snapshot import BOOTSTRAP_SNAPSHOT
 from ottla.records.cluster_metadata import RegisterBrokerRecord, RegisterControllerRecord
 from ottla.wire.schema import replace
 from tests.support.golden_log import golden_batches, golden_records

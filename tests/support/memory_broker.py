@@ -26,8 +26,8 @@ from ottla.ids import DirectoryId, Uuid, random_uuid, uuid_text
 from ottla.metadata.publishers import DataPlanePublisher, LocalBroker
 from ottla.metadata.records import MetadataCodec
 from ottla.metadata.view import FailedCommand, ViewDelta
-from ottla.raft.client import BOOTSTRAP_SNAPSHOT
 from ottla.raft.memory_log import MemoryLog
+from ottla.raft.snapshot import BOOTSTRAP_SNAPSHOT
 from ottla.raft.voters import ReplicaKey, Voter, VoterEndpoint
 from ottla.security.authorizer import ANONYMOUS, AllowAll, Authorizer
 from ottla.wire.codec import decode_request, decode_response, encode_request, encode_response

@@ -21,7 +21,7 @@ from ottla.controller.producer_ids import allocate
 from ottla.metadata.delta import Delta
 from ottla.metadata.image import RESOURCE_BROKER, Image, Provenance
 from ottla.metadata.loader import Transactions
-from ottla.raft.client import RecordCodec
+from ottla.raft.snapshot import RecordCodec
 from ottla.records import cluster_metadata as r
 from ottla.wire.k19_create_topics import CreatableTopic, CreatableTopicResult
 from ottla.wire.k37_create_partitions import CreatePartitionsTopic, CreatePartitionsTopicResult

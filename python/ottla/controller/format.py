@@ -13,8 +13,8 @@ from typing import Final, NamedTuple, final
 from ottla.ids import DirectoryId, is_reserved, uuid_from_text, uuid_text
 from ottla.metadata.features import BOOTSTRAP_LEVELS, bootstrap_records
 from ottla.metadata.image import METADATA_VERSION
-from ottla.raft.client import BOOTSTRAP_SNAPSHOT, RecordCodec, snapshot_batches
 from ottla.raft.log import Batch
+from ottla.raft.snapshot import BOOTSTRAP_SNAPSHOT, RecordCodec, snapshot_batches
 from ottla.raft.voters import Voter, VoterSet
 
 __all__ = [

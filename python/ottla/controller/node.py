@@ -26,8 +26,9 @@ from ottla.metadata.features import bootstrap_records, unsupported
 from ottla.metadata.loader import Loader, Publisher
 from ottla.metadata.snapshot import RECORDS_PER_BATCH, chunks, image_records
 from ottla.metadata.view import FailedCommand
-from ottla.raft.client import BATCH_BYTES_MAX, RaftClient, RecordCodec, Retention
+from ottla.raft.client import BATCH_BYTES_MAX, RaftClient, Retention
 from ottla.raft.log import RaftLog, SnapshotId
+from ottla.raft.snapshot import RecordCodec
 from ottla.raft.voters import Voter, VoterSet
 
 __all__ = ["MetadataNode", "MetadataSettings", "UnsupportedFeatureError"]

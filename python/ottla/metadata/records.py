@@ -21,7 +21,7 @@ _FRAME_VERSION = 1
 
 @final
 class MetadataCodec:
-    """``raft.client.RecordCodec`` over the declarations of ``ottla.records``."""
+    """``raft.snapshot.RecordCodec`` over the declarations of ``ottla.records``."""
 
     def __init__(self) -> None:
         self._format = framed_format(CLUSTER_METADATA)

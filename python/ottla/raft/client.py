@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol, final
+from typing import Final, final
 
 import trio
 
@@ -22,29 +22,19 @@ from ottla.raft import control_records as control
 from ottla.raft.core import AppendEpochStart, Output, QuorumView, RaftCore, StoreElection
 from ottla.raft.log import Batch, LogFailedError, LogRecord, PendingAppend, RaftLog, SnapshotId
 from ottla.raft.quorum_state import ElectionState, decode, encode
+from ottla.raft.snapshot import BOOTSTRAP_SNAPSHOT, RecordCodec, snapshot_batches
 from ottla.raft.voters import Voter, VoterSet
 
-__all__ = ["BATCH_BYTES_MAX", "BatchTooLargeError", "CommittedBatch", "RaftClient", "RecordCodec", "Retention"]
+__all__ = ["BATCH_BYTES_MAX", "BatchTooLargeError", "CommittedBatch", "RaftClient", "Retention"]
 
 BATCH_BYTES_MAX: Final = 8 * 1024 * 1024
 """``KafkaRaftClient.MAX_BATCH_SIZE_BYTES``"""
 READ_BYTES: Final = 1024 * 1024
-BOOTSTRAP_SNAPSHOT: Final = SnapshotId(0, 0)
 _RECORD_OVERHEAD_BYTES: Final = 16
 
 
 class BatchTooLargeError(Exception):
     """Records that must be atomic do not fit into one batch."""
-
-
-class RecordCodec(Protocol):
-    """Metadata records to bytes and back. Pure."""
-
-    def encode(self, record: object, metadata_version: int) -> bytes:
-        """The framed value of a record, in the version that this level of metadata.version writes."""
-
-    def decode(self, value: bytes) -> object:
-        """The record in a framed value."""
 
 
 @final
@@ -343,22 +333,3 @@ class RaftClient:
 def batch_size(values: Iterable[bytes]) -> int:
     """At most how many bytes a batch of these values takes."""
     return sum(len(value) + _RECORD_OVERHEAD_BYTES for value in values)
-
-
-def snapshot_batches(
-    snapshot_id: SnapshotId,
-    now_ms: int,
-    last_timestamp_ms: int,
-    quorum: tuple[int, VoterSet] | None,
-    values: Iterable[Sequence[bytes]],
-) -> Iterable[Batch]:
-    """The content of a snapshot file: offsets count from 0, every batch has the epoch of the snapshot's id."""
-    header = [control.snapshot_header(last_timestamp_ms)]
-    if quorum is not None:
-        header += [control.kraft_version(quorum[0]), control.voters(quorum[1])]
-    yield Batch(0, snapshot_id.epoch, now_ms, True, header)
-    offset = len(header)
-    for chunk in values:
-        yield Batch(offset, snapshot_id.epoch, now_ms, False, [(None, value) for value in chunk])
-        offset += len(chunk)
-    yield Batch(offset, snapshot_id.epoch, now_ms, True, [control.snapshot_footer()])
