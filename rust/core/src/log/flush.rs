@@ -15,10 +15,6 @@ use crate::batch::snapshot;
 use crate::disk::{self, File, Open};
 use crate::ids::{Offset, TimestampMs};
 
-/// Bytes after which a flush also writes what recovery would otherwise compute again: index entries that wait, and a
-/// snapshot of the producers. Less is replayed faster than it is flushed.
-const SIDE_FILES_BYTES: u64 = 1 << 20;
-
 /// Limits on what a power failure may take, and the settings of the topic.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FlushPolicy {
@@ -269,7 +265,7 @@ impl Log {
         if self.flush.running || self.flush.unflushed.since.is_none() {
             return Ok(None);
         }
-        let side_files = self.flush.side_bytes >= SIDE_FILES_BYTES;
+        let side_files = self.flush.side_bytes >= self.config.replay_bytes;
         self.plan_flush(side_files).map(Some)
     }
 
@@ -294,7 +290,10 @@ impl Log {
             if segment.next_offset() > durable || segment.base == self.active.segment.base {
                 files.push(segment.log_file()?);
             }
-            files.extend(segment.take_dirty_files()?);
+            let beside = segment.take_dirty_files()?;
+            // They may be new.
+            self.flush.names_dirty |= !beside.is_empty();
+            files.extend(beside);
         }
         let flush = &mut self.flush;
         flush.running = true;
@@ -342,7 +341,8 @@ impl Log {
         if segment.size() > 0 {
             segment.finish_indexes()?;
         }
-        if self.flush.unflushed.since.is_some() {
+        let has_snapshot = self.is_raft() || self.snapshots.last() == Some(&self.end());
+        if self.flush.unflushed.since.is_some() || (segment.size() > 0 && !has_snapshot) {
             let plan = self.plan_flush(true)?;
             let outcome = plan.run();
             self.flushed(&plan, &outcome);

@@ -111,6 +111,8 @@ struct Opening<'a> {
     options: &'a OpenOptions,
     names: Vec<String>,
     epochs: EpochCache,
+    /// They are not what their file says.
+    epochs_changed: bool,
     report: RecoveryReport,
     /// The epoch of the batch walked last.
     last_epoch: LeaderEpoch,
@@ -136,6 +138,7 @@ impl Log {
             options,
             names,
             epochs: EpochCache::default(),
+            epochs_changed: false,
             report: RecoveryReport::default(),
             last_epoch: LeaderEpoch::NONE,
             bytes_since_index: 0,
@@ -194,10 +197,12 @@ impl Opening<'_> {
                 epochs.assign(frame.leader_epoch(), frame.base_offset);
             }
             log.epochs = epochs;
+            self.epochs_changed = true;
+        }
+        let cut = log.epochs.truncate_from_end(end) | log.epochs.truncate_from_start(start);
+        if cut || self.epochs_changed {
             log.flush.epochs_changed(self.options.now);
         }
-        log.epochs.truncate_from_end(end);
-        log.epochs.truncate_from_start(start);
         self.producers(&mut log)?;
         Ok((log, self.report))
     }
@@ -265,6 +270,10 @@ impl Opening<'_> {
         let epochs = self.read(EPOCHS_FILE)?.and_then(|content| checkpoint::parse_epochs(&content).ok());
         let found = epochs.is_some();
         self.epochs = epochs.unwrap_or_default();
+        if !self.options.clean {
+            // What was not flushed is found again in the batches.
+            self.epochs_changed = self.epochs.truncate_from_end(self.options.recovery_point);
+        }
         Ok(found)
     }
 
@@ -433,7 +442,7 @@ impl Opening<'_> {
             end = frame.next_offset();
             self.last_epoch = self.last_epoch.max(frame.leader_epoch());
             if frame.last_offset >= recovery_point {
-                self.epochs.assign(frame.leader_epoch(), frame.base_offset);
+                self.epochs_changed |= self.epochs.assign(frame.leader_epoch(), frame.base_offset);
                 self.unflushed_bytes += u64::from(frame.size);
             }
             scanner.keep(&frame);
@@ -533,6 +542,9 @@ impl Opening<'_> {
             self.report.segments_removed += 1;
         }
         file.set_len(position)?;
+        // Or the next power failure could bring whole batches back that stand behind the damage.
+        self.home.disk().sync_dir(&self.home.root())?;
+        file.sync()?;
         self.report.cut = Some(Cut { file: self.home.describe(&segment.name(FileKind::Log)), position, bytes, fault });
         Ok(())
     }
@@ -569,7 +581,7 @@ impl Log {
     /// transaction index.
     fn replay_producers(&mut self, end: Offset, aborts_from: Option<Offset>, now: TimestampMs) -> io::Result<()> {
         let expiration_ms = self.config.producer_id_expiration_ms;
-        let mut from = self.start();
+        let mut from = self.first_base();
         self.producers.clear();
         while let Some(&at) = self.snapshots.last() {
             let path = self.shared.home.path(&FileKind::ProducerSnapshot.name(at));
@@ -607,11 +619,11 @@ impl Log {
     /// to four batches before: they are read from the log just before the snapshot.
     fn recall_producers(&mut self, snapshot: Offset) -> io::Result<()> {
         let end = snapshot.min(self.end());
-        if self.producers.is_empty() || end <= self.start() {
+        if self.producers.is_empty() {
             return Ok(());
         }
         let segments = self.shared.segments.load_full();
-        let (mut from, mut left) = (self.start(), RECALL_BYTES);
+        let (mut from, mut left) = (self.first_base(), RECALL_BYTES);
         for segment in segments.iter().rev().filter(|segment| segment.base < end) {
             let size = segment.locate(end, segment.size())?.map_or(segment.size(), |batch| batch.position);
             if size > left {

@@ -519,7 +519,7 @@ impl Log {
     }
 
     /// Removes everything from `to` on; the batch that holds `to` goes whole, so the end may come to lie below. Blocks for as
-    /// long as removing files takes. Refused when the flushed part would be touched: see [`Self::begin_truncation`].
+    /// long as flushing the cut takes. Refused when the flushed part would be touched: see [`Self::begin_truncation`].
     pub fn truncate_to(&mut self, to: Offset, now: TimestampMs) -> Result<(), TruncateError> {
         if to >= self.end() {
             return Ok(());
@@ -543,6 +543,9 @@ impl Log {
         for segment in segments[keep..].iter().rev() {
             remove_segment(&self.shared.home, segment)?;
         }
+        if keep < segments.len() {
+            self.shared.home.disk().sync_dir(&self.shared.home.root())?;
+        }
         self.cut_segment(&last, position, end, now)?;
         if self.epochs.truncate_from_end(end) {
             self.flush.epochs_changed(now);
@@ -561,6 +564,8 @@ impl Log {
         segment.forget_tail();
         segment.publish(position, end);
         file.set_len(position)?;
+        // Or a power failure could bring the old batches back behind new ones.
+        file.sync()?;
         cut_indexes(segment, position, end)?;
         segment.truncate_aborted(end)?;
         self.active = Active {
