@@ -19,10 +19,11 @@ use super::index::{Entry, Index, OffsetEntry, TimeEntry};
 use super::leftovers;
 use super::names::FileKind;
 use super::scan::{BULK_CHUNK_BYTES, Fault, Frame, LOOKUP_CHUNK_BYTES, Scanner};
-use super::segment::{Largest, Segment};
+use super::segment::Segment;
 use super::txn_index::{AbortedTransaction, TXN_ENTRY_BYTES};
 use super::writer::{
-    EPOCHS_FILE, Log, PARTITION_METADATA_FILE, first_timestamp, remove_segment, write_partition_metadata,
+    EPOCHS_FILE, Log, PARTITION_METADATA_FILE, first_timestamp, remove_if_there, remove_segment,
+    write_partition_metadata,
 };
 use crate::batch::control::EndMarker;
 use crate::batch::header::BATCH_HEADER_BYTES;
@@ -152,6 +153,14 @@ impl Log {
     }
 }
 
+/// Whether an index entry and the batch at its position agree.
+fn points_to_its_batch(segment: &Segment, entry: OffsetEntry) -> io::Result<bool> {
+    let position = u64::from(entry.position);
+    let mut scanner = Scanner::new(segment.log_file()?, position, segment.size(), LOOKUP_CHUNK_BYTES);
+    let frame = scanner.next()?.and_then(Result::ok);
+    Ok(frame.is_some_and(|frame| segment.relative(frame.last_offset) == Some(entry.relative)))
+}
+
 /// Either the disk's word or ours.
 enum Failure {
     Io(io::Error),
@@ -184,6 +193,13 @@ impl Opening<'_> {
             }
             segments.push(Segment::create(&self.home, log_start)?);
             self.bytes_since_index = 0;
+            self.epochs.clear();
+            self.epochs_changed = true;
+            for at in leftovers::files(&self.names, FileKind::ProducerSnapshot) {
+                remove_if_there(&self.home, &FileKind::ProducerSnapshot.name(at))?;
+            }
+            self.home.disk().sync_dir(&self.home.root())?;
+            self.names = leftovers::list(&self.home)?;
             end = log_start;
         }
         let start = log_start.max(first).min(end);
@@ -215,7 +231,9 @@ impl Opening<'_> {
         end: Offset,
     ) -> io::Result<Log> {
         let now = self.options.now;
-        let durable = if self.options.clean { end } else { self.options.recovery_point.max(start).min(end) };
+        // What lies below the start of the log but above the recovery point is still to be flushed.
+        let first = segments.first().map_or(start, |segment| segment.base);
+        let durable = if self.options.clean { end } else { self.options.recovery_point.max(first).min(end) };
         let mut flush = FlushState::new(durable);
         if !self.options.clean {
             // Who was here last may not have come to flush names.
@@ -323,25 +341,28 @@ impl Opening<'_> {
         if !self.has(&name) {
             return Ok(0);
         }
-        let file = self.home.open(&name, Open::Read)?;
+        let file = self.home.open(&name, Open::Write)?;
         let mut bytes = vec![0; file.len()?.min(SIDE_FILE_BYTES_MAX) as usize];
         let read = file.read_at(0, &mut bytes)?;
         let mut last = Offset(-1);
-        let sound =
-            bytes[..read].chunks_exact(TXN_ENTRY_BYTES).map_while(AbortedTransaction::decode).take_while(|entry| {
-                let follows = entry.last_offset > last && entry.last_offset >= base;
-                last = entry.last_offset;
-                follows
-            });
-        Ok(sound.count() as u32)
+        let entries = bytes[..read].chunks_exact(TXN_ENTRY_BYTES).map_while(AbortedTransaction::decode);
+        let sound = entries.take_while(|entry| {
+            // A marker stands behind what it ends; zeros do not.
+            let follows =
+                entry.last_offset > last && entry.last_offset >= base && entry.first_offset < entry.last_offset;
+            last = entry.last_offset;
+            follows
+        });
+        let sound = sound.count();
+        if sound * TXN_ENTRY_BYTES < bytes.len() {
+            file.set_len((sound * TXN_ENTRY_BYTES) as u64)?;
+        }
+        Ok(sound as u32)
     }
 
     /// Walks a segment from its beginning for its indexes alone; what is wrong in it is left to those who look.
     fn rebuild_indexes(&mut self, segment: &Arc<Segment>) -> io::Result<()> {
-        let (offset_file, time_file) = (segment.offset_file(Open::Create)?, segment.time_file(Open::Create)?);
-        segment.offsets.truncate(Some(&offset_file), 0)?;
-        segment.times.truncate(Some(&time_file), 0)?;
-        segment.set_largest(Largest { timestamp: TimestampMs::NONE, offset: segment.base });
+        segment.cut_indexes_to(0, 0)?;
         let mut scanner = Scanner::new(segment.log_file()?, 0, segment.size(), BULK_CHUNK_BYTES);
         let interval = u64::from(self.options.config.index_interval_bytes);
         let mut since = 0;
@@ -349,7 +370,7 @@ impl Opening<'_> {
             since = segment.account(&frame, since, interval);
         }
         segment.forget_tail();
-        segment.write_indexes()?;
+        segment.finish_indexes()?;
         self.report.segments_scanned += 1;
         self.report.bytes_scanned += segment.size();
         for kind in [FileKind::OffsetIndex, FileKind::TimeIndex] {
@@ -366,9 +387,11 @@ impl Opening<'_> {
         let mut at = 0;
         while let Some(segment) = segments.get(at).map(Arc::clone) {
             let next = segments.get(at + 1).map(|next| next.base);
-            let covered = next.is_some_and(|next| self.options.clean || next <= self.options.recovery_point);
-            if covered && self.options.clean {
-                // Trusted.
+            // At the recovery point itself the records were flushed, but not what the roll wrote beside them.
+            let covered = next.is_some_and(|next| self.options.clean || next < self.options.recovery_point);
+            let is_past = next.is_some_and(|next| next <= self.options.log_start);
+            if is_past || (covered && self.options.clean) {
+                // Nobody reads it any more, or it is trusted.
             } else if covered {
                 self.check_covered(&segment, next)?;
             } else if let Some((position, fault)) = self.walk(&segment, next)? {
@@ -389,7 +412,12 @@ impl Opening<'_> {
     }
 
     /// A segment that was flushed whole must be there whole: its last batch ends with the file, and the next segment follows.
-    fn check_covered(&self, segment: &Arc<Segment>, next: Option<Offset>) -> Result<(), Failure> {
+    fn check_covered(&mut self, segment: &Arc<Segment>, next: Option<Offset>) -> Result<(), Failure> {
+        if let Some(last) = segment.offsets.last()
+            && !points_to_its_batch(segment, last)?
+        {
+            self.rebuild_indexes(segment)?;
+        }
         let position = segment.offsets.last().map_or(0, |entry| u64::from(entry.position));
         let name = segment.name(FileKind::Log);
         let mut scanner = Scanner::new(segment.log_file()?, position, segment.size(), LOOKUP_CHUNK_BYTES);
@@ -506,10 +534,7 @@ impl Opening<'_> {
             self.report.rebuilt.push(segment.name(FileKind::OffsetIndex));
         }
         while let Some(entry) = keep.checked_sub(1).and_then(|at| offsets.get(at)) {
-            let position = u64::from(entry.position);
-            let mut scanner = Scanner::new(segment.log_file()?, position, segment.size(), LOOKUP_CHUNK_BYTES);
-            let frame = scanner.next()?.and_then(Result::ok);
-            if frame.is_some_and(|frame| segment.relative(frame.last_offset) == Some(entry.relative)) {
+            if points_to_its_batch(segment, *entry)? {
                 break;
             }
             keep -= 1;
@@ -522,13 +547,7 @@ impl Opening<'_> {
             (keep, keep_times) = (0, 0);
             self.report.rebuilt.push(segment.name(FileKind::TimeIndex));
         }
-        segment.offsets.truncate(Some(&offset_file), keep)?;
-        segment.times.truncate(Some(&time_file), keep_times)?;
-        let largest = segment.times.last();
-        segment.set_largest(Largest {
-            timestamp: largest.map_or(TimestampMs::NONE, |entry| entry.timestamp),
-            offset: largest.map_or(segment.base, |entry| segment.base.plus(i64::from(entry.relative))),
-        });
+        segment.cut_indexes_to(keep, keep_times)?;
         Ok(segment.offsets.last().map_or(0, |entry| u64::from(entry.position)))
     }
 
@@ -543,6 +562,7 @@ impl Opening<'_> {
         }
         file.set_len(position)?;
         // Or the next power failure could bring whole batches back that stand behind the damage.
+        segment.sync_indexes()?;
         self.home.disk().sync_dir(&self.home.root())?;
         file.sync()?;
         self.report.cut = Some(Cut { file: self.home.describe(&segment.name(FileKind::Log)), position, bytes, fault });
@@ -585,7 +605,11 @@ impl Log {
         self.producers.clear();
         while let Some(&at) = self.snapshots.last() {
             let path = self.shared.home.path(&FileKind::ProducerSnapshot.name(at));
-            let content = disk::read_all(self.shared.home.disk(), &path, SIDE_FILE_BYTES_MAX)?;
+            let content = match disk::read_all(self.shared.home.disk(), &path, SIDE_FILE_BYTES_MAX) {
+                // It went with its segment.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+                other => other?,
+            };
             if let Ok(states) = snapshot::decode(&content, now, expiration_ms) {
                 self.producers = states;
                 self.recall_producers(at)?;

@@ -57,6 +57,7 @@ struct World {
     now: i64,
     /// A flush failed: the kernel holds bytes that will never reach the disk, so the machine must go, too.
     flush_failed: bool,
+    lives: u32,
     trace: Vec<String>,
 }
 
@@ -85,6 +86,8 @@ impl World {
         let start = Offset(if random.once_in(2) { 0 } else { random.below(1 << 40) as i64 });
         let now = 1_000_000;
         let log = Log::create(&directory, NAME, TOPIC, Arc::clone(&config), start, TimestampMs(now)).unwrap();
+        let starts = [("orders", PartitionIndex(0), start)];
+        directory.write_checkpoint(OffsetCheckpoint::LogStart, starts.into_iter()).unwrap();
         Self {
             random,
             disk,
@@ -98,6 +101,7 @@ impl World {
             leader_epoch: LeaderEpoch(0),
             now,
             flush_failed: false,
+            lives: 0,
             trace: Vec::new(),
         }
     }
@@ -209,9 +213,9 @@ impl World {
             Err(_) => return self.flush_impossible(),
         };
         for _ in 0..self.random.below(3) {
-            let before = self.trace.len();
+            let before = self.lives;
             self.append();
-            if self.trace.len() != before {
+            if self.lives != before {
                 // The process died under the plan.
                 return;
             }
@@ -235,6 +239,7 @@ impl World {
     }
 
     fn write_recovery_point(&mut self) -> bool {
+        self.trace.push(format!("recovery point {}", self.log.durable_end()));
         let offsets = [("orders", PartitionIndex(0), self.log.durable_end())];
         let written = self.directory.write_checkpoint(OffsetCheckpoint::RecoveryPoint, offsets.into_iter());
         written.is_ok()
@@ -244,6 +249,7 @@ impl World {
         let facts = self.log.reader().retention_facts(self.log.end()).unwrap();
         let doomed = plan(&facts, &self.config, self.now());
         let Ok(retired) = self.log.retire(&doomed, self.now()) else { return };
+        self.trace.push(format!("retired {doomed:?}"));
         if !self.random.once_in(4) && retired.rename().is_ok() && !self.random.once_in(3) {
             retired.unlink().unwrap();
         }
@@ -263,6 +269,7 @@ impl World {
         let start = self.log.start();
         let span = (self.log.end().0 - start.0) as u64;
         let to = self.log.end().plus(-(self.random.below(span.min(30) + 1) as i64)).max(start);
+        self.trace.push(format!("truncate {} to {to}", self.log.end()));
         let mut outcome = self.log.truncate_to(to, self.now());
         if let Err(TruncateError::Durable { lower_to }) = outcome {
             self.log.begin_truncation(lower_to);
@@ -288,6 +295,11 @@ impl World {
     fn start_elsewhere(&mut self) {
         let end = self.log.end();
         let to = Offset((end.0 + self.random.below(200) as i64 - 50).max(0));
+        // A checkpoint of the log that was must not outlive it.
+        if self.directory.write_checkpoint(OffsetCheckpoint::LogStart, std::iter::empty()).is_err() {
+            return self.restart(End::PowerLost);
+        }
+        self.trace.push(format!("start at {to} instead of {} to {end}", self.log.start()));
         let mut outcome = self.log.truncate_fully_and_start_at(to, self.now());
         if let Err(TruncateError::Durable { lower_to }) = outcome {
             self.log.begin_truncation(lower_to);
@@ -303,10 +315,9 @@ impl World {
         self.acknowledged.clear();
         (self.start, self.end) = (to, to);
         self.reset_clients();
-        // Checkpoints are of the log that was.
-        let none = || std::iter::empty();
-        let reset = self.directory.write_checkpoint(OffsetCheckpoint::LogStart, none());
-        if self.log.flush().is_err() || reset.is_err() || !self.write_recovery_point() {
+        let starts = [("orders", PartitionIndex(0), to)];
+        let started = self.directory.write_checkpoint(OffsetCheckpoint::LogStart, starts.into_iter());
+        if self.log.flush().is_err() || started.is_err() || !self.write_recovery_point() {
             self.disk.set_faults(Faults::default());
             self.restart(End::PowerLost);
         }
@@ -328,9 +339,9 @@ impl World {
         if self.random.once_in(4) {
             drop(self.log.flush_plan());
             for _ in 0..self.random.below(10) {
-                let before = self.trace.len();
+                let before = self.lives;
                 self.append();
-                if self.trace.len() != before {
+                if self.lives != before {
                     return;
                 }
             }
@@ -360,6 +371,7 @@ impl World {
 
     fn restart(&mut self, mut how: End) {
         self.start = self.start.max(self.log.start());
+        self.lives += 1;
         if how == End::Closed {
             let closed = self.log.close().is_ok();
             let marked = closed && self.write_recovery_point() && self.directory.mark_clean_shutdown(7).is_ok();
@@ -393,6 +405,11 @@ impl World {
             return;
         }
         let options = self.options(how);
+        for (path, content) in self.disk.content() {
+            if path.extension().is_some_and(|extension| extension == "log") {
+                self.trace.push(format!("   {} {}", path.display(), content.len()));
+            }
+        }
         let (log, report) = Log::open(&self.directory, NAME, &options).unwrap_or_else(|error| panic!("{error}"));
         self.trace.push(format!("-> {}..{} {report:?}", log.start(), log.end()));
         self.check_reopened(how, durable, &log, &report);
@@ -412,7 +429,7 @@ impl World {
             offsets.get(&("orders".to_owned(), PartitionIndex(0))).copied().unwrap_or(Offset(0))
         };
         let clean = self.directory.clean_shutdown().unwrap().is_some();
-        assert_eq!(clean, how == End::Closed);
+        assert!(clean || how != End::Closed);
         OpenOptions {
             config: Arc::clone(&self.config),
             topic_id: Some(TOPIC),
@@ -525,11 +542,10 @@ impl World {
             let found = self.log.producers().get(id).unwrap_or_else(|| panic!("producer {id} is not known"));
             assert_eq!((found.epoch, found.last_sequence()), (expected.epoch, expected.last_sequence()));
             let lasts = |producer: &crate::batch::producer::Producer| {
-                producer.batches().iter().map(|batch| batch.last_offset).collect::<Vec<_>>()
+                let there = producer.batches().iter().filter(|batch| batch.first_offset() >= first);
+                there.map(|batch| batch.last_offset).collect::<Vec<_>>()
             };
-            assert!(lasts(expected).ends_with(&lasts(found)), "{id} {newest:?}");
-            let still_there = expected.batches().iter().filter(|batch| batch.first_offset() >= first).count();
-            assert!(found.batches().len() >= still_there, "{:?} {:?} {first}", lasts(expected), lasts(found));
+            assert_eq!(lasts(found), lasts(expected), "{id} {newest:?}");
             let (open, model) = (found.transaction_first_offset(), expected.transaction_first_offset());
             assert!(open == model || model.is_some_and(|model| model < first), "{open:?} {model:?}");
         }
