@@ -35,8 +35,8 @@ pub struct LogConfig {
     pub flush_ms: Option<i64>,
     /// `producer.id.expiration.ms`: how long a silent producer is remembered.
     pub producer_id_expiration_ms: i64,
-    /// Bytes of appends after which a flush also writes what a start would otherwise compute again: index entries that wait, a
-    /// snapshot of the producers. Less is replayed faster than it is flushed. Not a setting of Kafka's.
+    /// Bytes of appends after which a flush also writes a snapshot of the producers. Less is replayed faster than it is
+    /// flushed. Not a setting of Kafka's.
     pub replay_bytes: u64,
     /// Which life it leads.
     pub mode: Mode,

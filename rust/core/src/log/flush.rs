@@ -126,7 +126,7 @@ impl FlushState {
         self.unflushed.bytes += bytes;
         self.unflushed.batches += batches;
         self.unflushed.records += records;
-        self.side_bytes += bytes;
+        self.side_bytes = self.side_bytes.saturating_add(bytes);
     }
 
     pub(crate) fn epochs_changed(&mut self, now: TimestampMs) {
@@ -136,6 +136,12 @@ impl FlushState {
 
     pub(crate) fn rolled(&mut self, now: TimestampMs) {
         self.unflushed.rolled = true;
+        self.touch(now);
+    }
+
+    /// The next flush writes the side files, however little came.
+    pub(crate) fn want_side_files(&mut self, now: TimestampMs) {
+        self.side_bytes = u64::MAX;
         self.touch(now);
     }
 
@@ -274,8 +280,9 @@ impl Log {
         let durable = self.flush.durable_end;
         let mut contents = Vec::new();
         let mut obsolete = Vec::new();
+        // Index entries below the durable end are durable, too: recovery trusts them.
+        self.active.segment.write_indexes()?;
         if side_files {
-            self.active.segment.write_indexes()?;
             self.flush.side_bytes = 0;
             if !self.is_raft() {
                 contents.push((FileKind::ProducerSnapshot.name(end), snapshot::encode(&self.producers)));

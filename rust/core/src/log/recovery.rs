@@ -316,6 +316,9 @@ impl Opening<'_> {
             if !complete {
                 self.rebuild_indexes(&segment)?;
             }
+            if !self.options.clean && self.has(&FileKind::TxnIndex.name(base)) {
+                segment.distrust_aborted();
+            }
             segments.push(segment);
         }
         Ok(segments)
@@ -569,56 +572,82 @@ impl Opening<'_> {
         Ok(())
     }
 
-    /// Reads the state of the producers, and makes the transaction index anew above the recovery point.
+    /// Reads the state of the producers, and completes the transaction index above the recovery point.
     fn producers(&mut self, log: &mut Log) -> io::Result<()> {
         let end = log.end();
-        let trusted = if self.options.clean { end } else { self.options.recovery_point.min(end) };
         log.snapshots = leftovers::files(&self.names, FileKind::ProducerSnapshot).collect();
         log.snapshots.sort_unstable();
         if log.is_raft() {
             return Ok(());
         }
-        log.remove_snapshots(|at| at > trusted)?;
-        if !self.options.clean {
-            for segment in log.shared.segments.load().iter().filter(|segment| segment.next_offset() >= trusted) {
-                segment.truncate_aborted(trusted)?;
-            }
-        }
+        log.remove_snapshots(|at| at > end)?;
         if self.options.clean && log.snapshots.is_empty() {
+            // As Kafka does: a clean log without a snapshot has no producers.
             return Ok(());
         }
-        log.replay_producers(end, (!self.options.clean).then_some(trusted), self.options.now)
+        let (from, mut aborted) = log.reload_producers(self.options.now)?;
+        if self.options.clean {
+            return Ok(());
+        }
+        if from < end && !log.producers.is_empty() {
+            // The next start shall not have to read as far back.
+            log.flush.want_side_files(self.options.now);
+        }
+        let trusted = self.options.recovery_point.min(end);
+        if from > trusted {
+            let (states, from) = log.snapshot_before(trusted, self.options.now)?;
+            aborted = log.replay(&mut states.unwrap_or_default(), from)?;
+        }
+        aborted.retain(|ended| ended.last_offset >= trusted);
+        log.complete_aborted(&aborted, trusted)
     }
 }
 
 impl Log {
-    /// Reads the state of the producers as of `end`, after the log was cut there.
-    pub(crate) fn reload_producers(&mut self, end: Offset, now: TimestampMs) -> io::Result<()> {
-        if self.is_raft() { Ok(()) } else { self.replay_producers(end, None, now) }
+    /// Reads the state of the producers as of the end, after the log was opened or cut. Gives the offset from which the log was read for
+    /// it, and the aborted transactions that ended there.
+    pub(crate) fn reload_producers(&mut self, now: TimestampMs) -> io::Result<(Offset, Vec<AbortedTransaction>)> {
+        if self.is_raft() {
+            return Ok((self.end(), Vec::new()));
+        }
+        let (states, from) = self.snapshot_before(self.end(), now)?;
+        let mut producers = states.unwrap_or_default();
+        self.recall(&mut producers, from)?;
+        let aborted = self.replay(&mut producers, from)?;
+        self.producers = producers;
+        Ok((from, aborted))
     }
 
-    /// Takes the newest snapshot that can be read and applies what came after it. Aborts at `aborts_from` and behind go into the
-    /// transaction index.
-    fn replay_producers(&mut self, end: Offset, aborts_from: Option<Offset>, now: TimestampMs) -> io::Result<()> {
-        let expiration_ms = self.config.producer_id_expiration_ms;
-        let mut from = self.first_base();
-        self.producers.clear();
-        while let Some(&at) = self.snapshots.last() {
+    /// The newest snapshot that can be read and is not behind `upto`, and its offset; without one the first offset that can
+    /// be read. One from before the first segment is of no use: between the two something would be missing.
+    fn snapshot_before(&mut self, upto: Offset, now: TimestampMs) -> io::Result<(Option<ProducerStates>, Offset)> {
+        let first = self.first_readable();
+        while let Some(&at) = self.snapshots.iter().rev().find(|at| **at <= upto && **at >= first) {
             let path = self.shared.home.path(&FileKind::ProducerSnapshot.name(at));
             let content = match disk::read_all(self.shared.home.disk(), &path, SIDE_FILE_BYTES_MAX) {
                 // It went with its segment.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
                 other => other?,
             };
-            if let Ok(states) = snapshot::decode(&content, now, expiration_ms) {
-                self.producers = states;
-                self.recall_producers(at)?;
-                from = from.max(at);
-                break;
+            if let Ok(states) = snapshot::decode(&content, now, self.config.producer_id_expiration_ms) {
+                return Ok((Some(states), at));
             }
             self.remove_snapshots(|other| other == at)?;
         }
-        let mut batches = self.reader().batches(from, end);
+        Ok((None, first))
+    }
+
+    /// The beginning of the segment that holds the start of the log: what lies before may be damaged.
+    pub(crate) fn first_readable(&self) -> Offset {
+        let (start, segments) = (self.start(), self.shared.segments.load());
+        let at = segments.partition_point(|segment| segment.base <= start);
+        at.checked_sub(1).and_then(|at| segments.get(at)).map_or(start, |segment| segment.base)
+    }
+
+    /// Applies what the log holds from `from` on; gives the aborted transactions that ended there.
+    fn replay(&self, producers: &mut ProducerStates, from: Offset) -> io::Result<Vec<AbortedTransaction>> {
+        let mut aborted = Vec::new();
+        let mut batches = self.reader().batches(from, self.end());
         while let Some(frame) = batches.next_frame()? {
             let Some(header) = frame.header.filter(|header| header.producer_id.is_some()) else { continue };
             let marker = if header.is_control() {
@@ -627,13 +656,35 @@ impl Log {
             } else {
                 None
             };
-            let Some(ended) = self.producers.apply(&header, marker).filter(|ended| ended.aborted) else { continue };
-            if aborts_from.is_some_and(|from| ended.last_offset >= from) {
-                let segments = self.shared.segments.load();
-                let at = segments.partition_point(|segment| segment.base <= ended.last_offset);
-                if let Some(segment) = at.checked_sub(1).and_then(|at| segments.get(at)) {
-                    segment.push_aborted(ended.into())?;
-                }
+            aborted
+                .extend(producers.apply(&header, marker).filter(|ended| ended.aborted).map(AbortedTransaction::from));
+        }
+        Ok(aborted)
+    }
+
+    /// Adds to the transaction indexes what they lack of `aborted`, all of which ended at `from` or behind.
+    fn complete_aborted(&mut self, aborted: &[AbortedTransaction], from: Offset) -> io::Result<()> {
+        let (segments, end) = (self.shared.segments.load_full(), self.end());
+        for segment in segments.iter().filter(|segment| segment.next_offset() >= from) {
+            segment.truncate_aborted(end)?;
+            let inside = |ended: &&AbortedTransaction| {
+                ended.last_offset >= segment.base && ended.last_offset < segment.next_offset()
+            };
+            let mut known = segment.aborted()?;
+            let missing = aborted
+                .iter()
+                .filter(inside)
+                .filter(|ended| known.binary_search_by_key(&ended.last_offset, |known| known.last_offset).is_err());
+            let missing: Vec<AbortedTransaction> = missing.copied().collect();
+            let Some(first) = missing.first() else { continue };
+            // They go in order: what stands behind the first that is missing is written again.
+            let behind = known.partition_point(|known| known.last_offset < first.last_offset);
+            let mut rest = known.split_off(behind);
+            rest.extend(&missing);
+            rest.sort_unstable_by_key(|ended| ended.last_offset);
+            segment.truncate_aborted(first.last_offset)?;
+            for ended in rest {
+                segment.push_aborted(ended)?;
             }
         }
         Ok(())
@@ -641,21 +692,23 @@ impl Log {
 
     /// A snapshot has one batch of each producer. A client that sends again what was in flight when we went away begins up
     /// to four batches before: they are read from the log just before the snapshot.
-    fn recall_producers(&mut self, snapshot: Offset) -> io::Result<()> {
+    fn recall(&self, producers: &mut ProducerStates, snapshot: Offset) -> io::Result<()> {
         let end = snapshot.min(self.end());
-        if self.producers.is_empty() {
+        if producers.is_empty() {
             return Ok(());
         }
         let segments = self.shared.segments.load_full();
-        let (mut from, mut left) = (self.first_base(), RECALL_BYTES);
+        let (mut from, mut left) = (self.first_readable(), RECALL_BYTES);
         for segment in segments.iter().rev().filter(|segment| segment.base < end) {
             let size = segment.locate(end, segment.size())?.map_or(segment.size(), |batch| batch.position);
             if size > left {
-                let from_there = segment.offset_at(size - left);
-                from = from.max(from_there);
+                from = from.max(segment.offset_at(size - left));
                 break;
             }
             left -= size;
+            if segment.base <= from {
+                break;
+            }
         }
         let mut replayed = ProducerStates::new();
         let mut batches = self.reader().batches(from, end);
@@ -664,7 +717,7 @@ impl Log {
                 replayed.apply(&header, None);
             }
         }
-        self.producers.recall(&replayed);
+        producers.recall(&replayed);
         Ok(())
     }
 }

@@ -389,6 +389,11 @@ impl Segment {
         Ok(())
     }
 
+    /// What the process before us wrote to the transaction index may not be on the disk.
+    pub(crate) fn distrust_aborted(&self) {
+        self.aborted.lock().dirty = true;
+    }
+
     /// The side files that were written since this was last asked, opened for a flush.
     pub(crate) fn take_dirty_files(&self) -> io::Result<Vec<Arc<dyn File>>> {
         let mut files = Vec::new();

@@ -553,7 +553,7 @@ impl Log {
         if self.start() > end {
             self.shared.start.store(end.0, Ordering::Release);
         }
-        self.reload_producers(end, now)?;
+        self.reload_producers(now)?;
         Ok(())
     }
 
