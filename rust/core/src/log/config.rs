@@ -1,7 +1,5 @@
 //! The settings of one log. Owned by the log; the control plane fills it from the topic's configuration.
 
-use crate::ids::TimestampMs;
-
 /// Which life a log leads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Mode {
@@ -37,6 +35,9 @@ pub struct LogConfig {
     pub flush_ms: Option<i64>,
     /// `producer.id.expiration.ms`: how long a silent producer is remembered.
     pub producer_id_expiration_ms: i64,
+    /// Bytes of appends after which a flush also writes a snapshot of the producers. Less is replayed faster than it is
+    /// flushed. Not a setting of Kafka's.
+    pub replay_bytes: u64,
     /// Which life it leads.
     pub mode: Mode,
 }
@@ -56,15 +57,8 @@ impl Default for LogConfig {
             flush_messages: None,
             flush_ms: None,
             producer_id_expiration_ms: DAY_MS,
+            replay_bytes: 1 << 20,
             mode: Mode::Partition,
         }
-    }
-}
-
-impl LogConfig {
-    /// The time at which something older than `retention` is out; none when the clock would underflow.
-    #[must_use]
-    pub fn horizon(retention_ms: i64, now: TimestampMs) -> TimestampMs {
-        TimestampMs(now.0.saturating_sub(retention_ms))
     }
 }

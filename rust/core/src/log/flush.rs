@@ -15,10 +15,6 @@ use crate::batch::snapshot;
 use crate::disk::{self, File, Open};
 use crate::ids::{Offset, TimestampMs};
 
-/// Bytes after which a flush also writes what recovery would otherwise compute again: index entries that wait, and a
-/// snapshot of the producers. Less is replayed faster than it is flushed.
-const SIDE_FILES_BYTES: u64 = 1 << 20;
-
 /// Limits on what a power failure may take, and the settings of the topic.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FlushPolicy {
@@ -130,7 +126,7 @@ impl FlushState {
         self.unflushed.bytes += bytes;
         self.unflushed.batches += batches;
         self.unflushed.records += records;
-        self.side_bytes += bytes;
+        self.side_bytes = self.side_bytes.saturating_add(bytes);
     }
 
     pub(crate) fn epochs_changed(&mut self, now: TimestampMs) {
@@ -140,6 +136,12 @@ impl FlushState {
 
     pub(crate) fn rolled(&mut self, now: TimestampMs) {
         self.unflushed.rolled = true;
+        self.touch(now);
+    }
+
+    /// The next flush writes the side files, however little came.
+    pub(crate) fn want_side_files(&mut self, now: TimestampMs) {
+        self.side_bytes = u64::MAX;
         self.touch(now);
     }
 
@@ -269,7 +271,7 @@ impl Log {
         if self.flush.running || self.flush.unflushed.since.is_none() {
             return Ok(None);
         }
-        let side_files = self.flush.side_bytes >= SIDE_FILES_BYTES;
+        let side_files = self.flush.side_bytes >= self.config.replay_bytes;
         self.plan_flush(side_files).map(Some)
     }
 
@@ -278,8 +280,9 @@ impl Log {
         let durable = self.flush.durable_end;
         let mut contents = Vec::new();
         let mut obsolete = Vec::new();
+        // Index entries below the durable end are durable, too: recovery trusts them.
+        self.active.segment.write_indexes()?;
         if side_files {
-            self.active.segment.write_indexes()?;
             self.flush.side_bytes = 0;
             if !self.is_raft() {
                 contents.push((FileKind::ProducerSnapshot.name(end), snapshot::encode(&self.producers)));
@@ -294,7 +297,10 @@ impl Log {
             if segment.next_offset() > durable || segment.base == self.active.segment.base {
                 files.push(segment.log_file()?);
             }
-            files.extend(segment.take_dirty_files()?);
+            let beside = segment.take_dirty_files()?;
+            // They may be new.
+            self.flush.names_dirty |= !beside.is_empty();
+            files.extend(beside);
         }
         let flush = &mut self.flush;
         flush.running = true;
@@ -342,7 +348,8 @@ impl Log {
         if segment.size() > 0 {
             segment.finish_indexes()?;
         }
-        if self.flush.unflushed.since.is_some() {
+        let has_snapshot = self.is_raft() || self.snapshots.last() == Some(&self.end());
+        if self.flush.unflushed.since.is_some() || (segment.size() > 0 && !has_snapshot) {
             let plan = self.plan_flush(true)?;
             let outcome = plan.run();
             self.flushed(&plan, &outcome);

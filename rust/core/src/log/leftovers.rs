@@ -50,7 +50,8 @@ pub(crate) fn tidy(home: &Home) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-fn list(home: &Home) -> io::Result<Vec<String>> {
+/// The names of the files in a partition's directory.
+pub(crate) fn list(home: &Home) -> io::Result<Vec<String>> {
     let entries = home.disk().list(&home.root())?;
     Ok(entries.into_iter().filter(|entry| !entry.is_dir).map(|entry| entry.name).collect())
 }

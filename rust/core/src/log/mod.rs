@@ -25,6 +25,8 @@ mod recovery;
 pub mod retention;
 mod scan;
 mod segment;
+#[cfg(test)]
+mod simulation;
 pub mod snapshot_file;
 #[cfg(test)]
 mod tests;

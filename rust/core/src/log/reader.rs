@@ -261,7 +261,9 @@ impl LogReader {
     pub fn max_timestamp(&self) -> Result<Option<FoundRecord>, ReadError> {
         let segments = self.shared.segments.load();
         // Of equal ones the first segment counts.
-        let best = segments.iter().rev().max_by_key(|segment| segment.largest().timestamp);
+        let start = self.start();
+        let readable = segments.iter().rev().filter(|segment| segment.next_offset() > start);
+        let best = readable.max_by_key(|segment| segment.largest().timestamp);
         let Some(segment) = best.filter(|segment| segment.largest().timestamp > TimestampMs::NONE) else {
             return Ok(None);
         };

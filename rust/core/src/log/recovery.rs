@@ -19,10 +19,11 @@ use super::index::{Entry, Extent, Index, OffsetEntry, TimeEntry};
 use super::leftovers;
 use super::names::FileKind;
 use super::scan::{BULK_CHUNK_BYTES, Fault, Frame, LOOKUP_CHUNK_BYTES, Scanner};
-use super::segment::{Largest, Segment};
+use super::segment::Segment;
 use super::txn_index::{AbortedTransaction, TXN_ENTRY_BYTES};
 use super::writer::{
-    EPOCHS_FILE, Log, PARTITION_METADATA_FILE, first_timestamp, remove_segment, write_partition_metadata,
+    EPOCHS_FILE, Log, PARTITION_METADATA_FILE, first_timestamp, remove_if_there, remove_segment,
+    write_partition_metadata,
 };
 use crate::batch::control::EndMarker;
 use crate::batch::header::BATCH_HEADER_BYTES;
@@ -111,6 +112,8 @@ struct Opening<'a> {
     options: &'a OpenOptions,
     names: Vec<String>,
     epochs: EpochCache,
+    /// They are not what their file says.
+    epochs_changed: bool,
     report: RecoveryReport,
     /// The epoch of the batch walked last.
     last_epoch: LeaderEpoch,
@@ -136,6 +139,7 @@ impl Log {
             options,
             names,
             epochs: EpochCache::default(),
+            epochs_changed: false,
             report: RecoveryReport::default(),
             last_epoch: LeaderEpoch::NONE,
             bytes_since_index: 0,
@@ -147,6 +151,14 @@ impl Log {
             Failure::Open(error) => error,
         })
     }
+}
+
+/// Whether an index entry and the batch at its position agree.
+fn points_to_its_batch(segment: &Segment, entry: OffsetEntry) -> io::Result<bool> {
+    let position = u64::from(entry.position);
+    let mut scanner = Scanner::new(segment.log_file()?, position, segment.size(), LOOKUP_CHUNK_BYTES);
+    let frame = scanner.next()?.and_then(Result::ok);
+    Ok(frame.is_some_and(|frame| segment.relative(frame.last_offset) == Some(entry.relative)))
 }
 
 /// Either the disk's word or ours.
@@ -181,6 +193,13 @@ impl Opening<'_> {
             }
             segments.push(Segment::create(&self.home, log_start)?);
             self.bytes_since_index = 0;
+            self.epochs.clear();
+            self.epochs_changed = true;
+            for at in leftovers::files(&self.names, FileKind::ProducerSnapshot) {
+                remove_if_there(&self.home, &FileKind::ProducerSnapshot.name(at))?;
+            }
+            self.home.disk().sync_dir(&self.home.root())?;
+            self.names = leftovers::list(&self.home)?;
             end = log_start;
         }
         let start = log_start.max(first).min(end);
@@ -194,10 +213,12 @@ impl Opening<'_> {
                 epochs.assign(frame.leader_epoch(), frame.base_offset);
             }
             log.epochs = epochs;
+            self.epochs_changed = true;
+        }
+        let cut = log.epochs.truncate_from_end(end) | log.epochs.truncate_from_start(start);
+        if cut || self.epochs_changed {
             log.flush.epochs_changed(self.options.now);
         }
-        log.epochs.truncate_from_end(end);
-        log.epochs.truncate_from_start(start);
         self.producers(&mut log)?;
         Ok((log, self.report))
     }
@@ -210,7 +231,9 @@ impl Opening<'_> {
         end: Offset,
     ) -> io::Result<Log> {
         let now = self.options.now;
-        let durable = if self.options.clean { end } else { self.options.recovery_point.max(start).min(end) };
+        // What lies below the start of the log but above the recovery point is still to be flushed.
+        let first = segments.first().map_or(start, |segment| segment.base);
+        let durable = if self.options.clean { end } else { self.options.recovery_point.max(first).min(end) };
         let mut flush = FlushState::new(durable);
         if !self.options.clean {
             // Who was here last may not have come to flush names.
@@ -265,6 +288,10 @@ impl Opening<'_> {
         let epochs = self.read(EPOCHS_FILE)?.and_then(|content| checkpoint::parse_epochs(&content).ok());
         let found = epochs.is_some();
         self.epochs = epochs.unwrap_or_default();
+        if !self.options.clean {
+            // What was not flushed is found again in the batches.
+            self.epochs_changed = self.epochs.truncate_from_end(self.options.recovery_point);
+        }
         Ok(found)
     }
 
@@ -294,6 +321,9 @@ impl Opening<'_> {
             let segment = Arc::new(Segment::of(&self.home, base, size, next, offsets, times, aborted));
             if !complete {
                 self.rebuild_indexes(&segment)?;
+            }
+            if !self.options.clean && self.has(&FileKind::TxnIndex.name(base)) {
+                segment.distrust_aborted();
             }
             segments.push(segment);
         }
@@ -326,25 +356,28 @@ impl Opening<'_> {
         if !self.has(&name) {
             return Ok(0);
         }
-        let file = self.home.open(&name, Open::Read)?;
+        let file = self.home.open(&name, Open::Write)?;
         let mut bytes = vec![0; file.len()?.min(SIDE_FILE_BYTES_MAX) as usize];
         let read = file.read_at(0, &mut bytes)?;
         let mut last = Offset(-1);
-        let sound =
-            bytes[..read].chunks_exact(TXN_ENTRY_BYTES).map_while(AbortedTransaction::decode).take_while(|entry| {
-                let follows = entry.last_offset > last && entry.last_offset >= base;
-                last = entry.last_offset;
-                follows
-            });
-        Ok(sound.count() as u32)
+        let entries = bytes[..read].chunks_exact(TXN_ENTRY_BYTES).map_while(AbortedTransaction::decode);
+        let sound = entries.take_while(|entry| {
+            // A marker stands behind what it ends; zeros do not.
+            let follows =
+                entry.last_offset > last && entry.last_offset >= base && entry.first_offset < entry.last_offset;
+            last = entry.last_offset;
+            follows
+        });
+        let sound = sound.count();
+        if sound * TXN_ENTRY_BYTES < bytes.len() {
+            file.set_len((sound * TXN_ENTRY_BYTES) as u64)?;
+        }
+        Ok(sound as u32)
     }
 
     /// Walks a segment from its beginning for its indexes alone; what is wrong in it is left to those who look.
     fn rebuild_indexes(&mut self, segment: &Arc<Segment>) -> io::Result<()> {
-        let (offset_file, time_file) = (segment.offset_file(Open::Create)?, segment.time_file(Open::Create)?);
-        segment.offsets.truncate(Some(&offset_file), 0)?;
-        segment.times.truncate(Some(&time_file), 0)?;
-        segment.set_largest(Largest { timestamp: TimestampMs::NONE, offset: segment.base });
+        segment.cut_indexes_to(0, 0)?;
         let mut scanner = Scanner::new(segment.log_file()?, 0, segment.size(), BULK_CHUNK_BYTES);
         let interval = u64::from(self.options.config.index_interval_bytes);
         let mut since = 0;
@@ -352,7 +385,7 @@ impl Opening<'_> {
             since = segment.account(&frame, since, interval);
         }
         segment.forget_tail();
-        segment.write_indexes()?;
+        segment.finish_indexes()?;
         self.report.segments_scanned += 1;
         self.report.bytes_scanned += segment.size();
         for kind in [FileKind::OffsetIndex, FileKind::TimeIndex] {
@@ -369,9 +402,11 @@ impl Opening<'_> {
         let mut at = 0;
         while let Some(segment) = segments.get(at).map(Arc::clone) {
             let next = segments.get(at + 1).map(|next| next.base);
-            let covered = next.is_some_and(|next| self.options.clean || next <= self.options.recovery_point);
-            if covered && self.options.clean {
-                // Trusted.
+            // At the recovery point itself the records were flushed, but not what the roll wrote beside them.
+            let covered = next.is_some_and(|next| self.options.clean || next < self.options.recovery_point);
+            let is_past = next.is_some_and(|next| next <= self.options.log_start);
+            if is_past || (covered && self.options.clean) {
+                // Nobody reads it any more, or it is trusted.
             } else if covered {
                 self.check_covered(&segment, next)?;
             } else if let Some((position, fault)) = self.walk(&segment, next)? {
@@ -392,7 +427,12 @@ impl Opening<'_> {
     }
 
     /// A segment that was flushed whole must be there whole: its last batch ends with the file, and the next segment follows.
-    fn check_covered(&self, segment: &Arc<Segment>, next: Option<Offset>) -> Result<(), Failure> {
+    fn check_covered(&mut self, segment: &Arc<Segment>, next: Option<Offset>) -> Result<(), Failure> {
+        if let Some(last) = segment.offsets.last()
+            && !points_to_its_batch(segment, last)?
+        {
+            self.rebuild_indexes(segment)?;
+        }
         let position = segment.offsets.last().map_or(0, |entry| u64::from(entry.position));
         let name = segment.name(FileKind::Log);
         let mut scanner = Scanner::new(segment.log_file()?, position, segment.size(), LOOKUP_CHUNK_BYTES);
@@ -445,7 +485,7 @@ impl Opening<'_> {
             end = frame.next_offset();
             self.last_epoch = self.last_epoch.max(frame.leader_epoch());
             if frame.last_offset >= recovery_point {
-                self.epochs.assign(frame.leader_epoch(), frame.base_offset);
+                self.epochs_changed |= self.epochs.assign(frame.leader_epoch(), frame.base_offset);
                 self.unflushed_bytes += u64::from(frame.size);
             }
             scanner.keep(&frame);
@@ -509,10 +549,7 @@ impl Opening<'_> {
             self.report.rebuilt.push(segment.name(FileKind::OffsetIndex));
         }
         while let Some(entry) = keep.checked_sub(1).and_then(|at| offsets.get(at)) {
-            let position = u64::from(entry.position);
-            let mut scanner = Scanner::new(segment.log_file()?, position, segment.size(), LOOKUP_CHUNK_BYTES);
-            let frame = scanner.next()?.and_then(Result::ok);
-            if frame.is_some_and(|frame| segment.relative(frame.last_offset) == Some(entry.relative)) {
+            if points_to_its_batch(segment, *entry)? {
                 break;
             }
             keep -= 1;
@@ -526,13 +563,7 @@ impl Opening<'_> {
             (keep, keep_times) = (0, 0);
             self.report.rebuilt.push(segment.name(FileKind::TimeIndex));
         }
-        segment.offsets.truncate(Some(&offset_file), keep)?;
-        segment.times.truncate(Some(&time_file), keep_times)?;
-        let largest = segment.times.last();
-        segment.set_largest(Largest {
-            timestamp: largest.map_or(TimestampMs::NONE, |entry| entry.timestamp),
-            offset: largest.map_or(segment.base, |entry| segment.base.plus(i64::from(entry.relative))),
-        });
+        segment.cut_indexes_to(keep, keep_times)?;
         Ok(segment.offsets.last().map_or(0, |entry| u64::from(entry.position)))
     }
 
@@ -546,56 +577,90 @@ impl Opening<'_> {
             self.report.segments_removed += 1;
         }
         file.set_len(position)?;
+        // Or the next power failure could bring whole batches back that stand behind the damage.
+        segment.sync_indexes()?;
+        self.home.disk().sync_dir(&self.home.root())?;
+        file.sync()?;
         self.report.cut = Some(Cut { file: self.home.describe(&segment.name(FileKind::Log)), position, bytes, fault });
         Ok(())
     }
 
-    /// Reads the state of the producers, and makes the transaction index anew above the recovery point.
+    /// Reads the state of the producers, and completes the transaction index above the recovery point.
     fn producers(&mut self, log: &mut Log) -> io::Result<()> {
         let end = log.end();
-        let trusted = if self.options.clean { end } else { self.options.recovery_point.min(end) };
         log.snapshots = leftovers::files(&self.names, FileKind::ProducerSnapshot).collect();
         log.snapshots.sort_unstable();
         if log.is_raft() {
             return Ok(());
         }
-        log.remove_snapshots(|at| at > trusted)?;
-        if !self.options.clean {
-            for segment in log.shared.segments.load().iter().filter(|segment| segment.next_offset() >= trusted) {
-                segment.truncate_aborted(trusted)?;
-            }
-        }
+        log.remove_snapshots(|at| at > end)?;
         if self.options.clean && log.snapshots.is_empty() {
+            // As Kafka does: a clean log without a snapshot has no producers.
             return Ok(());
         }
-        log.replay_producers(end, (!self.options.clean).then_some(trusted), self.options.now)
+        let (from, mut aborted) = log.reload_producers(self.options.now)?;
+        if self.options.clean {
+            return Ok(());
+        }
+        if from < end && !log.producers.is_empty() {
+            // The next start shall not have to read as far back.
+            log.flush.want_side_files(self.options.now);
+        }
+        let trusted = self.options.recovery_point.min(end);
+        if from > trusted {
+            let (states, from) = log.snapshot_before(trusted, self.options.now)?;
+            aborted = log.replay(&mut states.unwrap_or_default(), from)?;
+        }
+        aborted.retain(|ended| ended.last_offset >= trusted);
+        log.complete_aborted(&aborted, trusted)
     }
 }
 
 impl Log {
-    /// Reads the state of the producers as of `end`, after the log was cut there.
-    pub(crate) fn reload_producers(&mut self, end: Offset, now: TimestampMs) -> io::Result<()> {
-        if self.is_raft() { Ok(()) } else { self.replay_producers(end, None, now) }
+    /// Reads the state of the producers as of the end, after the log was opened or cut. Gives the offset from which the log was read for
+    /// it, and the aborted transactions that ended there.
+    pub(crate) fn reload_producers(&mut self, now: TimestampMs) -> io::Result<(Offset, Vec<AbortedTransaction>)> {
+        if self.is_raft() {
+            return Ok((self.end(), Vec::new()));
+        }
+        let (states, from) = self.snapshot_before(self.end(), now)?;
+        let mut producers = states.unwrap_or_default();
+        self.recall(&mut producers, from)?;
+        let aborted = self.replay(&mut producers, from)?;
+        self.producers = producers;
+        Ok((from, aborted))
     }
 
-    /// Takes the newest snapshot that can be read and applies what came after it. Aborts at `aborts_from` and behind go into the
-    /// transaction index.
-    fn replay_producers(&mut self, end: Offset, aborts_from: Option<Offset>, now: TimestampMs) -> io::Result<()> {
-        let expiration_ms = self.config.producer_id_expiration_ms;
-        let mut from = self.start();
-        self.producers.clear();
-        while let Some(&at) = self.snapshots.last() {
+    /// The newest snapshot that can be read and is not behind `upto`, and its offset; without one the first offset that can
+    /// be read. One from before the first segment is of no use: between the two something would be missing.
+    fn snapshot_before(&mut self, upto: Offset, now: TimestampMs) -> io::Result<(Option<ProducerStates>, Offset)> {
+        let first = self.first_readable();
+        while let Some(&at) = self.snapshots.iter().rev().find(|at| **at <= upto && **at >= first) {
             let path = self.shared.home.path(&FileKind::ProducerSnapshot.name(at));
-            let content = disk::read_all(self.shared.home.disk(), &path, SIDE_FILE_BYTES_MAX)?;
-            if let Ok(states) = snapshot::decode(&content, now, expiration_ms) {
-                self.producers = states;
-                self.recall_producers(at)?;
-                from = from.max(at);
-                break;
+            let content = match disk::read_all(self.shared.home.disk(), &path, SIDE_FILE_BYTES_MAX) {
+                // It went with its segment.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+                other => other?,
+            };
+            if let Ok(states) = snapshot::decode(&content, now, self.config.producer_id_expiration_ms) {
+                return Ok((Some(states), at));
             }
             self.remove_snapshots(|other| other == at)?;
         }
-        let mut batches = self.reader().batches(from, end);
+        Ok((None, first))
+    }
+
+    /// The beginning of the segment that holds the start of the log: what lies before may be damaged.
+    pub(crate) fn first_readable(&self) -> Offset {
+        let (start, segments) = (self.start(), self.shared.segments.load());
+        let at = segments.partition_point(|segment| segment.base <= start);
+        at.checked_sub(1).and_then(|at| segments.get(at)).map_or(start, |segment| segment.base)
+    }
+
+    /// Applies what the log holds from `from` on; gives the aborted transactions that ended there.
+    fn replay(&self, producers: &mut ProducerStates, from: Offset) -> io::Result<Vec<AbortedTransaction>> {
+        let mut aborted = Vec::new();
+        let mut batches = self.reader().batches(from, self.end());
         while let Some(frame) = batches.next_frame()? {
             let Some(header) = frame.header.filter(|header| header.producer_id.is_some()) else { continue };
             let marker = if header.is_control() {
@@ -604,13 +669,35 @@ impl Log {
             } else {
                 None
             };
-            let Some(ended) = self.producers.apply(&header, marker).filter(|ended| ended.aborted) else { continue };
-            if aborts_from.is_some_and(|from| ended.last_offset >= from) {
-                let segments = self.shared.segments.load();
-                let at = segments.partition_point(|segment| segment.base <= ended.last_offset);
-                if let Some(segment) = at.checked_sub(1).and_then(|at| segments.get(at)) {
-                    segment.push_aborted(ended.into())?;
-                }
+            aborted
+                .extend(producers.apply(&header, marker).filter(|ended| ended.aborted).map(AbortedTransaction::from));
+        }
+        Ok(aborted)
+    }
+
+    /// Adds to the transaction indexes what they lack of `aborted`, all of which ended at `from` or behind.
+    fn complete_aborted(&mut self, aborted: &[AbortedTransaction], from: Offset) -> io::Result<()> {
+        let (segments, end) = (self.shared.segments.load_full(), self.end());
+        for segment in segments.iter().filter(|segment| segment.next_offset() >= from) {
+            segment.truncate_aborted(end)?;
+            let inside = |ended: &&AbortedTransaction| {
+                ended.last_offset >= segment.base && ended.last_offset < segment.next_offset()
+            };
+            let mut known = segment.aborted()?;
+            let missing = aborted
+                .iter()
+                .filter(inside)
+                .filter(|ended| known.binary_search_by_key(&ended.last_offset, |known| known.last_offset).is_err());
+            let missing: Vec<AbortedTransaction> = missing.copied().collect();
+            let Some(first) = missing.first() else { continue };
+            // They go in order: what stands behind the first that is missing is written again.
+            let behind = known.partition_point(|known| known.last_offset < first.last_offset);
+            let mut rest = known.split_off(behind);
+            rest.extend(&missing);
+            rest.sort_unstable_by_key(|ended| ended.last_offset);
+            segment.truncate_aborted(first.last_offset)?;
+            for ended in rest {
+                segment.push_aborted(ended)?;
             }
         }
         Ok(())
@@ -618,21 +705,23 @@ impl Log {
 
     /// A snapshot has one batch of each producer. A client that sends again what was in flight when we went away begins up
     /// to four batches before: they are read from the log just before the snapshot.
-    fn recall_producers(&mut self, snapshot: Offset) -> io::Result<()> {
+    fn recall(&self, producers: &mut ProducerStates, snapshot: Offset) -> io::Result<()> {
         let end = snapshot.min(self.end());
-        if self.producers.is_empty() || end <= self.start() {
+        if producers.is_empty() {
             return Ok(());
         }
         let segments = self.shared.segments.load_full();
-        let (mut from, mut left) = (self.start(), RECALL_BYTES);
+        let (mut from, mut left) = (self.first_readable(), RECALL_BYTES);
         for segment in segments.iter().rev().filter(|segment| segment.base < end) {
             let size = segment.locate(end, segment.size())?.map_or(segment.size(), |batch| batch.position);
             if size > left {
-                let from_there = segment.offset_at(size - left);
-                from = from.max(from_there);
+                from = from.max(segment.offset_at(size - left));
                 break;
             }
             left -= size;
+            if segment.base <= from {
+                break;
+            }
         }
         let mut replayed = ProducerStates::new();
         let mut batches = self.reader().batches(from, end);
@@ -641,7 +730,7 @@ impl Log {
                 replayed.apply(&header, None);
             }
         }
-        self.producers.recall(&replayed);
+        producers.recall(&replayed);
         Ok(())
     }
 }

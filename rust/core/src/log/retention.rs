@@ -15,6 +15,7 @@ use super::names::{FileKind, Suffix};
 use super::reader::LogReader;
 use super::segment::Segment;
 use super::writer::{Log, remove_if_there};
+use crate::disk::Open;
 use crate::ids::{Offset, TimestampMs};
 
 /// What retention must know of a segment.
@@ -101,6 +102,8 @@ impl Planning<'_> {
 pub struct Retired {
     home: Arc<Home>,
     segments: Vec<Arc<Segment>>,
+    /// The snapshot of the producers that must be durable first.
+    snapshot: Option<Offset>,
 }
 
 impl Retired {
@@ -124,6 +127,13 @@ impl Retired {
 
     /// Renames the files, once what replaces them is durable. Blocks: pool threads only, outside any lock.
     pub fn rename(&self) -> io::Result<()> {
+        if let Some(at) = self.snapshot {
+            match self.home.open(&FileKind::ProducerSnapshot.name(at), Open::Read) {
+                // A newer one replaced it since.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                file => file?.sync()?,
+            }
+        }
         self.home.disk().sync_dir(&self.home.root())?;
         for segment in &self.segments {
             segment.close_files();
@@ -168,20 +178,24 @@ impl LogReader {
 }
 
 impl Log {
-    /// Takes the planned segments out of the log, as far as they still are its first ones; rolls first when nothing would
-    /// be left. The start of the log moves up to what is left. Blocks for page-cache writes at most.
+    /// Takes the planned segments out of the log, as far as they still are its first ones and what follows them can stand alone:
+    /// it is flushed up to there, and a snapshot knows the producers. What cannot go yet goes another time. Rolls first when
+    /// nothing would be left. The start of the log moves up to what is left. Blocks for page-cache writes at most.
     pub fn retire(&mut self, plan: &[(Offset, Reason)], now: TimestampMs) -> io::Result<Retired> {
         let old = self.shared.segments.load_full();
-        let count = old.iter().zip(plan).take_while(|(segment, (base, _))| segment.base == *base).count();
-        if count == old.len() {
+        let mut count = old.iter().zip(plan).take_while(|(segment, (base, _))| segment.base == *base).count();
+        if count == old.len() && self.durable_end() == self.end() {
             self.roll(self.end(), now)?;
         }
         let segments = self.shared.segments.load_full();
-        // An empty active segment cannot be rolled and stays.
-        let count = count.min(segments.len() - 1);
+        while count > 0 && !segments.get(count).is_some_and(|first| self.can_begin_at(first.base)) {
+            count -= 1;
+        }
         let (retired, kept) = segments.split_at(count);
         let retired = retired.to_vec();
+        let mut snapshot = None;
         if let Some(first) = kept.first().filter(|_| count > 0) {
+            snapshot = self.snapshots.iter().find(|at| **at >= first.base).copied();
             self.shared.segments.store(Arc::new(kept.to_vec()));
             if first.base > self.start() {
                 self.shared.start.store(first.base.0, Ordering::Release);
@@ -193,8 +207,16 @@ impl Log {
                 segment.retire();
             }
             self.snapshots.retain(|at| !retired.iter().any(|segment| segment.base == *at));
+        } else if !plan.is_empty() {
+            self.flush.want_side_files(now);
         }
-        Ok(Retired { home: Arc::clone(&self.shared.home), segments: retired })
+        Ok(Retired { home: Arc::clone(&self.shared.home), segments: retired, snapshot })
+    }
+
+    /// Whether a start that finds `base` as the first segment would know all that it needs.
+    fn can_begin_at(&self, base: Offset) -> bool {
+        let durable = self.durable_end();
+        base <= durable && (self.is_raft() || self.snapshots.iter().any(|at| (base..=durable).contains(at)))
     }
 }
 

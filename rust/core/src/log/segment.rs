@@ -137,7 +137,7 @@ impl Segment {
         *self.largest.lock()
     }
 
-    pub(crate) fn set_largest(&self, largest: Largest) {
+    fn set_largest(&self, largest: Largest) {
         *self.largest.lock() = largest;
     }
 
@@ -226,6 +226,45 @@ impl Segment {
         self.offset_file(Open::Create)?;
         self.write_indexes()?;
         self.write_aborted()
+    }
+
+    /// Flushes the index files: after entries were taken back, which must not come back.
+    pub(crate) fn sync_indexes(&self) -> io::Result<()> {
+        for file in self.take_dirty_files()? {
+            file.sync()?;
+        }
+        Ok(())
+    }
+
+    /// Drops index entries of batches at `position` and behind, and walks what is left behind the last one: for the largest
+    /// time, the tail, and the bytes since the last entry, which it gives.
+    pub(crate) fn cut_indexes(&self, position: u64, interval: u64) -> io::Result<u64> {
+        let (offset_file, time_file) = (self.offset_file(Open::Create)?, self.time_file(Open::Create)?);
+        let offsets = self.offsets.entries(Some(&*offset_file))?;
+        let keep = offsets.iter().take_while(|entry| u64::from(entry.position) < position).count();
+        let last = keep.checked_sub(1).and_then(|at| offsets.get(at));
+        let times = self.times.entries(Some(&*time_file))?;
+        let keep_times = times.iter().take_while(|entry| last.is_some_and(|last| entry.relative <= last.relative));
+        self.cut_indexes_to(keep, keep_times.count())?;
+        let begin = last.map_or(0, |entry| u64::from(entry.position));
+        let mut scanner = Scanner::new(self.log_file()?, begin, position, LOOKUP_CHUNK_BYTES);
+        let mut since = 0;
+        while let Some(Ok(frame)) = scanner.next()? {
+            since = self.account(&frame, since, interval);
+        }
+        Ok(since)
+    }
+
+    /// Keeps so many entries of the offset index and the time index, and takes the largest time from them.
+    pub(crate) fn cut_indexes_to(&self, offsets: usize, times: usize) -> io::Result<()> {
+        self.offsets.truncate(Some(&self.offset_file(Open::Create)?), offsets)?;
+        self.times.truncate(Some(&self.time_file(Open::Create)?), times)?;
+        let last = self.times.last();
+        self.set_largest(Largest {
+            timestamp: last.map_or(TimestampMs::NONE, |entry| entry.timestamp),
+            offset: last.map_or(self.base, |entry| self.base.plus(i64::from(entry.relative))),
+        });
+        Ok(())
     }
 
     pub(crate) fn remember(&self, batch: Located) {
@@ -348,6 +387,11 @@ impl Segment {
             aborted.dirty = true;
         }
         Ok(())
+    }
+
+    /// What the process before us wrote to the transaction index may not be on the disk.
+    pub(crate) fn distrust_aborted(&self) {
+        self.aborted.lock().dirty = true;
     }
 
     /// The side files that were written since this was last asked, opened for a flush.

@@ -19,10 +19,11 @@ use super::directory::{Home, LogDirectory, is_full};
 use super::epochs::EpochCache;
 use super::errors::{AppendError, TruncateError};
 use super::flush::FlushState;
-use super::names::FileKind;
+use super::leftovers;
+use super::names::{FileKind, SegmentFileName};
 use super::reader::{LogPosition, LogReader};
 use super::scan::{Fault, Frame};
-use super::segment::{Largest, Segment};
+use super::segment::Segment;
 use crate::batch::control::EndMarker;
 use crate::batch::header::{BATCH_HEADER_BYTES, BatchHeader};
 use crate::batch::producer::{Origin, ProducerStates, RememberedBatch, Verdict};
@@ -132,8 +133,9 @@ impl<'a> AssignedBatches<'a> {
 }
 
 impl Log {
-    /// Makes the directory and the files of a new partition, whose first record will have offset `start`. Nothing is flushed here: the
-    /// first flush of data makes the names durable before anything else. About a hundred microseconds.
+    /// Makes the directory and the files of a new partition, whose first record will have offset `start` (which the caller puts
+    /// into the log-start checkpoint when it is not 0). Nothing is flushed here: the first flush of data makes the names durable
+    /// before anything else. About a hundred microseconds.
     pub fn create(
         directory: &Arc<LogDirectory>,
         name: &str,
@@ -519,7 +521,7 @@ impl Log {
     }
 
     /// Removes everything from `to` on; the batch that holds `to` goes whole, so the end may come to lie below. Blocks for as
-    /// long as removing files takes. Refused when the flushed part would be touched: see [`Self::begin_truncation`].
+    /// long as flushing the cut takes. Refused when the flushed part would be touched: see [`Self::begin_truncation`].
     pub fn truncate_to(&mut self, to: Offset, now: TimestampMs) -> Result<(), TruncateError> {
         if to >= self.end() {
             return Ok(());
@@ -543,6 +545,7 @@ impl Log {
         for segment in segments[keep..].iter().rev() {
             remove_segment(&self.shared.home, segment)?;
         }
+        self.remove_snapshots_on_disk(|at| at > end)?;
         self.cut_segment(&last, position, end, now)?;
         if self.epochs.truncate_from_end(end) {
             self.flush.epochs_changed(now);
@@ -550,8 +553,7 @@ impl Log {
         if self.start() > end {
             self.shared.start.store(end.0, Ordering::Release);
         }
-        self.remove_snapshots(|at| at > end)?;
-        self.reload_producers(end, now)?;
+        self.reload_producers(now)?;
         Ok(())
     }
 
@@ -561,18 +563,21 @@ impl Log {
         segment.forget_tail();
         segment.publish(position, end);
         file.set_len(position)?;
-        cut_indexes(segment, position, end)?;
+        // Or a power failure could bring the old batches back behind new ones.
+        file.sync()?;
+        let bytes_since_index = segment.cut_indexes(position, u64::from(self.config.index_interval_bytes))?;
         segment.truncate_aborted(end)?;
+        segment.sync_indexes()?;
         self.active = Active {
             segment: Arc::clone(segment),
-            bytes_since_index: 0,
+            bytes_since_index,
             first_timestamp: first_timestamp(segment)?,
             created: now,
         };
         Ok(())
     }
 
-    /// Removes everything; the next record gets `start`. Blocks for as long as removing files takes.
+    /// Removes everything; the next record gets `start`, durably. Blocks for as long as the disk takes.
     pub fn truncate_fully_and_start_at(&mut self, start: Offset, now: TimestampMs) -> Result<(), TruncateError> {
         let old = Vec::clone(&self.shared.segments.load());
         let beyond = start >= self.end();
@@ -600,7 +605,13 @@ impl Log {
             let segment = Segment::create(&self.shared.home, start)?;
             self.replace_all(segment, start, now);
         }
-        self.remove_snapshots(|_| true)?;
+        // Segments that were retired and not yet renamed.
+        for name in leftovers::list(&self.shared.home)? {
+            if SegmentFileName::parse(&name).is_some_and(|parsed| parsed.base != start) {
+                remove_if_there(&self.shared.home, &name)?;
+            }
+        }
+        self.remove_snapshots_on_disk(|_| true)?;
         self.producers.clear();
         self.epochs.clear();
         self.flush.epochs_changed(now);
@@ -624,29 +635,19 @@ impl Log {
         Ok(())
     }
 
+    /// Removes also those snapshots that nobody remembers, durably: they are of records that are no more.
+    fn remove_snapshots_on_disk(&mut self, doomed: impl Fn(Offset) -> bool) -> io::Result<()> {
+        let names = leftovers::list(&self.shared.home)?;
+        self.snapshots = leftovers::files(&names, FileKind::ProducerSnapshot).collect();
+        self.snapshots.sort_unstable();
+        self.remove_snapshots(doomed)?;
+        self.shared.home.disk().sync_dir(&self.shared.home.root())
+    }
+
     /// Whether the log is of a raft quorum.
     pub(crate) fn is_raft(&self) -> bool {
         self.config.mode == Mode::Raft
     }
-}
-
-/// Drops index entries of batches at or behind `position`.
-pub(crate) fn cut_indexes(segment: &Segment, position: u64, end: Offset) -> io::Result<()> {
-    let offset_file = segment.offset_file(Open::Create)?;
-    let kept = segment.offsets.entries(Some(&*offset_file))?;
-    let keep = kept.iter().take_while(|entry| u64::from(entry.position) < position).count();
-    segment.offsets.truncate(Some(&offset_file), keep)?;
-    let time_file = segment.time_file(Open::Create)?;
-    let limit = end.0.saturating_sub(segment.base.0);
-    let times = segment.times.entries(Some(&*time_file))?;
-    let keep = times.iter().take_while(|entry| i64::from(entry.relative) < limit).count();
-    segment.times.truncate(Some(&time_file), keep)?;
-    let last = times.get(keep.wrapping_sub(1));
-    segment.set_largest(Largest {
-        timestamp: last.map_or(TimestampMs::NONE, |entry| entry.timestamp),
-        offset: last.map_or(segment.base, |entry| segment.base.plus(i64::from(entry.relative))),
-    });
-    Ok(())
 }
 
 /// Largest time of the first batch of a segment.
