@@ -123,7 +123,9 @@ impl Conductor {
     fn lead_one(&self, lead: Lead, checkpoints: &Checkpoints) -> LeadOutcome {
         let (topic_id, index) = (lead.topic_id, lead.index);
         let outcome = |recovered_bytes, error| LeadOutcome { topic_id, index, recovered_bytes, error };
-        if let Some(known) = self.services.hosted.get(topic_id, index) {
+        if let Some(known) = self.services.hosted.get(topic_id, index)
+            && !known.is_stopped()
+        {
             let updated = known.update(lead.leadership);
             return outcome(0, (!updated).then(|| format!("{known}: an older replica state than is known")));
         }
@@ -173,11 +175,16 @@ impl Conductor {
         let (disk, now) = (self.directory.disk(), self.clock.now());
         let (mut failed, mut renamed) = (Vec::new(), Vec::new());
         for (topic, index) in partitions {
-            let Some(partition) = self.services.hosted.remove(*topic, *index) else { continue };
-            partition.stop();
+            let hosted = &self.services.hosted;
             if !delete {
+                // Its log stays here: the clean stop that comes next flushes it and writes its checkpoints.
+                if let Some(partition) = hosted.get(*topic, *index) {
+                    partition.stop();
+                }
                 continue;
             }
+            let Some(partition) = hosted.remove(*topic, *index) else { continue };
+            partition.stop();
             let unique = u128::from_be_bytes(topic.0) ^ u128::from(now.wall.0 as u64);
             let from = names::partition_directory(&partition.topic, *index);
             let to = names::deleted_directory(&partition.topic, *index, unique);
@@ -219,6 +226,8 @@ impl Conductor {
 
     /// Renames the logs that do not belong here, as Kafka does with strays, and goes on with interrupted deletions.
     fn set_strays_aside(&self, keep: &HashSet<(TopicId, PartitionIndex)>) -> Result<Vec<String>, String> {
+        // The last Command of a start: a broker without partitions has opened its directory, too.
+        self.checkpoints()?;
         let hosted: HashMap<(String, PartitionIndex), (TopicId, PartitionIndex)> = self
             .services
             .hosted

@@ -317,6 +317,11 @@ impl Partition {
         state.waiters.release(ErrorCode::NotLeaderOrFollower);
     }
 
+    /// Was it given up?
+    pub fn is_stopped(&self) -> bool {
+        self.state.lock().role == Role::Stopped
+    }
+
     /// Works on the log under the lock, for maintenance: flush, retention, close.
     pub fn with_log<T>(&self, work: impl FnOnce(&mut Log) -> T) -> T {
         work(&mut self.state.lock().log)
