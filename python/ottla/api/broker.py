@@ -10,14 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, final
 
-from ottla.api.configs import ConfigSource
 from ottla.config.values import BrokerConfig
 from ottla.controller.client import Controller
 from ottla.controller.producer_ids import ProducerIdSource
 from ottla.metadata.image import Image
 from ottla.wire.k19_create_topics import CreatableTopic, CreatableTopicConfig
 
-__all__ = ["Broker", "BrokerSettings", "LogDirView", "LogDirs", "MetadataCache", "ReplicaLogView"]
+__all__ = ["Broker", "BrokerSettings", "ConfigSource", "LogDirView", "LogDirs", "MetadataCache", "ReplicaLogView"]
 
 
 @final
@@ -65,6 +64,23 @@ class MetadataCache(Protocol):
     async def wait_served(self, offset: int) -> None:
         """Returns when the data plane has done all that the metadata records up to and including ``offset`` ask for:
         topics created there are led and usable on every connection. Raises LogFailedError when the quorum is gone."""
+
+
+class ConfigSource(Protocol):
+    """Where values come from, as this broker sees it now."""
+
+    @property
+    def current(self) -> BrokerConfig:
+        """This broker's configuration with its dynamic layers."""
+
+    def topic_overrides(self, name: str) -> Mapping[str, str] | None:
+        """What the topic sets itself; None when there is no such topic."""
+
+    def group_overrides(self, name: str) -> Mapping[str, str]:
+        """What the group sets itself, empty for one that sets nothing, or that does not exist."""
+
+    def client_metrics_overrides(self, name: str) -> Mapping[str, str]:
+        """What the subscription sets, empty for one that does not exist."""
 
 
 @final

@@ -3,36 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, Protocol, final
+from typing import Final, final
 
+from ottla.api.broker import MetadataCache
 from ottla.config.values import BrokerConfig
 from ottla.controller.configs import DynamicLayers
 from ottla.metadata.image import RESOURCE_TOPIC
 
-if TYPE_CHECKING:
-    from ottla.api.broker import MetadataCache
-
-__all__ = ["ConfigSource", "MetadataConfigs"]
+__all__ = ["MetadataConfigs"]
 
 _RESOURCE_CLIENT_METRICS: Final = 16
 _RESOURCE_GROUP: Final = 32
-
-
-class ConfigSource(Protocol):
-    """Where values come from, as this broker sees it now."""
-
-    @property
-    def current(self) -> BrokerConfig:
-        """This broker's configuration with its dynamic layers."""
-
-    def topic_overrides(self, name: str) -> Mapping[str, str] | None:
-        """What the topic sets itself; None when there is no such topic."""
-
-    def group_overrides(self, name: str) -> Mapping[str, str]:
-        """What the group sets itself, empty for one that sets nothing, or that does not exist."""
-
-    def client_metrics_overrides(self, name: str) -> Mapping[str, str]:
-        """What the subscription sets, empty for one that does not exist."""
 
 
 @final

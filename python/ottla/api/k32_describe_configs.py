@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 from typing import Final, Protocol
 
-from ottla.api.configs import ConfigSource
+from ottla.api.broker import ConfigSource
 from ottla.api.context import RequestContext
 from ottla.config.definition import ConfigError
 from ottla.config.describe import (

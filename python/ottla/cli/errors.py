@@ -4,7 +4,7 @@
 |---|---|
 | 0 | done |
 | 1 | something is wrong with what was looked at, or a broker refused |
-| 2 | the command line is wrong |
+| 2 | the command line is wrong, or a configuration it gives |
 | 3 | no broker answered in time |
 | 130 | stopped by Ctrl-C |
 """
@@ -31,7 +31,7 @@ class CommandError(Exception):
 
 @final
 class UsageError(CommandError):
-    """The command line asks for something that cannot be."""
+    """The command line, or a configuration it gives, asks for something that cannot be."""
 
     code = USAGE
 

@@ -8,20 +8,28 @@ clients.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import gc
 import json
 import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from ottla.cli.errors import CommandError
+from ottla.cli.errors import CommandError, UsageError
+from ottla.server.logs import logger
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from structlog.typing import FilteringBoundLogger
+    from trio import TaskStatus
 
     from ottla.config.load import Loaded
     from ottla.server.main import Server, Started
+
+STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,12 +50,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    loaded = _load(args)
-    log = _logger(args.log_format, loaded)
-    for warning in loaded.warnings:
-        log.warning(warning)
-    _raise_descriptor_limit()
-    return _serve(loaded, log, args.ready_file)
+    """Blocking, on the main thread: signals arrive there. Raises `CommandError`."""
+    with _asked_to_stop_early(), _collection_later():
+        loaded = _load(args)
+        log = logger(args.log_format, sys.stderr, node=loaded.config.node_id)
+        for warning in loaded.warnings:
+            log.warning(warning)
+        _raise_descriptor_limit()
+        return _serve(loaded, log, args.ready_file)
+
+
+@contextlib.contextmanager
+def _asked_to_stop_early() -> Iterator[None]:
+    """A signal that comes before the broker listens for signals ends the process as one that comes later: with 0."""
+
+    def end(*_: object) -> None:
+        raise SystemExit(0)
+
+    before = {number: signal.signal(number, end) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _collection_later() -> Iterator[None]:
+    """Nothing that a start makes is garbage: it is not looked through until the broker serves, nor ever after."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        gc.enable()
 
 
 def _load(args: argparse.Namespace) -> Loaded:
@@ -63,26 +99,9 @@ def _load(args: argparse.Namespace) -> Loaded:
     try:
         return load(args.config, args.assignments, settings)
     except ConfigError as error:
-        raise CommandError(str(error)) from error
+        raise UsageError(str(error)) from error
     except OSError as error:
-        raise CommandError(f"cannot read {args.config}: {error.strerror}") from error
-
-
-def _logger(style: str, loaded: Loaded) -> FilteringBoundLogger:
-    """A logger of this process, bound to this broker; nothing global is configured."""
-    import logging
-
-    import structlog
-
-    from ottla.server.logs import processors
-
-    logger: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.PrintLogger(sys.stderr),
-        processors=processors(style, colors=sys.stderr.isatty()),
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        node=loaded.config.node_id,
-    )
-    return logger
+        raise UsageError(f"cannot read {args.config}: {error.strerror}") from error
 
 
 def _serve(loaded: Loaded, log: FilteringBoundLogger, ready_file: Path | None) -> int:
@@ -94,7 +113,7 @@ def _serve(loaded: Loaded, log: FilteringBoundLogger, ready_file: Path | None) -
 
     async def main() -> None:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_stop_on_signal, server)
+            await nursery.start(_stop_on_signal, server)
             await server.serve(lambda started: _announce(started, ready_file))
             nursery.cancel_scope.cancel()
 
@@ -108,23 +127,16 @@ def _serve(loaded: Loaded, log: FilteringBoundLogger, ready_file: Path | None) -
     return 0
 
 
-async def _stop_on_signal(server: Server) -> None:
+async def _stop_on_signal(server: Server, task_status: TaskStatus[None]) -> None:
     import trio
 
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+    with trio.open_signal_receiver(*STOP_SIGNALS) as signals:
+        task_status.started()
         async for _ in signals:
             server.stop()
 
 
 def _announce(started: Started, ready_file: Path | None) -> None:
-    where = ", ".join(f"{name}://{_bracketed(host)}:{port}" for name, host, port in started.listeners)
-    new = ", new" if started.formatted else ""
-    recovered = f", {started.recovered_bytes:,} bytes checked" if started.recovered_bytes else ""
-    sys.stdout.write(
-        f"ottla serves {where} · cluster {started.cluster_id}{new} · {started.partitions} partitions{recovered} · "
-        f"data in {started.data_dir} · ready in {started.duration_ms} ms\n"
-    )
-    sys.stdout.flush()
     if ready_file is not None:
         content = {
             "bootstrap_servers": started.bootstrap_servers,
@@ -137,6 +149,16 @@ def _announce(started: Started, ready_file: Path | None) -> None:
         temporary = ready_file.with_name(f"{ready_file.name}.{os.getpid()}.tmp")
         temporary.write_text(json.dumps(content) + "\n")
         temporary.replace(ready_file)
+    where = ", ".join(f"{name}://{_bracketed(host)}:{port}" for name, host, port in started.listeners)
+    new = ", new" if started.formatted else ""
+    recovered = f", {started.recovered_bytes:,} bytes checked" if started.recovered_bytes else ""
+    sys.stdout.write(
+        f"ottla serves {where} · cluster {started.cluster_id}{new} · {started.partitions} partitions{recovered} · "
+        f"data in {started.data_dir} · ready in {started.duration_ms} ms\n"
+    )
+    sys.stdout.flush()
+    gc.freeze()
+    gc.enable()
 
 
 def _bracketed(host: str) -> str:

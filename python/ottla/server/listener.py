@@ -10,6 +10,7 @@ closes nothing.
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -89,8 +90,15 @@ def bind(name: str, host: str, port: int) -> BoundListener:
     except OSError as error:
         where = f"{name}://{host}:{port}"
         raise ListenError(
-            f"cannot listen on {where}: {error.strerror or error} · is another broker running there? "
+            f"cannot listen on {where}: {_words(error)} · is another broker running there? "
             "choose another port with --listen, or 0 for any"
         ) from error
     listening.setblocking(False)
     return BoundListener(name, listening, host, listening.getsockname()[1])
+
+
+def _words(error: OSError) -> str:
+    """What the system says, without what Python adds of the address."""
+    if isinstance(error, socket.gaierror) or error.errno is None:
+        return error.strerror or str(error)
+    return os.strerror(error.errno)

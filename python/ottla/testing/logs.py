@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-import structlog
+from ottla.server.logs import at_first_line
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
@@ -16,13 +16,19 @@ __all__ = ["logger"]
 
 def logger(node_id: int) -> FilteringBoundLogger:
     """The logger of one broker. Nothing is configured: unless the application does, warnings go to standard error."""
-    bound: FilteringBoundLogger = structlog.wrap_logger(
-        logging.getLogger("ottla"),
-        processors=[structlog.processors.format_exc_info, _line],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        node=node_id,
-    )
-    return bound
+
+    def make() -> FilteringBoundLogger:
+        import structlog
+
+        made: FilteringBoundLogger = structlog.wrap_logger(
+            logging.getLogger("ottla"),
+            processors=[structlog.processors.format_exc_info, _line],
+            wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+            node=node_id,
+        )
+        return made
+
+    return at_first_line(make)
 
 
 def _line(_logger: WrappedLogger, _method: str, event: EventDict) -> str:

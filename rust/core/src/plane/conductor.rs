@@ -234,6 +234,8 @@ impl Conductor {
             .iter()
             .map(|known| ((known.topic.to_string(), known.index), (known.topic_id, known.index)))
             .collect();
+        // The last Command of a start: a broker without partitions has opened its directory, too.
+        self.checkpoints()?;
         let (partitions, _) = self.directory.partitions().map_err(|error| error.to_string())?;
         let mut strays = Vec::new();
         let now = self.clock.now();
