@@ -299,7 +299,9 @@ class Player:
         lines += [] if response.error_code == 0 else [ErrorCode(response.error_code).name]
         for topic in response.responses:
             name = self._name(topic, version)
-            lines += [f"{name}-{answer.partition_index}: {self._fetched(answer, version)}" for answer in topic.partitions]
+            lines += [
+                f"{name}-{answer.partition_index}: {self._fetched(answer, version)}" for answer in topic.partitions
+            ]
         return lines or ["nothing"]
 
     def _fetched(self, answer: Any, version: int) -> str:
@@ -311,7 +313,9 @@ class Player:
             words.append(f"diverging={answer.diverging_epoch.epoch}/{answer.diverging_epoch.end_offset}")
         if version >= 12 and answer.current_leader.leader_epoch != -1:
             words.append(f"leader_epoch={answer.current_leader.leader_epoch}")
-        words.append("aborted=" + ("null" if answer.aborted_transactions is None else str(len(answer.aborted_transactions))))
+        words.append(
+            "aborted=" + ("null" if answer.aborted_transactions is None else str(len(answer.aborted_transactions)))
+        )
         data = answer.records
         if data is None:
             return " ".join([*words, "records=null"])

@@ -21,7 +21,7 @@ from ottla.wire.k19_create_topics import CreatableTopic, CreatableTopicConfig, C
 from ottla.wire.k22_init_producer_id import InitProducerIdRequest
 from ottla.wire.schema import schema_of
 
-TIMEOUT_S: Final = 30.0
+TIMEOUT_S: Final = 15.0
 
 
 class Closed(ConnectionError):

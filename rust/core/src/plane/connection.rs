@@ -152,7 +152,8 @@ impl Connection {
 
     /// Of answers that are there, whether it is their turn or not.
     fn unsent_bytes(&self) -> usize {
-        let ready = self.slots.iter().map(|slot| if let Slot::Ready(output) = slot { output.unsent_bytes() } else { 0 });
+        let ready =
+            self.slots.iter().map(|slot| if let Slot::Ready(output) = slot { output.unsent_bytes() } else { 0 });
         self.output.unsent_bytes() + ready.sum::<usize>()
     }
 

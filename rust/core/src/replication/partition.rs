@@ -338,6 +338,12 @@ impl Partition {
         Ok((!retired.is_empty()).then_some(retired))
     }
 
+    /// First offset of the log.
+    #[must_use]
+    pub fn log_start(&self) -> Offset {
+        self.state.lock().log.start()
+    }
+
     /// The high watermark.
     #[must_use]
     pub fn high_watermark(&self) -> Offset {
@@ -408,7 +414,8 @@ impl Partition {
     pub fn read(&self, request: &ReadRequest) -> Result<Reading, ErrorCode> {
         let state = self.state.lock();
         state.leads(request.current_leader_epoch)?;
-        if request.replica.0 >= 0 && !state.leadership.replicas.contains(&request.replica) {
+        let follows = |replica| replica != self.this_broker && state.leadership.replicas.contains(&replica);
+        if request.replica.0 >= 0 && !follows(request.replica) {
             return Err(ErrorCode::NotLeaderOrFollower);
         }
         let diverging = state.diverging(request)?;
@@ -519,9 +526,9 @@ fn refused(partition: &Partition, error: AppendError) -> Refused {
 }
 
 impl State {
-    /// Whether this broker leads, under the epoch that the client means.
+    /// Whether this broker leads, under the epoch that the client means; a negative one is none.
     fn leads(&self, meant: LeaderEpoch) -> Result<(), ErrorCode> {
-        if meant != LeaderEpoch::NONE && meant < self.leadership.leader_epoch {
+        if meant.0 >= 0 && meant < self.leadership.leader_epoch {
             return Err(ErrorCode::FencedLeaderEpoch);
         }
         if meant > self.leadership.leader_epoch {
