@@ -129,7 +129,7 @@ def compress(codec: str, data: bytes) -> bytes:
         case "lz4":
             import lz4.frame
 
-            framed: bytes = lz4.frame.compress(data)
+            framed: bytes = lz4.frame.compress(data, block_linked=False)
             return framed
         case "zstd":
             import zstandard

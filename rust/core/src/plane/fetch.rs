@@ -10,7 +10,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use crate::error::ErrorCode;
-use crate::ids::{BrokerId, TopicId};
+use crate::ids::{BrokerId, LeaderEpoch, TopicId};
 use crate::log::FileRange;
 use crate::plane::clock::{Instant, Now};
 use crate::plane::connection::{Close, Handled, Link};
@@ -305,7 +305,8 @@ fn read_one(
         replica: terms.replica,
         isolation: terms.isolation,
         from: fetch_offset,
-        current_leader_epoch,
+        // In a Fetch any negative epoch is none.
+        current_leader_epoch: current_leader_epoch.max(LeaderEpoch::NONE),
         last_fetched_epoch: Some(last_fetched_epoch).filter(|epoch| epoch.0 >= 0),
         bytes_max: usize::try_from(max_bytes).unwrap_or(0).min(bytes_left),
         whole_first_batch: first,

@@ -201,7 +201,8 @@ fn told_with(error: ErrorCode, hosted: &Partition) -> Offset {
         | ErrorCode::UnsupportedCompressionType
         | ErrorCode::OutOfOrderSequenceNumber
         | ErrorCode::InvalidProducerEpoch
-        | ErrorCode::InvalidTxnState => hosted.log_start(),
+        | ErrorCode::InvalidTxnState
+        | ErrorCode::UnknownServerError => hosted.log_start(),
         _ => Offset(-1),
     }
 }

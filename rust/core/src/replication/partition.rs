@@ -526,9 +526,9 @@ fn refused(partition: &Partition, error: AppendError) -> Refused {
 }
 
 impl State {
-    /// Whether this broker leads, under the epoch that the client means; a negative one is none.
+    /// Whether this broker leads, under the epoch that the client means.
     fn leads(&self, meant: LeaderEpoch) -> Result<(), ErrorCode> {
-        if meant.0 >= 0 && meant < self.leadership.leader_epoch {
+        if meant != LeaderEpoch::NONE && meant < self.leadership.leader_epoch {
             return Err(ErrorCode::FencedLeaderEpoch);
         }
         if meant > self.leadership.leader_epoch {
