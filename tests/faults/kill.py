@@ -198,7 +198,9 @@ class KillTest:
                 lane = producer.lanes[place]
                 model.settle(lane)
                 seen = model.numbers.get(producer.number, 0)
-                assert seen == lane.next_number, f"{place}: producer {producer.number} sent {lane.next_number}, {seen} are there"
+                assert seen == lane.next_number, (
+                    f"{place}: producer {producer.number} sent {lane.next_number}, {seen} are there"
+                )
             model.seen_first.clear()
             self._times(connection, model)
 

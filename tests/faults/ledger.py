@@ -150,4 +150,3 @@ class PartitionModel:
             return -1, -1
         latest = max(self.timestamps)
         return self.timestamps.index(latest), latest
-

@@ -34,7 +34,9 @@ READY_TIMEOUT_S: Final = 30.0
 def produce_request(batches: Sequence[tuple[Place, Sent]]) -> ProduceRequest:
     """One batch per partition, acks=all."""
     topics = []
-    for topic, group in itertools.groupby(sorted(batches, key=lambda batch: batch[0]), key=lambda batch: batch[0].topic):
+    for topic, group in itertools.groupby(
+        sorted(batches, key=lambda batch: batch[0]), key=lambda batch: batch[0].topic
+    ):
         data = tuple(PartitionProduceData(index=place.partition, records=sent.data) for place, sent in group)
         topics.append(TopicProduceData(name=topic, partition_data=data))
     return ProduceRequest(transactional_id=None, acks=-1, timeout_ms=30_000, topic_data=tuple(topics))
@@ -111,9 +113,7 @@ class LoadProducer:
 def read_to_end(connection: RawConnection, model: PartitionModel) -> int:
     """Reads a partition on from where the model ends, to its high watermark, which is returned."""
     while True:
-        partition = FetchPartition(
-            partition=model.place.partition, fetch_offset=model.end, partition_max_bytes=4 << 20
-        )
+        partition = FetchPartition(partition=model.place.partition, fetch_offset=model.end, partition_max_bytes=4 << 20)
         topic = FetchTopic(topic=model.place.topic, partitions=(partition,))
         request = FetchRequest(replica_id=-1, max_wait_ms=0, min_bytes=1, max_bytes=8 << 20, topics=(topic,))
         response = connection.request(request, FETCH_VERSION)

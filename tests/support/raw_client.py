@@ -12,6 +12,7 @@ from collections import deque
 from types import TracebackType
 from typing import Any, Final, Self, final
 
+from ottla.errors import ErrorCode
 from ottla.wire.codec import decode_response, decode_response_header, encode_request, encode_request_header
 from ottla.wire.headers import RequestHeader
 from ottla.wire.k03_metadata import MetadataRequest, MetadataRequestTopic, MetadataResponseTopic
@@ -20,7 +21,7 @@ from ottla.wire.k19_create_topics import CreatableTopic, CreatableTopicConfig, C
 from ottla.wire.k22_init_producer_id import InitProducerIdRequest
 from ottla.wire.schema import schema_of
 
-TIMEOUT_S: Final = 30.0
+TIMEOUT_S: Final = 15.0
 
 
 class Closed(ConnectionError):
@@ -144,8 +145,12 @@ def topic_of(connection: RawConnection, name: str) -> MetadataResponseTopic:
 
 
 def new_producer_id(connection: RawConnection) -> int:
-    """An idempotent producer's id, of epoch 0."""
-    response = connection.request(InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=60_000), 4)
+    """An idempotent producer's id, of epoch 0. Asks again while the broker fetches ids for itself."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while True:
+        response = connection.request(InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=60_000), 4)
+        if response.error_code != ErrorCode.COORDINATOR_LOAD_IN_PROGRESS or time.monotonic() > deadline:
+            break
     assert response.error_code == 0, response
     producer_id: int = response.producer_id
     return producer_id

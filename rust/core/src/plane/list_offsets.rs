@@ -78,7 +78,8 @@ fn find(request: &ListOffsetsRequest<'_>, version: i16, services: &Services) -> 
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
         let known = view.topic(topic.name);
-        let questions = topic.partitions.iter().map(|asked| {
+        // One that is asked for twice is refused once.
+        let questions = topic.partitions.iter().filter(|asked| seen.remove(&(topic.name, asked.index))).map(|asked| {
             let hosted = || {
                 let known = known.ok_or(ErrorCode::UnknownTopicOrPartition)?;
                 let index = usize::try_from(asked.index.0).ok();

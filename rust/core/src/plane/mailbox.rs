@@ -156,6 +156,11 @@ impl Mailbox {
         refused.map_or(Ok(()), Err)
     }
 
+    /// Wakes the reader, once until it drains: for what it takes from elsewhere when it does.
+    pub fn nudge(&self) {
+        self.put(|_| ());
+    }
+
     /// Reports the end of a command.
     pub fn done(&self, done: Done) {
         self.put(|content| content.done.push(done));

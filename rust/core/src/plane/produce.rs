@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::batch::BatchHeader;
 use crate::batch::compress::Scratch;
+use crate::batch::header::magic_of;
 use crate::batch::validate;
 use crate::error::ErrorCode;
 use crate::ids::{Offset, PartitionIndex, TimestampMs};
@@ -30,6 +31,8 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
 }
 
+/// The magic of batches that may be transactional.
+const MAGIC: u8 = 2;
 /// The client id that may write to internal topics.
 const ADMIN_CLIENT_ID: &str = "__admin_client";
 
@@ -176,13 +179,32 @@ pub fn handle(incoming: &Incoming<'_>, services: &Services, output: &mut Output)
 
 /// What fails every partition of the request.
 fn refuse_all(request: &ProduceRequest<'_>) -> Option<ErrorCode> {
-    let header = |partition: ProducePartition<'_>| BatchHeader::decode(partition.records.unwrap_or_default());
+    // What is no batch of magic 2 says nothing of transactions; it is refused for what it is.
+    let header = |partition: ProducePartition<'_>| {
+        let records = partition.records.unwrap_or_default();
+        BatchHeader::decode(records).filter(|_| magic_of(records) == Some(MAGIC))
+    };
     let transactional =
         || request.partitions().any(|(_, partition)| header(partition).is_some_and(|header| header.is_transactional()));
     if request.transactional_id.is_none() && transactional() {
         return Some(ErrorCode::TransactionalIdAuthorizationFailed);
     }
     (!(-1..=1).contains(&request.acks)).then_some(ErrorCode::InvalidRequiredAcks)
+}
+
+/// The log start that goes with a refusal: Kafka tells it where the records or the producer are at fault, and not where
+/// size, checksum or disk are.
+fn told_with(error: ErrorCode, hosted: &Partition) -> Offset {
+    match error {
+        ErrorCode::InvalidRecord
+        | ErrorCode::InvalidTimestamp
+        | ErrorCode::UnsupportedCompressionType
+        | ErrorCode::OutOfOrderSequenceNumber
+        | ErrorCode::InvalidProducerEpoch
+        | ErrorCode::InvalidTxnState
+        | ErrorCode::UnknownServerError => hosted.log_start(),
+        _ => Offset(-1),
+    }
 }
 
 /// acks=0 owes no answer; a failure is told by ending the connection.
@@ -248,7 +270,10 @@ impl Batch<'_> {
         let outcome = match self.append_to(&hosted, records, header, slot, request, waiter) {
             Ok(outcome) => outcome,
             Err(refused) if refused.code() == ErrorCode::NotLeaderOrFollower => return not_leader(),
-            Err(refused) => Outcome::refused(index, refused, hosted.to_string()),
+            Err(refused) => Outcome {
+                log_start: told_with(refused.code(), &hosted),
+                ..Outcome::refused(index, refused, hosted.to_string())
+            },
         };
         if outcome.error == ErrorCode::KafkaStorageError && self.version < 4 {
             return Outcome { error: ErrorCode::NotLeaderOrFollower, ..outcome };

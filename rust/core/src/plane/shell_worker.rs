@@ -243,6 +243,9 @@ impl Future for Serve {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let close = ready!(self.serve(context));
         self.services.connections.closed(&self.link.context, &close.0);
+        if !close.0.is_empty() {
+            self.services.mailbox.nudge();
+        }
         Poll::Ready(())
     }
 }

@@ -342,6 +342,12 @@ impl Partition {
         Ok((!retired.is_empty()).then_some(retired))
     }
 
+    /// First offset of the log.
+    #[must_use]
+    pub fn log_start(&self) -> Offset {
+        self.state.lock().log.start()
+    }
+
     /// The high watermark.
     #[must_use]
     pub fn high_watermark(&self) -> Offset {
@@ -412,7 +418,8 @@ impl Partition {
     pub fn read(&self, request: &ReadRequest) -> Result<Reading, ErrorCode> {
         let state = self.state.lock();
         state.leads(request.current_leader_epoch)?;
-        if request.replica.0 >= 0 && !state.leadership.replicas.contains(&request.replica) {
+        let follows = |replica| replica != self.this_broker && state.leadership.replicas.contains(&replica);
+        if request.replica.0 >= 0 && !follows(request.replica) {
             return Err(ErrorCode::NotLeaderOrFollower);
         }
         let diverging = state.diverging(request)?;
