@@ -3,6 +3,21 @@
 from collections.abc import Sequence
 from typing import Any, final
 
+__all__ = [
+    "Batch",
+    "Cluster",
+    "Engine",
+    "Program",
+    "Record",
+    "TopicSettings",
+    "Walk",
+    "WireError",
+    "__version__",
+    "build_batch",
+    "crc32c",
+    "decode_batches",
+]
+
 __version__: str
 
 # --- codec: programs of messages -------------------------------------------------------------------------------------
