@@ -3,6 +3,23 @@
 from collections.abc import Sequence
 from typing import Any, final
 
+__all__ = [
+    "Batch",
+    "Cluster",
+    "Engine",
+    "Program",
+    "Record",
+    "TopicSettings",
+    "Walk",
+    "WireError",
+    "__version__",
+    "build_batch",
+    "crc32c",
+    "decode_batches",
+    "recode_request",
+    "recode_response",
+]
+
 __version__: str
 
 # --- codec: programs of messages -------------------------------------------------------------------------------------
@@ -39,6 +56,16 @@ class Program:
 
     def encode_watched(self, message: object) -> tuple[bytes, int | None]:
         """As ``encode``, and where in the bytes the watched field begins; ``None`` when this version has it not."""
+
+def recode_request(frame: bytes) -> bytes:
+    """A request, header and body, read and written again by the data plane's own codec: for tests of that codec.
+
+    Produce, Fetch, ListOffsets, Metadata, ApiVersions, OffsetForLeaderEpoch. A client id of null becomes an empty one, and
+    unknown tagged fields are gone. Raises ``ValueError`` for bytes that are no such request.
+    """
+
+def recode_response(api_key: int, version: int, frame: bytes) -> bytes:
+    """As ``recode_request``, of a response. Raises ``ValueError``."""
 
 # --- records: batches for tools and clients ---------------------------------------------------------------------------
 

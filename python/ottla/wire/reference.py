@@ -3,7 +3,7 @@
 Ten times slower than the interpreter, and written to be read: each shape of the protocol is one small construct.
 Tests hold the two equal on random values, in both directions. Nothing that serves traffic imports this module.
 
-Strict where the interpreter is: null only where the version has it, lengths not below -1, tagged fields as long as
+Strict where the interpreter is: null only where the version has it, compact lengths below 2 GiB, tagged fields as long as
 they say. It has no limits of its own: a tool reads what it is given.
 """
 
@@ -98,7 +98,7 @@ class _Bool(Construct):  # type: ignore[misc]
 
 
 class _Length(Construct):  # type: ignore[misc]
-    """A length, or ``None`` for null: fixed with -1 for null, or a varint of one more with 0 for null."""
+    """A length, or ``None`` for null: fixed and negative for null, or a varint of one more with 0 for null."""
 
     def __init__(self, fixed: Construct | None, nullable: bool) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class _Length(Construct):  # type: ignore[misc]
             if length >= 0x7FFF_FFFF:
                 raise ValidationError(f"the length {length}", path=path)
         else:
-            length = self._fixed._parsereport(stream, context, path)
+            length = max(-1, self._fixed._parsereport(stream, context, path))
         if length < -1 or (length == -1 and not self._nullable):
             raise ValidationError(f"the length {length}", path=path)
         return None if length == -1 else int(length)

@@ -69,10 +69,15 @@ struct Walk {
 
 /// The batch of these records.
 #[pyfunction]
-#[pyo3(signature = (
-    records, *, codec=0, level=None, base_offset=0, leader_epoch=-1, producer_id=-1, producer_epoch=-1,
-    base_sequence=-1, transactional=false, control=false
-))]
+#[pyo3(
+    signature = (
+        records, *, codec=0, level=None, base_offset=0, leader_epoch=-1, producer_id=-1, producer_epoch=-1,
+        base_sequence=-1, transactional=false, control=false
+    ),
+    // Spelled out, since negative defaults are shown as an ellipsis otherwise.
+    text_signature = "(records, *, codec=0, level=None, base_offset=0, leader_epoch=-1, producer_id=-1, \
+                      producer_epoch=-1, base_sequence=-1, transactional=False, control=False)"
+)]
 #[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "keyword arguments of Python")]
 fn build_batch<'py>(
     py: Python<'py>,

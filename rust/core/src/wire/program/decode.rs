@@ -202,9 +202,6 @@ fn length<const FIXED: usize>(field: Field, cursor: &mut Cursor<'_>) -> Result<O
     } else {
         i64::from(i32::from_be_bytes(cursor.array()?))
     };
-    match length {
-        -1 => Ok(None),
-        0.. => Ok(Some(length as usize)),
-        _ => Err(Fault::new(Reason::NegativeLength(length), start)),
-    }
+    // As in Kafka, any negative length is a null.
+    Ok(usize::try_from(length).ok())
 }

@@ -33,7 +33,7 @@ pub enum Reason {
     Truncated { wanted: usize, left: usize },
     /// A varint of more than 32 bits.
     Varint,
-    /// A length below -1.
+    /// A compact length beyond 31 bits, which is negative to Kafka.
     NegativeLength(i64),
     /// A null where this version has none.
     Null,
