@@ -228,11 +228,11 @@ def test_the_log_directories(connection: Connection, make_topic: MakeTopic, vers
 def test_configs_of_a_topic(connection: Connection, make_topic: MakeTopic, version: int) -> None:
     topic = make_topic(1, retention_ms=12345)
     resource = DescribeConfigsResource(
-        resource_type=2, resource_name=topic.name, configuration_keys=("retention.ms", "segment.bytes")
+        resource_type=2, resource_name=topic.name, configuration_keys=("retention.ms", "index.interval.bytes")
     )
     (result,) = connection.ask(DescribeConfigsRequest(resources=(resource,)), version).results
     assert result.error_code == 0
     assert {c.name: (c.value, c.config_source) for c in result.configs} == {
         "retention.ms": ("12345", 1),
-        "segment.bytes": ("1073741824", 5),
+        "index.interval.bytes": ("4096", 5),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -14,8 +15,8 @@ from tests.plane.conftest import ELSEWHERE
 from tests.support.raw import Connection
 
 
-def request(**fields: object) -> ApiVersionsRequest:
-    return ApiVersionsRequest(client_software_name="raw", client_software_version="1.0", **fields)  # type: ignore[arg-type]
+def request(**fields: Any) -> ApiVersionsRequest:
+    return ApiVersionsRequest(client_software_name="raw", client_software_version="1.0", **fields)
 
 
 @pytest.mark.parametrize("version", range(6))

@@ -21,7 +21,7 @@ from tests.plane.requests import (
 from tests.support.raw import Connection, batch, batches_of, values_of
 
 LONG_MS, FAR_BELOW_SECONDS = 10_000, 3.0
-INVALID_ACKS, UNKNOWN_TOPIC, CORRUPT, INVALID_RECORD = 21, 3, 2, 87
+INVALID_ACKS, UNKNOWN_TOPIC, UNKNOWN_ID, OUT_OF_RANGE, CORRUPT, INVALID_RECORD = 21, 3, 100, 1, 2, 87
 
 
 @pytest.mark.parametrize("acks", [1, -1])
@@ -154,12 +154,33 @@ def test_min_bytes_is_capped_by_max_bytes(connection: Connection, make_topic: Ma
 
 
 def test_an_error_is_not_waited_for(connection: Connection, make_topic: MakeTopic) -> None:
-    topic = make_topic()
+    one, two = make_topic(), make_topic()
     begun = time.monotonic()
-    answer = connection.ask(fetch_request((topic, 0, 0), (topic, 5, 0), max_wait_ms=LONG_MS), 13)
+    answer = connection.ask(fetch_request((one, 0, 0), (two, 0, 100), max_wait_ms=LONG_MS), 13)
     assert time.monotonic() - begun < FAR_BELOW_SECONDS
-    codes = {p.partition_index: p.error_code for t in answer.responses for p in t.partitions}
-    assert codes == {0: 0, 5: UNKNOWN_TOPIC}
+    assert {t.topic_id: t.partitions[0].error_code for t in answer.responses} == {one.id: 0, two.id: OUT_OF_RANGE}
+
+
+@pytest.mark.parametrize("version", [12, 13])
+def test_what_does_not_exist_does_not_hurry_the_others(
+    connect: Callable[[], Connection], make_topic: MakeTopic, version: int
+) -> None:
+    """Else a consumer of a topic that is gone would ask without a pause."""
+    reader, writer = connect(), connect()
+    topic, stranger = make_topic(), Topic("nobody-knows-it", bytes(range(16)))
+    wanted = ((topic, 0, 0), (topic, 5, 0), (stranger, 0, 0))
+    begun = time.monotonic()
+    answer = reader.ask(fetch_request(*wanted, max_wait_ms=200), version)
+    assert time.monotonic() - begun >= 0.2
+    codes = sorted(p.error_code for t in answer.responses for p in t.partitions)
+    assert codes == sorted([0, UNKNOWN_TOPIC, UNKNOWN_TOPIC if version < 13 else UNKNOWN_ID])
+
+    begun = time.monotonic()
+    reader.send(fetch_request(*wanted, max_wait_ms=LONG_MS), version)
+    produce_values(writer, topic, b"a")
+    reader.receive()
+    reader.ask(fetch_request((topic, 5, 0), (stranger, 0, 0), max_wait_ms=LONG_MS), version)
+    assert time.monotonic() - begun < FAR_BELOW_SECONDS
 
 
 def test_the_first_batch_comes_whole(connection: Connection, make_topic: MakeTopic) -> None:

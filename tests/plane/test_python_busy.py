@@ -1,7 +1,7 @@
 """Produce and Fetch go on while the interpreter of the broker's process does nothing else for three seconds.
 
-The clients are in another process. What holds the interpreter is a C call that does not let go of it, as a bad extension
-module would.
+The clients are in another process. What holds the interpreter is a C call that does not let go of it, as a bad
+extension module would.
 """
 
 from __future__ import annotations

@@ -7,6 +7,10 @@ import sys
 
 import pytest
 
+# A pytest inside this one forgets what was imported in it, and would import the broker anew each time.
+import ottla.server.main
+import ottla.testing.broker  # noqa: F401
+
 CONFTEST = """
 from ottla.testing import pytest_plugin
 
@@ -14,6 +18,11 @@ def pytest_configure(config):
     if not config.pluginmanager.is_registered(pytest_plugin):
         config.pluginmanager.register(pytest_plugin, "ottla")
 """
+
+
+def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
+    """Without the plugin of hypothesis, which takes seconds to be imported anew."""
+    return pytester.runpytest_inprocess("-p", "no:hypothesispytest", *arguments)
 
 
 @pytest.fixture
@@ -39,7 +48,7 @@ def test_a_broker_for_each_test_and_one_for_all(outer: pytest.Pytester) -> None:
             assert kafka_broker_session is shared
         """
     )
-    outer.runpytest_inprocess("-W", "error").assert_outcomes(passed=2)
+    run(outer, "-W", "error").assert_outcomes(passed=2)
 
 
 def test_topics_are_usable_at_once_and_unique(outer: pytest.Pytester) -> None:
@@ -71,7 +80,7 @@ def test_topics_are_usable_at_once_and_unique(outer: pytest.Pytester) -> None:
             kafka_broker_session.delete_topic(kafka_topic())
         """
     )
-    outer.runpytest_inprocess("-W", "error").assert_outcomes(passed=5)
+    run(outer, "-W", "error").assert_outcomes(passed=5)
 
 
 def test_settings_come_from_a_conftest(outer: pytest.Pytester) -> None:
@@ -92,7 +101,7 @@ def kafka_broker_config():
             assert len(list(kafka_broker.data_dir.glob("orders-*"))) == 7
         """
     )
-    outer.runpytest_inprocess().assert_outcomes(passed=1)
+    run(outer).assert_outcomes(passed=1)
 
 
 def test_a_broker_that_cannot_start_fails_the_test_with_its_words(outer: pytest.Pytester) -> None:
@@ -107,7 +116,7 @@ def kafka_broker_config():
 """
     )
     outer.makepyfile("def test_settings(kafka_broker): pass")
-    result = outer.runpytest_inprocess()
+    result = run(outer)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*BrokerError: config: *num.partitions*"])
 
