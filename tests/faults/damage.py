@@ -1,4 +1,5 @@
-"""What a crash, a bad disk or a clumsy hand may do to the files of a stopped broker without touching a byte that it acknowledged.
+"""What a crash, a bad disk or a clumsy hand may do to the files of a stopped broker without touching a byte that it
+acknowledged.
 
 Each kind says in words what it did. All of it must be made good by the next start.
 """

@@ -1,4 +1,5 @@
-"""Damage below the recovery point: what was flushed and is not there any more makes its partition refuse, and that one alone.
+"""Damage below the recovery point: what was flushed and is not there any more makes its partition refuse, and that one
+alone.
 
 The error names file and byte; nothing is cut off silently; put right by hand, the partition serves again.
 """

@@ -1,4 +1,6 @@
-"""A full disk and a lack of descriptors: clear errors, reads and deletes go on, and it ends by itself when there is room again."""
+"""A full disk and a lack of descriptors: clear errors, reads and deletes go on, and it ends by itself when there is
+room again.
+"""
 
 from __future__ import annotations
 
