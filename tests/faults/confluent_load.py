@@ -7,7 +7,6 @@ from types import TracebackType
 from typing import Any, Final, Self, final
 
 import confluent_kafka
-
 from ottla._core import decode_batches
 from ottla.wire.k01_fetch import FetchPartition, FetchRequest, FetchTopic
 from tests.support.raw_client import RawConnection

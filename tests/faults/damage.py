@@ -1,4 +1,5 @@
-"""What a crash, a bad disk or a clumsy hand may do to the files of a stopped broker without touching a byte that it acknowledged.
+"""What a crash, a bad disk or a clumsy hand may do to the files of a stopped broker without touching a byte that it
+acknowledged.
 
 Each kind says in words what it did. All of it must be made good by the next start.
 """
@@ -17,6 +18,9 @@ CHECKPOINTS: Final = (
 )
 
 
+TIME_ENTRY_BYTES: Final = 12
+
+
 def _files(directory: Path, suffix: str) -> list[Path]:
     return sorted(directory.glob(f"*{suffix}"))
 
@@ -30,6 +34,8 @@ def _garble(path: Path, randomness: random.Random) -> str:
             return "removed"
         case "cut" if size > 1:
             cut = randomness.randrange(1, size)
+            # Cut between two entries, an index is one of an earlier moment: nobody can tell, Kafka neither.
+            cut -= cut % TIME_ENTRY_BYTES == 0
             with path.open("r+b") as file:
                 file.truncate(cut)
             return f"cut from {size} to {cut} bytes"

@@ -1,14 +1,17 @@
-"""kill -9 at a random moment under load, restart, look, go on: nothing that was acknowledged may be lost, doubled or out of order.
+"""kill -9 at a random moment under load, restart, look, go on: nothing that was acknowledged may be lost, doubled or
+out of order.
 
     python -m tests.faults.kill --rounds 500 [--seed S] [--dir D] [--no-damage]
 
-Prior art: Kafka's ``ReplicationReplicaFailure`` system tests, Jepsen's crash nemesis. Ours is one process on one directory, whose files
-are tampered with between its lives, as a crash may leave them. All choices come from the seed; the moment of death itself is
-a matter of the machine.
+Prior art: Kafka's ``ReplicationReplicaFailure`` system tests, Jepsen's crash nemesis. Ours is one process on one
+directory, whose files are tampered with between its lives, as a crash may leave them. All choices come from the seed;
+the moment of death
+itself is a matter of the machine.
 
-Of each round is checked: every acknowledged record is there exactly once, where the producer was told, in order per producer and
-partition; what was not answered is retried with the same sequences, and is taken or found to be there; offsets never go back; lookups by time agree with a
-plain walk; topics that were acknowledged are there.
+Of each round is checked: every acknowledged record is there exactly once, where the producer was told, in order per
+producer and partition; what was not answered is retried with the same sequences, and is taken or found to be there;
+offsets never
+go back; lookups by time agree with a plain walk; topics that were acknowledged are there.
 """
 
 from __future__ import annotations
@@ -66,7 +69,8 @@ class Round:
     def __str__(self) -> str:
         end = "stopped" if self.clean else "killed"
         twice = ", killed again while it started" if self.died_starting else ""
-        words = f"round {self.number}: {end}{twice}; {self.acknowledged:,} requests answered, {self.unanswered} batches open; "
+        words = f"round {self.number}: {end}{twice}; {self.acknowledged:,} requests answered, "
+        words += f"{self.unanswered} batches open; "
         words += f"serves after {self.recovery_s:.2f} s, all partitions after {self.ready_s:.2f} s ({self.checked})"
         return words + "".join(f"\n    {said}" for said in self.damaged)
 

@@ -1,10 +1,12 @@
 """What was sent to a broker, what it acknowledged, and what must therefore be in its logs.
 
-Prior art: Jepsen's checkers for queues, Kafka's ``VerifiableProducer``. Ours keeps per (producer, partition) a *lane* of numbered records:
-the number is the record's idempotent sequence and stands in its value too, so that a log tells by itself what is missing, twice, or
-out of order.
+Prior art: Jepsen's checkers for queues, Kafka's ``VerifiableProducer``. Ours keeps per (producer, partition) a *lane*
+of numbered records: the number is the record's idempotent sequence and stands in its value too, so that a log tells by
+itself what is
+missing, twice, or out of order.
 
-Invariants: a lane sends batches in the order of its numbers; a batch is acknowledged at one offset and never again at another.
+Invariants: a lane sends batches in the order of its numbers; a batch is acknowledged at one offset and never again at
+another.
 """
 
 from __future__ import annotations
@@ -133,7 +135,7 @@ class PartitionModel:
                 f"not in the log, which ends at {self.end}"
             )
             assert seen == offset, (
-                f"{self.place}: producer {lane.producer} was told that its batch {first} is at {offset}; it is at {seen}"
+                f"{self.place}: producer {lane.producer} was told that batch {first} is at {offset}; it is at {seen}"
             )
         lane.acknowledged.clear()
 

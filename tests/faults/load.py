@@ -1,7 +1,8 @@
-"""Load that survives its broker: idempotent producers of acks=all, each on a connection of its own, that know what is owed to them.
+"""Load that survives its broker: idempotent producers of acks=all, each on a connection of its own, that know what is
+owed to them.
 
-Prior art: librdkafka's idempotent producer, which retries what was not answered with the same sequences. Ours does so by hand, so
-that a test sees each answer: success or duplicate, at which offset, and never a hole.
+Prior art: librdkafka's idempotent producer, which retries what was not answered with the same sequences. Ours does so
+by hand, so that a test sees each answer: success or duplicate, at which offset, and never a hole.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class LoadProducer:
         return [self.lanes[place] for place, _ in batches]
 
     def _take(self, response: Any, lanes: Sequence[Lane]) -> bool:
-        """Notes what was acknowledged; false when some partition is not served now, as while a broker starts or stops."""
+        """Notes what was acknowledged; false when some partition is not served now (it starts or stops)."""
         answers = [(topic.name, answer) for topic in response.responses for answer in topic.partition_responses]
         assert len(answers) == len(lanes), f"{len(answers)} answers to {len(lanes)} batches"
         served = True
@@ -101,7 +102,9 @@ class LoadProducer:
         return served
 
     def retry(self, connection: RawConnection) -> None:
-        """Sends again what was not answered, one batch per partition at a time, in order: each must be taken, or be there."""
+        """Sends again what was not answered, one batch per partition at a time, in order: each must be taken, or be
+        there.
+        """
         deadline = time.monotonic() + READY_TIMEOUT_S
         while owed := [lane for lane in self.lanes.values() if lane.unanswered]:
             owed.sort(key=lambda lane: lane.place)

@@ -1,4 +1,6 @@
-"""Bad input over real sockets: a clear error or a close, at most that connection, memory bounded, a healthy client beside it unharmed."""
+"""Bad input over real sockets: a clear error or a close, at most that connection, memory bounded, a healthy client
+beside it unharmed.
+"""
 
 from __future__ import annotations
 
@@ -189,8 +191,7 @@ def requests() -> list[Any]:
 
 def _versions(request: Any) -> list[int]:
     schema = schema_of(request)
-    versions = list(schema.valid)[: len(schema.valid) - (1 if schema.latest_version_unstable else 0)]
-    return versions
+    return list(schema.valid)[: len(schema.valid) - (1 if schema.latest_version_unstable else 0)]
 
 
 @pytest.mark.parametrize("request_", requests(), ids=lambda request: type(request).__name__)
@@ -269,7 +270,9 @@ def _produce(broker: BrokerProcess, records: bytes, version: int = 9) -> Any:
 
 
 def _is_explained(answer: Any) -> None:
-    """The server's own error is Kafka's answer to what cannot be decompressed (or in which way), and to nothing else; each refusal has words."""
+    """The server's own error is Kafka's answer to what cannot be decompressed (or in which way), and to nothing else;
+    each refusal has words.
+    """
     message = answer.error_message or ""
     if answer.error_code == ErrorCode.UNKNOWN_SERVER_ERROR:
         assert "compress" in message, message
@@ -442,7 +445,9 @@ def _fetch(
 def test_readers_that_never_read_cost_little(
     broker: BrokerProcess, honest: HealthyClient, topic: str, value: int, max_bytes: int
 ) -> None:
-    """200 connections with many requests each, of which no answer is ever taken: large ones by file, small ones by copy."""
+    """200 connections with many requests each, of which no answer is ever taken: large ones by file, small ones by
+    copy.
+    """
     _filled(broker, topic, 10, value)
     before = broker.rss_bytes()
     connections = [RawConnection(broker.address) for _ in range(200)]

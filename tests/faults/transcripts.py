@@ -1,12 +1,15 @@
-"""Plays scripts of requests against a broker and writes down what it answers: the same scripts for Apache Kafka and for Ottla.
+"""Plays scripts of requests against a broker and writes down what it answers: the same scripts for Apache Kafka and
+for Ottla.
 
     python -m tests.faults.transcripts --bootstrap 127.0.0.1:9092 [--rewrite] [FILE ...]
 
-A script is commands, a line of dashes, and the answers; a blank line; and so on. The answers in ``tests/scripts`` are those of Apache Kafka
-4.4.0: ``--rewrite`` against it makes them anew. A line that begins with ``ottla:`` says what Ottla answers instead of the line above it,
-and the comment before the block says why; these lines survive a rewrite.
+A script is commands, a line of dashes, and the answers; a blank line; and so on. The answers in ``tests/scripts`` are
+those of Apache Kafka 4.4.0: ``--rewrite`` against it makes them anew. A line that begins with ``ottla:`` says what
+Ottla answers instead of
+the line above it, and the comment before the block says why; these lines survive a rewrite.
 
-Prior art: etcd's datadriven tests. Times are written as ``now`` and ids by their names, so that a transcript is the same each time.
+Prior art: etcd's datadriven tests. Times are written as ``now`` and ids by their names, so that a transcript is the
+same each time.
 """
 
 from __future__ import annotations
@@ -204,7 +207,7 @@ class Player:
         return " ".join(words)
 
     def _records(self, options: dict[str, str]) -> bytes | None:
-        """The batch: n, value (bytes each), ts, pid, epoch, seq, codec, key, and lies by the names of ``LyingBatch``."""
+        """A batch: n, value (bytes each), ts, pid, epoch, seq, codec, key; lies by the names of ``LyingBatch``."""
         if "null" in options:
             return None
         if "empty" in options:

@@ -1,7 +1,7 @@
 """Runs ``ottla serve`` as a process of its own, for tests that kill it, starve it, or look at it from outside.
 
-Prior art: ducktape's services in Kafka's system tests. Ours waits for the line that the broker says once it serves, never for a time;
-what the broker logs goes to a file, which an assertion can quote.
+Prior art: ducktape's services in Kafka's system tests. Ours waits for the line that the broker says once it serves,
+never for a time; what the broker logs goes to a file, which an assertion can quote.
 
 Invariant: a process that was started here is gone when the context ends.
 """
@@ -41,7 +41,9 @@ def free_port() -> int:
 
 @final
 class BrokerProcess:
-    """One broker on one directory; may be killed and started again. Use as a context manager. One thread starts and stops."""
+    """One broker on one directory; may be killed and started again. Use as a context manager. One thread starts and
+    stops.
+    """
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """A client that does honest work beside a test that does not: it must go on unharmed.
 
-It appends numbered batches and reads each back, for ever. ``progress`` waits until it has done some more: so a test paces itself by what it is
-there to protect, and not by a clock.
+It appends numbered batches and reads each back, for ever. ``progress`` waits until it has done some more: so a test
+paces itself by what it is there to protect, and not by a clock.
 """
 
 from __future__ import annotations

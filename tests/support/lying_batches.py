@@ -1,4 +1,5 @@
-"""Record batches that may lie: every field of the header and of each record can be made to say something else than the truth.
+"""Record batches that may lie: every field of the header and of each record can be made to say something else than the
+truth.
 
 Written by hand beside the broker's own builder, which cannot lie. Compression is the codecs' own Python packages.
 """

@@ -1,7 +1,7 @@
 """A connection that says exactly what a test wants said: any message in any version, any bytes, any order.
 
-Prior art: Kafka's ``RequestTest`` clients, franz-go's ``kmsg`` with raw requests. Ours keeps no state but the order of what was asked, so
-pipelining and retries are the test's own. Blocking; every wait has an end.
+Prior art: Kafka's ``RequestTest`` clients, franz-go's ``kmsg`` with raw requests. Ours keeps no state but the order of
+what was asked, so pipelining and retries are the test's own. Blocking; every wait has an end.
 """
 
 from __future__ import annotations
