@@ -61,8 +61,9 @@ class _AtFirstLine:
 
     def __init__(self, make: Callable[[], FilteringBoundLogger]) -> None:
         self._make = make
+        self._made: FilteringBoundLogger | None = None
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._make(), name)
-        self.__dict__[name] = found
-        return found
+        if self._made is None:
+            self._made = self._make()
+        return getattr(self._made, name)
