@@ -60,8 +60,8 @@ class Program:
 def recode_request(frame: bytes) -> bytes:
     """A request, header and body, read and written again by the data plane's own codec: for tests of that codec.
 
-    Produce, Fetch, ListOffsets, Metadata, ApiVersions, OffsetForLeaderEpoch. A client id of null becomes an empty one, and
-    unknown tagged fields are gone. Raises ``ValueError`` for bytes that are no such request.
+    Produce, Fetch, ListOffsets, Metadata, ApiVersions, OffsetForLeaderEpoch. A client id of null becomes an empty one,
+    and unknown tagged fields are gone. Raises ``ValueError`` for bytes that are no such request.
     """
 
 def recode_response(api_key: int, version: int, frame: bytes) -> bytes:

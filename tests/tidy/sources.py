@@ -81,7 +81,8 @@ def rust_files() -> list[Path]:
 
 def is_rust_test(file: Path) -> bool:
     """Whether a file is compiled for tests alone."""
-    return "tests" in (*file.parts, file.stem) or file == Path("batch/golden.rs")
+    named = "tests" in (*file.parts, file.stem)
+    return named or file in (Path("batch/golden.rs"), Path("log/simulation.rs"))
 
 
 _WORDS: Final = re.compile(

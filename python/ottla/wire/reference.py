@@ -3,8 +3,8 @@
 Ten times slower than the interpreter, and written to be read: each shape of the protocol is one small construct.
 Tests hold the two equal on random values, in both directions. Nothing that serves traffic imports this module.
 
-Strict where the interpreter is: null only where the version has it, compact lengths below 2 GiB, tagged fields as long as
-they say. It has no limits of its own: a tool reads what it is given.
+Strict where the interpreter is: null only where the version has it, compact lengths below 2 GiB, tagged fields as long
+as they say. It has no limits of its own: a tool reads what it is given.
 """
 
 from __future__ import annotations
