@@ -20,12 +20,9 @@ impl MetaProperties {
     /// The content of the file; `date` is for people.
     #[must_use]
     pub fn format(&self, date: &str) -> String {
-        let mut text = format!("#\n#{date}\ncluster.id={}\n", escaped(&self.cluster_id));
-        if let Some(id) = self.directory_id {
-            text.push_str(&format!("directory.id={id}\n"));
-        }
-        text.push_str(&format!("node.id={}\nversion=1\n", self.node_id));
-        text
+        let directory = self.directory_id.map_or_else(String::new, |id| format!("directory.id={id}\n"));
+        let cluster = escaped(&self.cluster_id);
+        format!("#\n#{date}\ncluster.id={cluster}\n{directory}node.id={}\nversion=1\n", self.node_id)
     }
 
     /// Reads the content of the file; the error says what is wrong with it.
