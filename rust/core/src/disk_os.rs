@@ -173,6 +173,7 @@ fn holder_of(descriptor: BorrowedFd<'_>) -> Option<u32> {
     })
 }
 
+#[allow(clippy::useless_conversion, reason = "seconds have 32 bits on some platforms")]
 fn stat_of(stat: &rustix::fs::Stat) -> Stat {
     let modified_ms = stat.st_mtime.saturating_mul(1000).saturating_add(stat.st_mtime_nsec as i64 / 1_000_000);
     Stat { len: stat.st_size as u64, modified_ms }
@@ -186,9 +187,9 @@ struct OsFile {
 
 impl OsFile {
     fn write_once(&self, position: u64, parts: &[IoSlice<'_>]) -> rustix::io::Result<usize> {
-        #[cfg(not(any(target_vendor = "apple")))]
+        #[cfg(not(target_vendor = "apple"))]
         return rustix::io::pwritev(&self.descriptor, parts, position);
-        #[cfg(any(target_vendor = "apple"))]
+        #[cfg(target_vendor = "apple")]
         return rustix::io::pwrite(&self.descriptor, parts.first().map_or(&[], |part| &**part), position);
     }
 }

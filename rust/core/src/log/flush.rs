@@ -82,6 +82,7 @@ impl FlushPolicy {
 
 /// What the writer remembers of what is not flushed.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each names one thing that is to be flushed")]
 pub(crate) struct FlushState {
     durable_end: Offset,
     unflushed: Unflushed,

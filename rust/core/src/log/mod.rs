@@ -30,6 +30,7 @@ pub mod snapshot_file;
 #[cfg(test)]
 mod tests;
 mod txn_index;
+pub mod verify;
 mod writer;
 
 pub use config::{LogConfig, Mode};

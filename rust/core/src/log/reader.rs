@@ -186,7 +186,7 @@ impl LogReader {
         let first = segments.partition_point(|segment| segment.base <= from).saturating_sub(1);
         for (at, segment) in segments.iter().enumerate().skip(first) {
             let next = segments.get(at + 1).map(|segment| segment.base);
-            let bound = self.bound_in(segment, next, upper).map_err(|error| self.gone(segment, from, error))?;
+            let bound = bound_in(segment, next, upper).map_err(|error| self.gone(segment, from, error))?;
             if bound == 0 && segment.base > from {
                 return Ok(None);
             }
@@ -196,17 +196,6 @@ impl LogReader {
             }
         }
         Ok(None)
-    }
-
-    /// Where in a segment the reader must stop.
-    fn bound_in(&self, segment: &Segment, next: Option<Offset>, upper: &Upper) -> io::Result<u64> {
-        let size = segment.size();
-        match upper {
-            Upper::Position(bound) if bound.segment == segment.base => Ok(bound.position.min(size)),
-            _ if upper.offset() <= segment.base => Ok(0),
-            _ if next.is_some_and(|next| next <= upper.offset()) || upper.offset() >= segment.next_offset() => Ok(size),
-            _ => Ok(segment.locate(upper.offset(), size)?.map_or(size, |batch| batch.position)),
-        }
     }
 
     /// Walks whole batches from the one that holds `from` up to `upper`, over all segments. Reads from the disk as it goes.
@@ -271,6 +260,17 @@ impl LogReader {
         let position = segment.position_before(timestamp, segment.base);
         let found = search(segment, position, |header| header.max_timestamp == timestamp, |_, time| time == timestamp);
         found.map_err(|error| self.gone(segment, segment.base, error))
+    }
+}
+
+/// Where in a segment the reader must stop.
+fn bound_in(segment: &Segment, next: Option<Offset>, upper: &Upper) -> io::Result<u64> {
+    let size = segment.size();
+    match upper {
+        Upper::Position(bound) if bound.segment == segment.base => Ok(bound.position.min(size)),
+        _ if upper.offset() <= segment.base => Ok(0),
+        _ if next.is_some_and(|next| next <= upper.offset()) || upper.offset() >= segment.next_offset() => Ok(size),
+        _ => Ok(segment.locate(upper.offset(), size)?.map_or(size, |batch| batch.position)),
     }
 }
 

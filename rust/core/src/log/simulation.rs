@@ -295,6 +295,14 @@ impl World {
         let end = self.log.end();
         assert!(end <= to);
         self.forget_from(end);
+        if self.log.start() < start {
+            let starts = [("orders", PartitionIndex(0), self.log.start())];
+            if self.directory.write_checkpoint(OffsetCheckpoint::LogStart, starts.into_iter()).is_err() {
+                self.disk.set_faults(Faults::default());
+                self.directory.write_checkpoint(OffsetCheckpoint::LogStart, starts.into_iter()).unwrap();
+                self.restart(End::PowerLost);
+            }
+        }
     }
 
     fn forget_from(&mut self, end: Offset) {
@@ -662,6 +670,15 @@ fn live(seed: u64) -> World {
         world.step();
     }
     world.restart(End::Killed);
+    if let Ok(()) = world.log.close() {
+        let findings = verify::verify(&world.directory, NAME).unwrap().findings;
+        // Below the start of the log anything may be.
+        let start = world.log.first_readable();
+        let of_readable = |finding: &&verify::Finding| {
+            names::SegmentFileName::parse(&finding.file).is_none_or(|parsed| parsed.base >= start)
+        };
+        assert_eq!(findings.iter().filter(of_readable).collect::<Vec<_>>(), Vec::<&verify::Finding>::new());
+    }
     world
 }
 

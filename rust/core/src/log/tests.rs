@@ -1,14 +1,16 @@
 //! The log as a whole: append, read, roll, reopen.
 
+use std::io::IoSlice;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::*;
 use crate::batch::build::{BatchBuilder, BatchOptions, RecordParts};
 use crate::batch::header::{BATCH_HEADER_BYTES, BatchHeader};
 use crate::batch::producer::Origin;
-use crate::disk::Disk;
+use crate::disk::{Disk, Open};
 use crate::disk_sim::SimDisk;
-use crate::ids::{LeaderEpoch, Offset, TimestampMs, TopicId};
+use crate::ids::{LeaderEpoch, Offset, PartitionIndex, TimestampMs, TopicId};
 
 const NOW: TimestampMs = TimestampMs(1_000_000);
 const TOPIC: TopicId = TopicId(*b"0123456789abcdef");
@@ -134,4 +136,260 @@ fn indexes_that_cannot_be_right_are_rebuilt_below_the_recovery_point_too() {
         }
         assert_eq!(log.reader().max_timestamp().unwrap().unwrap().offset, Offset(79));
     }
+}
+/// Kafka's own directories, on a simulated disk: as a clean stop and as the death of the process left them.
+fn kafkas(state: &str) -> Arc<SimDisk> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/kafka-directory").join(state);
+    let disk = SimDisk::new(1);
+    disk.create_dir(Path::new("golden-0")).unwrap();
+    for directory in ["", "golden-0"] {
+        for entry in std::fs::read_dir(root.join(directory)).unwrap().map(Result::unwrap) {
+            if entry.file_type().unwrap().is_file() {
+                let path = Path::new(directory).join(entry.file_name());
+                let file = disk.open(&path, Open::Create).unwrap();
+                file.write_at(0, &[IoSlice::new(&std::fs::read(entry.path()).unwrap())]).unwrap();
+            }
+        }
+    }
+    disk
+}
+
+/// The settings that the topic had.
+fn kafkas_config() -> Arc<LogConfig> {
+    Arc::new(LogConfig { index_interval_bytes: 500, producer_id_expiration_ms: i64::MAX, ..LogConfig::default() })
+}
+
+fn open_kafkas(disk: &Arc<SimDisk>) -> (Log, RecoveryReport) {
+    let directory = LogDirectory::new(Arc::clone(disk) as Arc<dyn Disk>, 10);
+    let golden = ("golden".to_owned(), PartitionIndex(0));
+    let options = OpenOptions {
+        clean: directory.clean_shutdown().unwrap().is_some(),
+        recovery_point: directory
+            .read_checkpoint(OffsetCheckpoint::RecoveryPoint)
+            .unwrap()
+            .get(&golden)
+            .copied()
+            .unwrap_or_default(),
+        ..OpenOptions::new(kafkas_config(), NOW)
+    };
+    Log::open(&directory, "golden-0", &options).unwrap()
+}
+
+#[test]
+fn kafkas_directory_is_opened_as_it_is() {
+    let disk = kafkas("clean");
+    let before = disk.content();
+    let directory = LogDirectory::new(Arc::clone(&disk) as Arc<dyn Disk>, 10);
+    assert_eq!(directory.clean_shutdown().unwrap(), Some(18));
+    let (log, report) = open_kafkas(&disk);
+    assert_eq!((log.start(), log.end(), log.segment_count()), (Offset(0), Offset(264), 7));
+    assert_eq!((report.cut, report.rebuilt), (None, vec![]));
+    assert_eq!(disk.content(), before);
+    assert_eq!(log.epochs().entries(), [EpochEntry { epoch: LeaderEpoch(0), start: Offset(0) }]);
+    assert!(!log.producers().is_empty());
+    let batches: Vec<RawBatch> = log.reader().batches(Offset(0), Offset(264)).map(Result::unwrap).collect();
+    assert!(batches.iter().all(|batch| batch.frame.checksum_holds(&batch.bytes)));
+    let codecs: std::collections::BTreeSet<u8> =
+        batches.iter().map(|batch| batch.frame.header.unwrap().codec().unwrap() as u8).collect();
+    assert_eq!(codecs.into_iter().collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+    for offset in 0..264 {
+        let (_, bytes) = read(&log.reader(), offset, 1).unwrap();
+        let header = BatchHeader::decode(&bytes).unwrap();
+        assert!((header.base_offset.0..=header.last_offset().0).contains(&offset));
+    }
+    let last = batches.last().unwrap().frame.max_timestamp;
+    assert_eq!(log.reader().max_timestamp().unwrap().unwrap().timestamp, last);
+    let verified = verify::verify(&directory, "golden-0").unwrap();
+    assert_eq!(verified.findings, []);
+    assert!(verified.batches > 70 && verified.index_entries > 20);
+}
+
+#[test]
+fn kafkas_directory_is_recovered_to_what_kafka_would_have_left() {
+    let disk = kafkas("killed");
+    let (mut log, report) = open_kafkas(&disk);
+    assert_eq!((log.start(), log.end(), report.cut), (Offset(0), Offset(264), None));
+    log.close().unwrap();
+    let is_ours =
+        |path: &Path| path.extension().is_some_and(|kind| ["log", "index", "timeindex"].iter().any(|k| kind == *k));
+    let of = |disk: &SimDisk| -> Vec<_> { disk.content().into_iter().filter(|(path, _)| is_ours(path)).collect() };
+    assert_eq!(of(&disk), of(&kafkas("clean")));
+}
+
+#[test]
+fn indexes_made_anew_are_kafkas_own_byte_for_byte() {
+    let (disk, clean) = (kafkas("killed"), kafkas("clean").content());
+    for path in disk.content().into_keys() {
+        if path.extension().is_some_and(|kind| kind == "index" || kind == "timeindex") {
+            disk.remove_file(&path).unwrap();
+        }
+    }
+    let (mut log, _) = open_kafkas(&disk);
+    log.close().unwrap();
+    let found = disk.content();
+    let indexes =
+        clean.iter().filter(|(path, _)| path.extension().is_some_and(|kind| kind == "index" || kind == "timeindex"));
+    for (path, bytes) in indexes {
+        assert_eq!(found.get(path), Some(bytes), "{}", path.display());
+    }
+}
+
+/// A log of 40 batches, flushed up to the 30th, and where each batch begins.
+fn partly_flushed(disk: &Arc<SimDisk>, config: &Arc<LogConfig>) -> Log {
+    let mut log = create(disk, config);
+    for n in 0..40 {
+        append(&mut log, &batch(BatchOptions::default(), &[n], &[n as u8; 50]));
+        if n == 29 {
+            log.flush().unwrap();
+        }
+    }
+    assert_eq!(log.durable_end(), Offset(30));
+    log
+}
+
+#[test]
+fn damage_above_the_recovery_point_is_cut_and_below_it_is_refused() {
+    let config = Arc::new(LogConfig { index_interval_bytes: 200, ..LogConfig::default() });
+    let size = batch(BatchOptions::default(), &[0], &[0; 50]).len() as u64;
+    for damaged in [3, 29, 30, 35, 39] {
+        let disk = SimDisk::new(1);
+        drop(partly_flushed(&disk, &config));
+        let disk = disk.kill_process();
+        let name = Path::new("orders-0").join("00000000000000000000.log");
+        disk.flip_bit(&name, (damaged * size + 70) * 8);
+        let directory = LogDirectory::new(Arc::clone(&disk) as Arc<dyn Disk>, 10);
+        let options = OpenOptions { recovery_point: Offset(30), ..OpenOptions::new(Arc::clone(&config), NOW) };
+        let (log, report) = Log::open(&directory, "orders-0", &options).unwrap();
+        if damaged >= 30 {
+            assert_eq!(log.end(), Offset(damaged as i64));
+            let cut = report.cut.unwrap();
+            assert_eq!((cut.position, cut.fault), (damaged * size, Fault::Checksum));
+            assert_eq!(verify::verify(&directory, "orders-0").unwrap().findings, []);
+        } else {
+            // What was flushed is not read again; whoever looks at everything finds it.
+            assert_eq!((log.end(), report.cut), (Offset(40), None));
+            let findings = verify::verify(&directory, "orders-0").unwrap().findings;
+            assert_eq!(findings.iter().map(|finding| finding.position).collect::<Vec<_>>(), [damaged * size]);
+        }
+    }
+    // A file that is shorter than what was flushed.
+    let disk = SimDisk::new(1);
+    drop(partly_flushed(&disk, &config));
+    let disk = disk.kill_process();
+    let name = Path::new("orders-0").join("00000000000000000000.log");
+    disk.open(&name, Open::Write).unwrap().set_len(20 * size + 5).unwrap();
+    let directory = LogDirectory::new(Arc::clone(&disk) as Arc<dyn Disk>, 10);
+    let options = OpenOptions { recovery_point: Offset(30), ..OpenOptions::new(config, NOW) };
+    let before = disk.content()[&name].clone();
+    let error = Log::open(&directory, "orders-0", &options).unwrap_err();
+    let text = error.to_string();
+    assert!(
+        matches!(error, OpenError::Corrupt { position, fault: Fault::Torn, .. } if position == 20 * size),
+        "{text}"
+    );
+    assert!(text.contains("00000000000000000000.log, byte"), "{text}");
+    assert_eq!(disk.content()[&name], before);
+}
+
+#[test]
+fn a_full_disk_refuses_writes_and_takes_them_again() {
+    let disk = SimDisk::new(5);
+    let mut log = create(&disk, &small_segments());
+    let bytes = batch(BatchOptions::default(), &[1], &[7; 100]);
+    append(&mut log, &bytes);
+    disk.set_faults(crate::disk_sim::Faults { capacity: Some(disk.used() + 50), ..Default::default() });
+    let header = BatchHeader::decode(&bytes).unwrap();
+    let refused = log.append(&header, &bytes[BATCH_HEADER_BYTES..], Origin::Client, LeaderEpoch(0), NOW).unwrap_err();
+    assert!(matches!(refused, AppendError::Full { .. }));
+    assert_eq!(refused.code(), crate::error::ErrorCode::KafkaStorageError);
+    assert_eq!((log.end(), log.size()), (Offset(1), bytes.len() as u64));
+    assert!(read(&log.reader(), 0, 10).is_some());
+    disk.set_faults(crate::disk_sim::Faults::default());
+    append(&mut log, &bytes);
+    assert_eq!(log.end(), Offset(2));
+}
+
+#[test]
+fn assigned_batches_keep_their_offsets_and_spread_over_segments() {
+    let disk = SimDisk::new(6);
+    let mut log = create(&disk, &small_segments());
+    let mut bytes = Vec::new();
+    for n in 0..30 {
+        let (base_offset, leader_epoch) = (Offset(n * 3), LeaderEpoch((n / 10) as i32));
+        bytes.extend(batch(BatchOptions { base_offset, leader_epoch, ..BatchOptions::default() }, &[n], &[1; 100]));
+    }
+    let whole = bytes.len();
+    bytes.extend_from_slice(&bytes.clone()[..70]);
+    let batches = AssignedBatches::parse(&bytes).unwrap();
+    assert_eq!(batches.frames().len(), 30);
+    let appended = log.append_assigned(&batches, NOW).unwrap().unwrap();
+    assert_eq!((appended.base_offset, appended.last_offset, appended.size), (Offset(0), Offset(87), whole as u64));
+    assert!(log.segment_count() > 3);
+    assert_eq!(log.epochs().entries().iter().map(|entry| entry.start.0).collect::<Vec<_>>(), [0, 30, 60]);
+    let found: Vec<u8> = log.reader().batches(Offset(0), log.end()).flat_map(|batch| batch.unwrap().bytes).collect();
+    assert_eq!(found, bytes[..whole]);
+    assert!(matches!(log.append_assigned(&batches, NOW), Err(AppendError::Offsets { .. })));
+    bytes[80] ^= 1;
+    assert_eq!(AssignedBatches::parse(&bytes).unwrap_err(), Fault::Checksum);
+}
+
+#[test]
+fn a_swap_half_done_is_finished() {
+    let disk = SimDisk::new(7);
+    let config = small_segments();
+    let mut log = create(&disk, &config);
+    for n in 0..30 {
+        append(&mut log, &batch(BatchOptions::default(), &[n], &[n as u8; 100]));
+    }
+    log.close().unwrap();
+    let bases: Vec<Offset> = log.reader().segments().iter().map(|segment| segment.base).collect();
+    drop(log);
+    // The cleaner merged the first two segments into one, and the broker died before the originals went.
+    let path = |base: Offset, suffix: &str| Path::new("orders-0").join(format!("{:020}.log{suffix}", base.0));
+    let merged = [&disk.content()[&path(bases[0], "")][..], &disk.content()[&path(bases[1], "")]].concat();
+    disk.open(&path(bases[0], ".swap"), Open::Create).unwrap().write_at(0, &[IoSlice::new(&merged)]).unwrap();
+    disk.open(&path(bases[2], ".cleaned"), Open::Create).unwrap();
+    disk.open(&path(Offset(99), ".deleted"), Open::Create).unwrap();
+    let (log, _) = open(&disk.kill_process(), &config, |_| ());
+    assert_eq!(log.end(), Offset(30));
+    assert_eq!(log.segment_count(), bases.len() - 1);
+    assert_eq!(log.reader().batches(Offset(0), Offset(30)).count(), 30);
+    let names: Vec<_> = disk.content().into_keys().map(|path| path.to_string_lossy().into_owned()).collect();
+    assert!(!names.iter().any(|name| name.ends_with("swap") || name.ends_with("cleaned") || name.ends_with("deleted")));
+}
+
+#[test]
+fn a_directory_is_locked_marked_and_checkpointed() {
+    let disk = SimDisk::new(8);
+    let directory = LogDirectory::new(Arc::clone(&disk) as Arc<dyn Disk>, 10);
+    directory.lock().unwrap();
+    let other = LogDirectory::new(Arc::clone(&disk) as Arc<dyn Disk>, 10);
+    let refused = other.lock().unwrap_err().to_string();
+    assert!(refused.contains("simulated is in use by another broker"), "{refused}");
+    assert_eq!(directory.clean_shutdown().unwrap(), None);
+    directory.mark_clean_shutdown(42).unwrap();
+    assert_eq!(directory.clean_shutdown().unwrap(), Some(42));
+    directory.clear_clean_shutdown().unwrap();
+    directory.clear_clean_shutdown().unwrap();
+    assert_eq!(directory.clean_shutdown().unwrap(), None);
+    let points = [("orders", PartitionIndex(0), Offset(7))];
+    directory.write_checkpoint(OffsetCheckpoint::RecoveryPoint, points.into_iter()).unwrap();
+    let read = directory.read_checkpoint(OffsetCheckpoint::RecoveryPoint).unwrap();
+    assert_eq!(read.into_iter().collect::<Vec<_>>(), [(("orders".to_owned(), PartitionIndex(0)), Offset(7))]);
+    assert!(directory.read_checkpoint(OffsetCheckpoint::Cleaner).unwrap().is_empty());
+    assert!(directory.reserve_headroom().unwrap());
+    let used = disk.used();
+    directory.release_headroom().unwrap();
+    assert!(disk.used() < used);
+    disk.set_faults(crate::disk_sim::Faults { capacity: Some(disk.used()), ..Default::default() });
+    assert!(!directory.reserve_headroom().unwrap());
+}
+
+#[test]
+fn another_topics_directory_is_refused() {
+    let disk = SimDisk::new(9);
+    drop(create(&disk, &small_segments()));
+    let directory = LogDirectory::new(disk.kill_process(), 10);
+    let options = OpenOptions { topic_id: Some(TopicId([7; 16])), ..OpenOptions::new(small_segments(), NOW) };
+    assert!(matches!(Log::open(&directory, "orders-0", &options), Err(OpenError::TopicId { found: TOPIC, .. })));
 }

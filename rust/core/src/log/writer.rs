@@ -521,7 +521,7 @@ impl Log {
     }
 
     /// Removes everything from `to` on; the batch that holds `to` goes whole, so the end may come to lie below. Blocks for as
-    /// long as flushing the cut takes. Refused when the flushed part would be touched: see [`Self::begin_truncation`].
+    /// long as flushing the cut takes. When the start comes to lie lower, too, the caller writes the log-start checkpoint. Refused when the flushed part would be touched: see [`Self::begin_truncation`].
     pub fn truncate_to(&mut self, to: Offset, now: TimestampMs) -> Result<(), TruncateError> {
         if to >= self.end() {
             return Ok(());
