@@ -138,6 +138,7 @@ def test_a_lack_of_descriptors_pauses_accepting(tmp_path: Path) -> None:
         broker.start()
         with HealthyClient(broker.address) as honest:
             honest.progress(3)
+            assert broker.exit_code() is None
             crowd = [socket.create_connection(broker.address) for _ in range(2 * DESCRIPTORS_MAX)]
             honest.progress(100)
             assert broker.exit_code() is None

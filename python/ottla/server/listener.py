@@ -9,11 +9,13 @@ closes nothing.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import FileIO
 from socket import socket as Socket
 from typing import Final, final
 
@@ -47,18 +49,26 @@ class BoundListener:
 
     async def accept(self, adopt: Callable[[Socket, str], None], refused: Callable[[str], None]) -> None:
         """Accepts until cancelled. ``adopt`` takes each socket over; ``refused`` is told why one was not."""
-        while True:
-            await trio.lowlevel.wait_readable(self.socket)
-            try:
-                for _ in range(ACCEPTS_PER_TURN):
-                    self._accept_one(adopt, refused)
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                if error.errno not in _EXHAUSTED:
-                    raise
-                refused(f"listener {self.name} pauses: {error.strerror}")
-                await trio.sleep(PAUSE_SECONDS)
+        spare = _spare()
+        try:
+            while True:
+                await trio.lowlevel.wait_readable(self.socket)
+                try:
+                    for _ in range(ACCEPTS_PER_TURN):
+                        self._accept_one(adopt, refused)
+                except BlockingIOError:
+                    continue
+                except OSError as error:
+                    if error.errno not in _EXHAUSTED:
+                        raise
+                    # To say so may take a descriptor: the first line of a log imports what writes it.
+                    spare.close()
+                    refused(f"listener {self.name} pauses: {error.strerror}")
+                    await trio.sleep(PAUSE_SECONDS)
+                    with contextlib.suppress(OSError):
+                        spare = _spare()
+        finally:
+            spare.close()
 
     def _accept_one(self, adopt: Callable[[Socket, str], None], refused: Callable[[str], None]) -> None:
         try:
@@ -75,6 +85,11 @@ class BoundListener:
     def close(self) -> None:
         """No further connections. Those that were accepted live on."""
         self.socket.close()
+
+
+def _spare() -> FileIO:
+    """A descriptor that is held for when there are no others."""
+    return FileIO(os.devnull)
 
 
 def bind(name: str, host: str, port: int) -> BoundListener:

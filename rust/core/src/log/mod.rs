@@ -43,4 +43,5 @@ pub use recovery::{Cut, OpenOptions, RecoveryReport};
 pub use retention::{RetentionFacts, Retired};
 pub use scan::{Fault, Frame};
 pub use txn_index::AbortedTransaction;
+pub(crate) use writer::PARTITION_METADATA_FILE;
 pub use writer::{Appended, AssignedBatches, Log, Outcome};

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::error::ErrorCode;
 use crate::ids::{LeaderEpoch, Offset, PartitionIndex, TopicId};
 use crate::log::checkpoint::OffsetsByPartition;
-use crate::log::{Log, LogDirectory, OffsetCheckpoint, OpenOptions, names};
+use crate::log::directory::PartitionDirectory;
+use crate::log::{Log, LogDirectory, OffsetCheckpoint, OpenOptions, PARTITION_METADATA_FILE, names};
 use crate::plane::clock::{Clock, Now, SystemClock};
 use crate::plane::command::{Command, DoneValue, Lead, LeadOutcome, LogDescription};
 use crate::plane::maintenance::Maintenance;
@@ -247,7 +249,7 @@ impl Conductor {
                 names::DirectoryStage::Deleted => self.maintenance.remove_later(found.directory, now.instant),
                 names::DirectoryStage::Current => {
                     let key = (found.name.topic.clone(), found.name.partition);
-                    if hosted.get(&key).is_some_and(|id| keep.contains(id)) {
+                    if hosted.get(&key).is_some_and(|id| keep.contains(id)) || self.is_failed(&found, keep) {
                         continue;
                     }
                     let unique = u128::from(now.wall.0 as u64) << 64 | strays.len() as u128;
@@ -259,6 +261,21 @@ impl Conductor {
             }
         }
         Ok(strays)
+    }
+
+    /// Whether a directory is that of a partition which belongs here, and of which the log cannot be used: it stays for
+    /// whoever puts it right. (One of an older topic of the same name does not.)
+    fn is_failed(&self, found: &PartitionDirectory, keep: &HashSet<(TopicId, PartitionIndex)>) -> bool {
+        let view = self.services.view.load();
+        let Some(topic) = view.topic(&found.name.topic) else { return false };
+        let id = (topic.id, found.name.partition);
+        if !keep.contains(&id) || !matches!(self.services.hosted.find(id.0, id.1), Err(ErrorCode::KafkaStorageError)) {
+            return false;
+        }
+        let content = self.directory.read_small(&format!("{}/{PARTITION_METADATA_FILE}", found.directory));
+        let text = content.ok().flatten().and_then(|content| String::from_utf8(content).ok()).unwrap_or_default();
+        let written = text.lines().find_map(|line| TopicId::parse(line.strip_prefix("topic_id: ")?.trim()));
+        written.is_none_or(|written| written == topic.id)
     }
 
     /// Closes every log; when all are closed well, writes the checkpoints and the marker of a clean shutdown. Returns what
