@@ -20,12 +20,13 @@ from ottla.errors import ErrorCode
 from ottla.wire.k00_produce import PartitionProduceData, ProduceRequest, TopicProduceData
 from ottla.wire.k01_fetch import FetchPartition, FetchRequest, FetchTopic
 from ottla.wire.k20_delete_topics import DeleteTopicsRequest, DeleteTopicState
+from ottla.wire.k60_describe_cluster import DescribeClusterRequest
 from tests.faults.ledger import Place
 from tests.faults.load import list_offset
 from tests.support.broker_process import BrokerProcess
 from tests.support.healthy_client import HealthyClient
 from tests.support.lying_batches import batch_of
-from tests.support.raw_client import RawConnection, create_topic, is_alive, topic_of
+from tests.support.raw_client import Closed, RawConnection, create_topic, is_alive, topic_of
 
 DISK_BYTES: Final = 24 << 20
 VALUE: Final = b"x" * 200_000
@@ -138,12 +139,19 @@ def test_a_lack_of_descriptors_pauses_accepting(tmp_path: Path) -> None:
         broker.start()
         with HealthyClient(broker.address) as honest:
             honest.progress(3)
-            assert broker.exit_code() is None
+            # Of none of these has the broker loaded what it takes to answer them, or to say why it does not.
+            strange, nonsense = RawConnection(broker.address), RawConnection(broker.address)
             crowd = [socket.create_connection(broker.address) for _ in range(2 * DESCRIPTORS_MAX)]
-            honest.progress(100)
+            honest.progress(50)
+            nonsense.send_bytes(b"\xff\xff\xff\xff")
+            nonsense.wait_closed()
+            strange.send(DescribeClusterRequest(), 1)
+            with contextlib.suppress(Closed):
+                strange.receive()
+            honest.progress(50)
             assert broker.exit_code() is None
             assert "pauses" in broker.log(), broker.log_tail()
-            for connection in crowd:
+            for connection in (*crowd, strange, nonsense):
                 connection.close()
             # Those that wait in the backlog are accepted, found closed, and the next is served.
             assert is_alive(broker.address)

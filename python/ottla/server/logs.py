@@ -55,6 +55,10 @@ def processors(style: str, *, colors: bool) -> Sequence[Processor]:
     return [*shared, structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)]
 
 
+def _lost(*_: Any, **__: Any) -> None:
+    """Takes a line that cannot be written."""
+
+
 @final
 class _AtFirstLine:
     """Stands for a logger until something is asked of it."""
@@ -65,5 +69,9 @@ class _AtFirstLine:
 
     def __getattr__(self, name: str) -> Any:
         if self._made is None:
-            self._made = self._make()
+            try:
+                self._made = self._make()
+            except OSError:
+                # No descriptors to import with: the line is lost, and not the broker.
+                return _lost
         return getattr(self._made, name)

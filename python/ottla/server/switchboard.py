@@ -60,6 +60,10 @@ class Switchboard:
         except WireError as error:
             self._plane.refuse(request.request_id, f"bad {api.name} v{request.api_version} request: {error}")
             return
+        except OSError as error:
+            # The first request of an API imports its messages, and there may be no descriptor to do it with.
+            self._plane.refuse(request.request_id, f"{api.name} cannot be read now: {error}")
+            return
         self._nursery.start_soon(self._serve, api, message, request)
 
     async def _serve(self, api: Api, message: object, request: Request) -> None:
