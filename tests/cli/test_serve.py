@@ -143,6 +143,31 @@ def test_a_configuration_that_cannot_be_is_a_usage_error(arguments: list[str], w
     assert ended.err.startswith(f"ottla serve: {words}")
 
 
+SSL = ("--set", "listener.security.protocol.map=CONTROLLER:PLAINTEXT,SSL:SSL", "--listen", "SSL://127.0.0.1:0")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (SSL, "listener SSL is SSL: this release serves PLAINTEXT listeners alone"),
+        (("--set", "authorizer.class.name=Some"), "authorizer.class.name is Some: this release lets everybody do"),
+        (
+            ("--set", "controller.quorum.voters=2@localhost:9094", "--set", "process.roles=broker"),
+            "process.roles must be broker,controller: this release runs one node that is both",
+        ),
+        (("--set", "log.dirs=one,two"), "log.dirs names 2 directories (one, two): this release keeps its logs in one"),
+        (("--set", "metadata.log.dir=other"), "metadata.log.dir is another directory than log.dirs"),
+    ],
+)
+def test_what_this_release_cannot_do_is_not_served_as_less(
+    tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    ended = serve("--data-dir", str(tmp_path / "data"), *arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith(f"ottla serve: {words}")
+    assert not (tmp_path / "data").exists()
+
+
 def test_a_bad_value_is_found_by_file_and_line(tmp_path: Path) -> None:
     path = tmp_path / "server.properties"
     path.write_text(KAFKA_PROPERTIES.replace("num.partitions=2", "num.partitions=none"))

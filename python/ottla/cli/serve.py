@@ -107,6 +107,7 @@ def _load(args: argparse.Namespace) -> Loaded:
 def _serve(loaded: Loaded, log: FilteringBoundLogger, ready_file: Path | None) -> int:
     import trio
 
+    from ottla.config.definition import ConfigError
     from ottla.server.main import Server, in_words
 
     server = Server(loaded, log)
@@ -119,6 +120,8 @@ def _serve(loaded: Loaded, log: FilteringBoundLogger, ready_file: Path | None) -
 
     try:
         trio.run(main, strict_exception_groups=True)
+    except* ConfigError as group:
+        raise UsageError(in_words(group)) from group
     except* Exception as group:
         raise CommandError(in_words(group)) from group
     finally:

@@ -25,6 +25,7 @@ _IDENTITY: Final = (
 )
 
 _REQUESTS: Final = (
+    "authorizer.class.name",
     "auto.create.topics.enable",
     "connections.max.idle.ms",
     "default.replication.factor",

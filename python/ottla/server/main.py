@@ -24,7 +24,6 @@ from ottla.api.broker import Broker, BrokerSettings
 from ottla.api.configs import MetadataConfigs
 from ottla.api.table import TABLE
 from ottla.clock import Clock, SystemClock
-from ottla.config.definition import ConfigError
 from ottla.controller.cluster import ControllerRegistration, Registration
 from ottla.controller.configs import BrokerTopicConfigs
 from ottla.controller.format import META_PROPERTIES, MetaProperties, bootstrap_batches, decode_meta, encode_meta
@@ -41,6 +40,7 @@ from ottla.raft.snapshot import BOOTSTRAP_SNAPSHOT
 from ottla.raft.voters import ReplicaKey, Voter, VoterEndpoint
 from ottla.security.authorizer import ANONYMOUS, AllowAll
 from ottla.server.listener import BoundListener, bind
+from ottla.server.release import check_served
 from ottla.server.switchboard import Switchboard
 
 if TYPE_CHECKING:
@@ -141,6 +141,7 @@ class Server:
 
     async def _serve(self, started: Callable[[Started], None]) -> None:
         begun_ms = self._clock.monotonic_ms()
+        check_served(self._config, self._node)
         data_dir = self._data_dir()
         plane = Plane(self._engine_options(data_dir))
         broker_epoch = -1
@@ -195,19 +196,7 @@ class Server:
     # --- parts ------------------------------------------------------------------------------------------------------
 
     def _data_dir(self) -> Path:
-        directories = self._config.log_dirs
-        if len(directories) > 1:
-            raise ConfigError(
-                f"log.dirs names {len(directories)} directories ({', '.join(directories)}): this release keeps its "
-                "logs in one; name one of them",
-                "log.dirs",
-            )
-        if self._config.metadata_log_dir != directories[0]:
-            raise ConfigError(
-                "metadata.log.dir is another directory than log.dirs: this release keeps both in one",
-                "metadata.log.dir",
-            )
-        return Path(directories[0]).absolute()
+        return Path(self._config.log_dirs[0]).absolute()
 
     def _engine_options(self, data_dir: Path) -> EngineOptions:
         config = self._config
