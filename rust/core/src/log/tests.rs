@@ -107,7 +107,7 @@ fn what_is_appended_is_read_and_survives() {
 /// An index that is noise, or has lost its entries, is made again even where the batches themselves are trusted.
 #[test]
 fn indexes_that_cannot_be_right_are_rebuilt_below_the_recovery_point_too() {
-    let noise: Vec<u8> = (0..960_u32).map(|at| (at * 7919 >> 3) as u8 | 0x40).collect();
+    let noise: Vec<u8> = (0..960_u32).map(|at| ((at * 7919) >> 3) as u8 | 0x40).collect();
     for (name, content) in [
         ("00000000000000000000.timeindex", &noise[..]),
         ("00000000000000000000.timeindex", &[]),

@@ -54,11 +54,11 @@ pub fn handle(incoming: &Incoming<'_>, services: &Services, output: &mut Output)
         return incoming.pass_up(services);
     }
     // Ids and null names came with v12; v10 and v11 had the fields but did not work (KAFKA-12803).
-    if let Some(asked) = request.topics.filter(|_| (10..12).contains(&version)) {
-        if asked.iter().any(|topic| topic.id != TopicId::ZERO || topic.name.is_none()) {
-            refuse(incoming, asked, output);
-            return Ok(Handled::Answered);
-        }
+    if let Some(asked) = request.topics.filter(|_| (10..12).contains(&version))
+        && asked.iter().any(|topic| topic.id != TopicId::ZERO || topic.name.is_none())
+    {
+        refuse(incoming, asked, output);
+        return Ok(Handled::Answered);
     }
     let context = &*incoming.link.context;
     let reached: Vec<NodeEndpoint<'_>> =

@@ -149,10 +149,13 @@ impl Outstanding {
     }
 }
 
+/// A partition, or nothing where its log cannot be used.
+type Host = Option<Arc<Partition>>;
+
 /// The partitions that are hosted here, and those that should be but whose log cannot be used.
 #[derive(Debug, Default)]
 pub struct Hosted {
-    partitions: RwLock<HashMap<(TopicId, PartitionIndex), Option<Arc<Partition>>>>,
+    partitions: RwLock<HashMap<(TopicId, PartitionIndex), Host>>,
 }
 
 impl Hosted {
