@@ -17,8 +17,14 @@ class Parameters:
     records: int
 
 
+def send(trial: Trial, parameters: Parameters) -> Metrics:
+    return trial.load.run("end-to-end", trial.broker, topic=trial.topic("end-to-end"), count=parameters.records)
+
+
 def once(trial: Trial, parameters: Parameters) -> Metrics:
-    figures = trial.load.run("end-to-end", trial.broker, topic=trial.topic("end-to-end"), count=parameters.records)
+    if not trial.smoke:
+        trial.on_this_broker("warm-up", lambda: send(trial, parameters))
+    figures = send(trial, parameters)
     return pick(figures, "p50_us", "p99_us", "p999_us", "cpu_us_per_request")
 
 

@@ -33,6 +33,7 @@ func fetch(o *options, out figures) {
 		go func() {
 			defer workers.Done()
 			defer c.Close()
+			o.limit(c)
 			var nanos []int64
 			head := make([]byte, 4)
 			for k := i * len(shots) / o.connections; !w.stopped.Load(); k++ {

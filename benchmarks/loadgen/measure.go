@@ -13,6 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+const silenceTimeout = 15 * time.Second
+
 // window is the measured stretch between warm-up and end; workers look at its two flags.
 type window struct {
 	measuring, stopped atomic.Bool
@@ -43,6 +45,12 @@ func (w *window) timed(o *options, out figures) {
 	w.begin(o)
 	time.Sleep(time.Duration(o.seconds * float64(time.Second)))
 	w.end(o, out)
+}
+
+// limit makes a connection fail when its broker is silent long after the window.
+func (o *options) limit(c *conn) {
+	window := time.Duration((o.warmUp + o.seconds) * float64(time.Second))
+	check(c.SetDeadline(time.Now().Add(window + silenceTimeout)))
 }
 
 func ownCPUSeconds() float64 {

@@ -48,6 +48,9 @@ func requests(o *options, out figures) {
 			defer workers.Done()
 			defer c.Close()
 			<-start
+			if o.totalBytes == 0 {
+				o.limit(c)
+			}
 			load.run(c, encode(req, 0))
 		}()
 	}

@@ -128,7 +128,6 @@ func ready(o *options, out figures) {
 	for {
 		var err error
 		if c, err = dial(o.bootstrap); err == nil {
-			_ = c.SetDeadline(deadline)
 			if err = c.negotiate(); err == nil {
 				break
 			}

@@ -16,6 +16,8 @@ const (
 	frameBytesMax     = 512 << 20
 	errTopicExists    = 36
 	createWaitSeconds = 180
+	dialTimeout       = 10 * time.Second
+	callTimeout       = 150 * time.Second // CreateTopics of thousands of partitions takes its time
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -32,7 +34,7 @@ type conn struct {
 }
 
 func dial(address string) (*conn, error) {
-	c, err := net.Dial("tcp", address)
+	c, err := net.DialTimeout("tcp", address, dialTimeout)
 	if err != nil {
 		return nil, err
 	}
@@ -75,9 +77,13 @@ func (c *conn) frame() ([]byte, error) {
 }
 
 // call sends req, at the version both sides have, and decodes the answer.
-func (c *conn) call(req kmsg.Request) (kmsg.Response, error) {
+func (c *conn) call(req kmsg.Request) (kmsg.Response, error) { return c.callWithin(callTimeout, req) }
+
+func (c *conn) callWithin(limit time.Duration, req kmsg.Request) (kmsg.Response, error) {
 	c.fit(req)
 	c.correlation++
+	check(c.SetDeadline(time.Now().Add(limit)))
+	defer func() { _ = c.SetDeadline(time.Time{}) }()
 	if _, err := c.Write(encode(req, c.correlation)); err != nil {
 		return nil, err
 	}
@@ -106,7 +112,7 @@ func (c *conn) fit(req kmsg.Request) {
 func (c *conn) negotiate() error {
 	req := kmsg.NewPtrApiVersionsRequest()
 	req.SetVersion(0)
-	r, err := c.call(req)
+	r, err := c.callWithin(dialTimeout, req)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,7 @@
 All clients ask both when they connect, and all connect at once after a restart. The limit is a server that echoes.
 """
 
-from benchmarks.small_requests import Parameters, limit, send
+from benchmarks.small_requests import Parameters, limit, once
 from benchmarks.workload import Case, Reach, Workload
 
 WORKLOAD = Workload(
@@ -18,6 +18,6 @@ WORKLOAD = Workload(
         )
         for name, kind, faster in (("ApiVersions", "api-versions", 3.0), ("Metadata of one topic", "metadata", 2.5))
     ),
-    once=send,
+    once=once,
     limit=limit,
 )

@@ -35,6 +35,7 @@ class OttlaBroker:
         self._settings = settings
         self._port = free_port()
         self._child: Child | None = None
+        self._serving_pid = 0
 
     @property
     def bootstrap(self) -> str:
@@ -42,7 +43,8 @@ class OttlaBroker:
 
     @property
     def pid(self) -> int:
-        return self._running.pid
+        started = self._running.pid
+        return self._serving_pid or started
 
     @property
     def data_dir(self) -> Path:
@@ -55,6 +57,7 @@ class OttlaBroker:
     def launch(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
         self._ready_file.unlink(missing_ok=True)
+        self._serving_pid = 0
         where = ["--listen", f"PLAINTEXT://{self.bootstrap}", "--data-dir", str(self.data_dir)]
         settings = [word for key, value in self._settings.items() for word in ("--set", f"{key}={value}")]
         argv: Sequence[str] = [*command(), "serve", *where, "--ready-file", str(self._ready_file), *settings]
@@ -78,6 +81,7 @@ class OttlaBroker:
             return False
         if self.bootstrap not in str(said["bootstrap_servers"]):
             raise Failed(f"ottla was to serve {self.bootstrap} and says it serves {said['bootstrap_servers']}")
+        self._serving_pid = int(said["pid"])  # whatever started it, this one is measured
         return True
 
     @property

@@ -1,6 +1,24 @@
 """The extension module: what the data plane, written in Rust, shows to Python."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, final
+
+__all__ = [
+    "Batch",
+    "Cluster",
+    "Engine",
+    "Program",
+    "Record",
+    "TopicSettings",
+    "Walk",
+    "WireError",
+    "__version__",
+    "build_batch",
+    "crc32c",
+    "decode_batches",
+    "recode_request",
+    "recode_response",
+]
 
 __version__: str
 
@@ -9,6 +27,7 @@ __version__: str
 class WireError(ValueError):
     """Bytes that are no message, or a message that has no bytes: which message and version, which field, where."""
 
+@final
 class Program:
     """A message in one version, ready to be read and written. Immutable; any thread; never blocks."""
 
@@ -37,3 +56,303 @@ class Program:
 
     def encode_watched(self, message: object) -> tuple[bytes, int | None]:
         """As ``encode``, and where in the bytes the watched field begins; ``None`` when this version has it not."""
+
+def recode_request(frame: bytes) -> bytes:
+    """A request, header and body, read and written again by the data plane's own codec: for tests of that codec.
+
+    Produce, Fetch, ListOffsets, Metadata, ApiVersions, OffsetForLeaderEpoch. A client id of null becomes an empty one,
+    and unknown tagged fields are gone. Raises ``ValueError`` for bytes that are no such request.
+    """
+
+def recode_response(api_key: int, version: int, frame: bytes) -> bytes:
+    """As ``recode_request``, of a response. Raises ``ValueError``."""
+
+# --- records: batches for tools and clients ---------------------------------------------------------------------------
+
+@final
+class Record:
+    """One record of a batch. Immutable."""
+
+    offset: int
+    timestamp_ms: int
+    """Of the record, or of the append where the batch says so."""
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+    """In order; a name that is not UTF-8 has replacement characters."""
+    size: int
+    """Bytes it takes in its batch, decompressed."""
+
+@final
+class Batch:
+    """One batch of magic 2. Immutable."""
+
+    position: int
+    """Where it begins in the data."""
+    size: int
+    """Bytes, header included."""
+    base_offset: int
+    last_offset: int
+    leader_epoch: int
+    checksum: int
+    """As stored: CRC-32C."""
+    codec: int
+    """0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd; more is a fault."""
+    log_append_time: bool
+    transactional: bool
+    control: bool
+    delete_horizon_ms: int | None
+    """When tombstones and markers in it may go; None before the cleaner has set it."""
+    base_timestamp_ms: int
+    max_timestamp_ms: int
+    producer_id: int
+    producer_epoch: int
+    base_sequence: int
+    last_sequence: int
+    record_count: int
+    """As the header says."""
+    records: list[Record]
+    """Those before the fault, if there is one; none when they were not asked for."""
+    fault: str | None
+    """What is wrong inside the batch."""
+    fault_position: int | None
+    """The byte of the data it is at."""
+
+@final
+class Walk:
+    """The batches that lie one behind another, and where and why that ended. Immutable."""
+
+    batches: list[Batch]
+    end: int
+    """The byte behind the last batch."""
+    stop: str
+    """`end`: the data ends there. `cut off`: a batch begins there that goes on behind the data. `full`: enough is held,
+    call again from `end`. `fault`: what is there is no batch."""
+    fault: str | None
+    """With `fault`: why not."""
+
+def build_batch(
+    records: Sequence[tuple[bytes | None, bytes | None, int, Sequence[tuple[str, bytes | None]]]],
+    *,
+    codec: int = 0,
+    level: int | None = None,
+    base_offset: int = 0,
+    leader_epoch: int = -1,
+    producer_id: int = -1,
+    producer_epoch: int = -1,
+    base_sequence: int = -1,
+    transactional: bool = False,
+    control: bool = False,
+) -> bytes:
+    """The batch of these records: (key, value, milliseconds, headers) each. Compresses without the interpreter lock.
+
+    Raises ``ValueError`` for a codec that does not exist, or when the records do not fit a batch.
+    """
+
+def decode_batches(data: bytes, position: int = 0, *, with_records: bool = True) -> Walk:
+    """The batches in `data` from `position` on, checked: checksum, compression, each record. Never raises for `data`.
+
+    Checks and decompresses without the interpreter lock; a batch decompresses to at most 100 MiB.
+    """
+
+def crc32c(data: bytes) -> int:
+    """The CRC-32C (Castagnoli) of `data`: the checksum of batches and producer snapshots."""
+
+# --- engine: the data plane of one broker ----------------------------------------------------------------------------
+
+@final
+class TopicSettings:
+    """The settings of a topic in the form that logs and Produce share. Immutable; any thread."""
+
+    def __new__(
+        cls,
+        *,
+        max_message_bytes: int,
+        segment_bytes: int,
+        segment_ms: int,
+        segment_jitter_ms: int,
+        index_bytes: int,
+        index_interval_bytes: int,
+        compression_type: str,
+        compression_level: int | None,
+        log_append_time: bool,
+        timestamp_before_max_ms: int,
+        timestamp_after_max_ms: int,
+        compacted: bool,
+        delete_policy: bool,
+        max_decompressed_message_bytes: int,
+        min_insync_replicas: int,
+        retention_ms: int,
+        retention_bytes: int,
+        flush_messages: int,
+        flush_ms: int,
+        producer_id_expiration_ms: int,
+    ) -> TopicSettings:
+        """As the topic configs of the same names; negative limits, and the largest number, are no limit."""
+
+@final
+class Cluster:
+    """What holds for the cluster as a whole, for Metadata and ApiVersions. Immutable; any thread."""
+
+    def __new__(
+        cls,
+        *,
+        cluster_id: str,
+        controller_id: int,
+        brokers: list[tuple[int, str | None, list[tuple[str, str, int]]]],
+        features: list[tuple[str, int, int, int]],
+        metadata_offset: int,
+        auto_create_topics: bool,
+    ) -> Cluster:
+        """``brokers``: (id, rack, [(listener, host, port)]), alive ones; an empty host is the address a client came by.
+        ``features``: (name, lowest and highest supported level, finalized level or 0). ``metadata_offset``: of the last
+        record that is reflected."""
+
+@final
+class Engine:
+    """Sockets, logs, Produce and Fetch of one broker. Its threads never take the interpreter lock; they live until
+    ``stop``.
+
+    Calls that take a ``ticket`` return at once; the end of what they began comes through ``drain`` under that ticket.
+    They are carried out in the order they were made. One thread drains and calls; the others may only ``stop``.
+    """
+
+    def __new__(
+        cls,
+        data_dir: str,
+        node_id: int,
+        waker: int,
+        apis: list[tuple[int, int, int, int, int, bool, int]],
+        network_threads: int,
+        frame_bytes_max: int,
+        idle_ms_max: int,
+        fetch_bytes_max: int,
+        fetch_sessions_max: int,
+    ) -> Engine:
+        """Locks the directory (made when missing) and starts the threads; blocks for some milliseconds. A byte is
+        written to a duplicate of descriptor ``waker`` when ``drain`` has something. ``apis``: (key, first and last
+        version accepted, first and last advertised, whether Python answers, lane). Raises ``OSError``, worded for
+        people."""
+
+    def drain(
+        self, requests_max: int
+    ) -> tuple[
+        list[tuple[int, bool, Any]],
+        list[tuple[str, str]],
+        list[tuple[int, int, int, str, int, str, str, str, str, int, int, bytes]],
+        list[str],
+    ]:
+        """What came up, without waiting: ends of commands (ticket, succeeded, value or reason), facts (subject, text),
+        at most ``requests_max`` requests (see ``dataplane.Request``), why connections were closed."""
+
+    def adopt(self, fd: int, listener: str, peer_host: str, local_host: str, local_port: int) -> None:
+        """Takes over an accepted socket that its Python object has let go of. Never blocks. Raises ``OSError`` when the
+        peer is gone already; the descriptor is closed then too."""
+
+    def reply(self, request_id: int, body: bytes) -> None:
+        """The body of a response. Never blocks; dropped when the connection is gone."""
+
+    def refuse(self, request_id: int, reason: str) -> None:
+        """Closes the connection of a request. Never blocks."""
+
+    def install(
+        self,
+        cluster: Cluster | None,
+        topics: list[
+            tuple[
+                bytes,
+                str,
+                bool,
+                int,
+                list[tuple[int, int, int, int, tuple[int, ...], tuple[int, ...], tuple[int, ...]]],
+            ]
+        ],
+        removed: list[bytes],
+    ) -> None:
+        """Changes the View. ``topics``: (id, name, internal, partition count, changed partitions as
+        ``metadata.view.PartitionView``). Never blocks; replies given later do not overtake it."""
+
+    def lead(
+        self,
+        ticket: int,
+        partitions: list[tuple[bytes, str, int, int, int, list[int], list[int], TopicSettings]],
+    ) -> None:
+        """Opens or creates, recovers and leads: (topic id, name, partition, leader epoch, partition epoch, replicas,
+        isr, settings). Value: a list of (topic id, partition, bytes checked, error or None)."""
+
+    def stop_partitions(self, ticket: int, partitions: list[tuple[bytes, int]], delete: bool) -> None:
+        """Gives up partitions (topic id, partition), and their logs with ``delete``. Value: None."""
+
+    def configure(self, ticket: int, topic_id: bytes, settings: TopicSettings) -> None:
+        """The settings of a topic changed. Value: None."""
+
+    def describe_logs(self, ticket: int) -> None:
+        """Value: (directory, total bytes, usable bytes, [(topic, partition, bytes, log start, log end)])."""
+
+    def stray_logs(self, ticket: int, keep: list[tuple[bytes, int]]) -> None:
+        """Renames logs that are on disk and not in ``keep`` (topic id, partition). Value: the new names."""
+
+    def metadata_open(self, ticket: int) -> None:
+        """Opens and recovers the metadata log. Value: (start, end, last epoch, bytes, [(end offset, epoch, bytes)])."""
+
+    def metadata_append(
+        self,
+        ticket: int,
+        base_offset: int,
+        epoch: int,
+        timestamp_ms: int,
+        control: bool,
+        records: list[tuple[bytes | None, bytes | None]],
+    ) -> None:
+        """Appends one batch of (key, value); ends when it is durable. Value: bytes of the log."""
+
+    def metadata_read(self, ticket: int, from_offset: int, bytes_max: int) -> None:
+        """Value: a list of (offset, epoch, timestamp, control, key, value)."""
+
+    def metadata_truncate_prefix(self, ticket: int, new_start_offset: int) -> None:
+        """Raises the start of the metadata log. Value: bytes of the log."""
+
+    def snapshots(self, ticket: int) -> None:
+        """Value: [(end offset, epoch, bytes)], ascending."""
+
+    def snapshot_write(
+        self,
+        ticket: int,
+        end_offset: int,
+        epoch: int,
+        batches: list[tuple[int, int, int, bool, list[tuple[bytes | None, bytes | None]]]],
+    ) -> None:
+        """Writes a snapshot of (base offset, epoch, timestamp, control, records); durable at its end. Value: None."""
+
+    def snapshot_read(self, ticket: int, end_offset: int, epoch: int, from_offset: int, bytes_max: int) -> None:
+        """Value: as ``metadata_read``."""
+
+    def snapshots_delete_before(self, ticket: int, end_offset: int, epoch: int) -> None:
+        """Value: None."""
+
+    def quorum_state_read(self, ticket: int) -> None:
+        """Value: the content, or None."""
+
+    def quorum_state_write(self, ticket: int, content: bytes) -> None:
+        """Durable at its end. Value: None."""
+
+    def connection_count(self) -> int:
+        """Connections that are open."""
+
+    def read_file(self, name: str) -> bytes | None:
+        """A small file of the directory; blocks. Raises ``OSError``."""
+
+    def write_file(self, name: str, content: bytes) -> None:
+        """Replaces a small file of the directory, durably; blocks. Raises ``OSError``."""
+
+    def clean_broker_epoch(self) -> int:
+        """The broker epoch in the clean-shutdown marker, -1 without one; blocks. To be asked before the first
+        ``lead``."""
+
+    def stop(self, broker_epoch: int) -> list[str]:
+        """Ends connections and threads, flushes and closes every log, marks the directory clean. Blocks without the
+        interpreter lock. Returns what did not go well. Does nothing the second time."""
+
+    def abandon(self) -> None:
+        """Ends connections and threads and leaves the directory as a crash would. Blocks without the interpreter lock.
+        Does nothing after ``stop``."""

@@ -1,10 +1,11 @@
 """The data plane as the control plane sees it: the only importer of the engine in ``ottla._core``.
 
-Prior art: Seastar's cross-core mailboxes. One socket pair wakes one Trio task, which drains everything: ends of commands,
-facts, requests, in that order. Commands go down with a ticket each and end in exactly one ``Done``; whoever sent one waits
-for its ticket. Nothing here blocks the loop but ``open`` and ``close``, which run before it and in a worker thread.
+Prior art: Seastar's cross-core mailboxes. One socket pair wakes one Trio task, which drains everything: ends of
+commands, facts, requests, in that order. Commands go down with a ticket each and end in exactly one ``Done``; whoever
+sent one waits for its ticket. Nothing here blocks the loop but the start and the end, before and after all else.
 
-Invariants: a ticket is waited for once; after ``close`` every waiting ticket fails; the engine's threads block all signals.
+Invariants: a ticket is waited for once; after ``close`` every waiting ticket fails; the engine's threads block all
+signals.
 """
 
 from __future__ import annotations
@@ -20,17 +21,33 @@ import trio
 
 from ottla import _core
 from ottla.api.broker import LogDirView, ReplicaLogView
-from ottla.metadata.view import FailedCommand, LeadPartition, StopPartition, ViewDelta
+from ottla.ids import ZERO_UUID
+from ottla.metadata.view import BrokerView, FailedCommand, LeadPartition, PendingView, StopPartition, ViewDelta
 from ottla.raft.log import Batch, LogFailedError, LogRecord, SnapshotFile, SnapshotId, SnapshotNotFoundError
 
 if TYPE_CHECKING:
     from ottla.api.table import Api
     from ottla.config.topic import TopicSettings
 
-__all__ = ["ClosedError", "EngineOptions", "Fact", "Led", "Plane", "PlaneLog", "Request"]
+__all__ = [
+    "ClosedError",
+    "CommandFailedError",
+    "EngineOptions",
+    "Fact",
+    "Led",
+    "Plane",
+    "PlaneLog",
+    "Request",
+    "ViewPublisher",
+    "engine_settings",
+]
 
 DRAIN_REQUESTS_MAX: Final = 64
 """Requests taken up at a time: between two drains the loop serves everything else."""
+
+
+WAKES_MAX: Final = 4096
+"""Bytes taken from the socket pair at a time; each is one wake."""
 
 
 class ClosedError(Exception):
@@ -155,6 +172,8 @@ class Plane:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         self.log = PlaneLog(self)
+        self.directory_id = ZERO_UUID
+        """Of the directory, once its ``meta.properties`` was read."""
 
     # --- up ---------------------------------------------------------------------------------------------------------
 
@@ -167,6 +186,7 @@ class Plane:
         """Drains the mailbox for ever. The callbacks must not block; a request is answered by ``reply`` at any time."""
         while True:
             await trio.lowlevel.wait_readable(self._reader)
+            self._reader.recv(WAKES_MAX)
             done, facts, requests, closed = self._engine.drain(DRAIN_REQUESTS_MAX)
             for ticket, succeeded, value in done:
                 waiting = self._tickets.pop(ticket)
@@ -204,8 +224,10 @@ class Plane:
         ]
         self._engine.install(cluster, topics, list(delta.removed_topic_ids))
 
-    async def lead(self, partitions: Sequence[LeadPartition], settings: Mapping[bytes, _core.TopicSettings]) -> list[Led]:
-        """Opens or creates the logs, recovers them, and takes writes; one outcome each. ``settings`` by topic id."""
+    def begin_lead(
+        self, partitions: Sequence[LeadPartition], settings: Mapping[bytes, _core.TopicSettings]
+    ) -> Callable[[], Awaitable[_Result]]:
+        """Opens or creates the logs, recovers them, and takes writes. Waiting gives a row of ``Led`` for each."""
         rows = [
             (
                 lead.topic_id,
@@ -219,19 +241,19 @@ class Plane:
             )
             for lead in partitions
         ]
-        outcomes = await self._command(lambda ticket: self._engine.lead(ticket, rows))
-        return [Led(*outcome) for outcome in outcomes]
+        return self.submit(lambda ticket: self._engine.lead(ticket, rows))
 
-    async def stop_partitions(self, partitions: Sequence[StopPartition]) -> None:
+    def begin_stop(self, partitions: Sequence[StopPartition]) -> list[Callable[[], Awaitable[_Result]]]:
         """Gives the partitions up; those with ``delete`` lose their logs."""
-        for delete in (False, True):
-            rows = [(stop.topic_id, stop.partition) for stop in partitions if stop.delete == delete]
-            if rows:
-                await self._command(lambda ticket, rows=rows, delete=delete: self._engine.stop_partitions(ticket, rows, delete))
+        return [
+            self.submit(lambda ticket, rows=rows, delete=delete: self._engine.stop_partitions(ticket, rows, delete))  # type: ignore[misc]
+            for delete in (False, True)
+            if (rows := [(stop.topic_id, stop.partition) for stop in partitions if stop.delete == delete])
+        ]
 
-    async def configure(self, topic_id: bytes, settings: _core.TopicSettings) -> None:
+    def begin_configure(self, topic_id: bytes, settings: _core.TopicSettings) -> Callable[[], Awaitable[_Result]]:
         """The settings of a topic changed."""
-        await self._command(lambda ticket: self._engine.configure(ticket, topic_id, settings))
+        return self.submit(lambda ticket: self._engine.configure(ticket, topic_id, settings))
 
     async def set_strays_aside(self, keep: Iterable[tuple[bytes, int]]) -> list[str]:
         """Renames the logs on disk that are not in ``keep``, (topic id, partition); their new names."""
@@ -243,7 +265,7 @@ class Plane:
         """The log directory with all its logs (``LogDirs`` of ``ottla.api.broker``)."""
         path, total, usable, logs = await self._command(self._engine.describe_logs)
         views = [ReplicaLogView(topic, index, size, 0, False) for topic, index, size, _start, _end in logs]
-        return [LogDirView(path, True, total, usable, views)]
+        return [LogDirView(path, self.directory_id, True, total, usable, views)]
 
     def connection_count(self) -> int:
         """Connections that are open now."""
@@ -259,20 +281,37 @@ class Plane:
         """Replaces a small file of the directory, durably; blocks."""
         self._engine.write_file(name, content)
 
+    def clean_broker_epoch(self) -> int:
+        """The broker epoch under which the directory was closed well; -1 when it was not. Blocks for a small file."""
+        return self._engine.clean_broker_epoch()
+
     # --- the end ----------------------------------------------------------------------------------------------------
 
-    async def close(self, broker_epoch: int) -> None:
-        """Ends connections and threads, flushes every log and marks the directory clean. Takes as long as the disk."""
+    def close(self, broker_epoch: int) -> Sequence[str]:
+        """Ends connections and threads, flushes every log and marks the directory clean, under the epoch of this
+        broker. Blocks for as long as the disk takes: comes last, when the loop has nothing else to do. Returns what
+        did not go well, for people."""
+        problems = [] if self._closed else self._engine.stop(broker_epoch)
+        self._end()
+        return problems
+
+    def abandon(self) -> None:
+        """Ends connections and threads and leaves the directory as a crash would. Blocks until the threads are gone."""
+        if not self._closed:
+            self._engine.abandon()
+        self._end()
+
+    def _end(self) -> None:
         if self._closed:
             return
         self._closed = True
-        with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(self._engine.stop, broker_epoch)
         for waiting in self._tickets.values():
             waiting.fail(ClosedError("the data plane was closed"))
         self._tickets.clear()
         self._reader.close()
         self._writer.close()
+        # The lock of the directory goes with it, now and not with the next collection of garbage.
+        del self._engine
 
     # --- commands ---------------------------------------------------------------------------------------------------
 
@@ -335,10 +374,11 @@ class _Append:
     """A batch under way to the metadata log."""
 
     wait_for: Callable[[], Awaitable[_Result]]
+    log: PlaneLog
 
     async def wait(self) -> None:
         try:
-            await self.wait_for()
+            self.log.durable(await self.wait_for())
         except (CommandFailedError, ClosedError) as error:
             raise LogFailedError(str(error)) from error
 
@@ -352,14 +392,15 @@ class PlaneLog:
     _start_offset: int = field(default=0, init=False)
     _end_offset: int = field(default=0, init=False)
     _last_epoch: int = field(default=0, init=False)
+    _size_bytes: int = field(default=0, init=False)
     _latest_snapshot: SnapshotId | None = field(default=None, init=False)
 
     async def open(self) -> None:
         """Opens and recovers the log. Raises ``CommandFailedError`` that names file and byte when it is damaged."""
-        start, end, epoch, snapshots = await self._command(lambda ticket: self._plane.engine.metadata_open(ticket))
-        self._start_offset, self._end_offset, self._last_epoch = start, end, epoch
+        start, end, epoch, size, snapshots = await self._command(self._plane.engine.metadata_open)
+        self._start_offset, self._end_offset, self._last_epoch, self._size_bytes = start, end, epoch, size
         if snapshots:
-            self._latest_snapshot = SnapshotId(*snapshots[-1])
+            self._latest_snapshot = SnapshotId(*snapshots[-1][:2])
             if end <= self._latest_snapshot.end_offset:
                 self._last_epoch = max(epoch, self._latest_snapshot.epoch)
 
@@ -376,11 +417,17 @@ class PlaneLog:
         return self._last_epoch
 
     @property
+    def size_bytes(self) -> int:
+        return self._size_bytes
+
+    @property
     def latest_snapshot(self) -> SnapshotId | None:
         return self._latest_snapshot
 
     def append(self, batch: Batch) -> _Append:
-        assert batch.base_offset == self._end_offset, f"append at {batch.base_offset}, the log ends at {self._end_offset}"
+        assert batch.base_offset == self._end_offset, (
+            f"append at {batch.base_offset}, the log ends at {self._end_offset}"
+        )
         assert batch.epoch >= self._last_epoch
         assert batch.records
         records = list(batch.records)
@@ -391,7 +438,11 @@ class PlaneLog:
         )
         self._end_offset += len(records)
         self._last_epoch = batch.epoch
-        return _Append(wait)
+        return _Append(wait, self)
+
+    def durable(self, size_bytes: int) -> None:
+        """An append is durable; the segments have this size now."""
+        self._size_bytes = size_bytes
 
     async def read(self, from_offset: int, bytes_max: int) -> Sequence[LogRecord]:
         if not self._start_offset <= from_offset <= self._end_offset:
@@ -400,28 +451,32 @@ class PlaneLog:
         return [LogRecord(*row) for row in rows]
 
     async def truncate_prefix(self, new_start_offset: int) -> None:
-        await self._command(lambda ticket: self._plane.engine.metadata_truncate_prefix(ticket, new_start_offset))
+        self._size_bytes = await self._command(
+            lambda ticket: self._plane.engine.metadata_truncate_prefix(ticket, new_start_offset)
+        )
         self._start_offset = max(self._start_offset, new_start_offset)
         self._end_offset = max(self._end_offset, new_start_offset)
 
     async def write_snapshot(self, snapshot_id: SnapshotId, batches: Iterable[Batch]) -> None:
         rows = [
-            (batch.base_offset, batch.epoch, batch.timestamp_ms, batch.control, list(batch.records)) for batch in batches
+            (batch.base_offset, batch.epoch, batch.timestamp_ms, batch.control, list(batch.records))
+            for batch in batches
         ]
         await self._command(lambda ticket: self._plane.engine.snapshot_write(ticket, *snapshot_id, rows))
         if self._latest_snapshot is None or snapshot_id > self._latest_snapshot:
             self._latest_snapshot = snapshot_id
 
     async def read_snapshot(self, snapshot_id: SnapshotId, from_offset: int, bytes_max: int) -> Sequence[LogRecord]:
-        if snapshot_id not in await self.snapshots():
+        if all(snapshot_id != known.id for known in await self.snapshots()):
             raise SnapshotNotFoundError(snapshot_id.file_name)
         rows = await self._command(
             lambda ticket: self._plane.engine.snapshot_read(ticket, *snapshot_id, from_offset, bytes_max)
         )
         return [LogRecord(*row) for row in rows]
 
-    async def snapshots(self) -> Sequence[SnapshotId]:
-        return [SnapshotId(*row) for row in await self._command(self._plane.engine.snapshots)]
+    async def snapshots(self) -> Sequence[SnapshotFile]:
+        rows = await self._command(self._plane.engine.snapshots)
+        return [SnapshotFile(SnapshotId(offset, epoch), size) for offset, epoch, size in rows]
 
     async def delete_snapshots_before(self, snapshot_id: SnapshotId) -> None:
         await self._command(lambda ticket: self._plane.engine.snapshots_delete_before(ticket, *snapshot_id))
@@ -440,8 +495,99 @@ class PlaneLog:
             raise LogFailedError(str(error)) from error
 
 
-def failures(outcomes: Iterable[Led], names: Mapping[bytes, str]) -> list[FailedCommand]:
-    """The partitions that could not be opened, for the metadata publisher."""
-    return [
-        FailedCommand(names[led.topic_id], led.partition, led.error) for led in outcomes if led.error is not None
-    ]
+@final
+class ViewPublisher:
+    """Installs views and carries out their commands (``DataPlane`` of ``ottla.metadata.view``)."""
+
+    def __init__(
+        self,
+        plane: Plane,
+        cluster_id: str,
+        node_id: int,
+        features: Mapping[str, tuple[int, int]],
+        auto_create_topics: bool,
+        producer_id_expiration_ms: int,
+    ) -> None:
+        """``features``: what this release supports, name to smallest and largest level."""
+        self._plane = plane
+        self._cluster_id = cluster_id
+        self._node_id = node_id
+        self._supported = features
+        self._auto_create_topics = auto_create_topics
+        self._producer_id_expiration_ms = producer_id_expiration_ms
+        self._finalized: Mapping[str, int] = {}
+        self._brokers: dict[int, BrokerView] = {}
+        self._settings: dict[bytes, _core.TopicSettings] = {}
+        self.recovered_bytes = 0
+        """Bytes that were read again at start, of all partitions."""
+        self.led_partitions = 0
+        """Partitions opened so far."""
+
+    def publish(self, delta: ViewDelta) -> PendingView:
+        """Sends the delta down, in order with everything else; returns at once."""
+        for broker_id in delta.removed_broker_ids:
+            self._brokers.pop(broker_id, None)
+        self._brokers.update((broker.broker_id, broker) for broker in delta.brokers)
+        if delta.features is not None:
+            self._finalized = delta.features
+        known = self._settings.keys() & {topic.topic_id for topic in delta.topics if topic.settings is not None}
+        for topic in delta.topics:
+            if topic.settings is not None:
+                self._settings[topic.topic_id] = engine_settings(topic.settings, self._producer_id_expiration_ms)
+        self._plane.install(self._cluster(delta.offset), delta)
+        waits = [
+            *self._plane.begin_stop(delta.stop),
+            *(self._plane.begin_configure(topic_id, self._settings[topic_id]) for topic_id in known),
+        ]
+        lead = self._plane.begin_lead(delta.lead, self._settings) if delta.lead else None
+        for topic_id in delta.removed_topic_ids:
+            self._settings.pop(topic_id, None)
+        return _PendingView(self, waits, lead, {row.topic_id: row.topic for row in delta.lead})
+
+    def _cluster(self, offset: int) -> _core.Cluster:
+        brokers = [
+            (broker.broker_id, broker.rack, [(end.listener, end.host, end.port) for end in broker.endpoints])
+            for broker in sorted(self._brokers.values(), key=lambda broker: broker.broker_id)
+        ]
+        features = [
+            (name, low, high, self._finalized.get(name, 0)) for name, (low, high) in sorted(self._supported.items())
+        ]
+        # Kafka names any live broker as controller to clients; admin requests are forwarded from wherever they arrive.
+        controller = self._node_id if self._node_id in self._brokers else min(self._brokers, default=-1)
+        return _core.Cluster(
+            cluster_id=self._cluster_id,
+            controller_id=controller,
+            brokers=brokers,
+            features=features,
+            metadata_offset=offset - 1,
+            auto_create_topics=self._auto_create_topics,
+        )
+
+
+@final
+@dataclass(slots=True)
+class _PendingView:
+    """The commands of one delta under way (``PendingView``)."""
+
+    publisher: ViewPublisher
+    waits: Sequence[Callable[[], Awaitable[_Result]]]
+    lead: Callable[[], Awaitable[_Result]] | None
+    names: Mapping[bytes, str]
+
+    async def wait(self) -> Sequence[FailedCommand]:
+        failed: list[FailedCommand] = []
+        for wait in self.waits:
+            try:
+                await wait()
+            except CommandFailedError as error:
+                failed.append(FailedCommand("", -1, str(error)))
+        if self.lead is not None:
+            outcomes = [Led(*outcome) for outcome in await self.lead()]
+            self.publisher.led_partitions += sum(led.error is None for led in outcomes)
+            self.publisher.recovered_bytes += sum(led.recovered_bytes for led in outcomes)
+            failed += [
+                FailedCommand(self.names[led.topic_id], led.partition, led.error)
+                for led in outcomes
+                if led.error is not None
+            ]
+        return failed

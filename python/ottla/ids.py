@@ -52,6 +52,9 @@ def uuid_from_text(text: str) -> Uuid:
     """The uuid that Kafka writes as ``text``; ValueError when it is not one."""
     if len(text) > 24:
         raise ValueError(f"not a uuid: {text[:40]!r} is longer than 24 characters")
+    if "+" in text or "/" in text:
+        # Python takes the ordinary alphabet beside the other; Kafka does not.
+        raise ValueError(f"not a uuid: {text!r}")
     try:
         value = base64.b64decode(text.rstrip("=") + "==", altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
@@ -67,7 +70,7 @@ def is_reserved(value: bytes) -> bool:
 
 
 def random_uuid(random_bytes: Callable[[int], bytes]) -> Uuid:
-    """A version 4 uuid from ``random_bytes(16)``, as ``Uuid.randomUuid``: never reserved, and its text never starts with a dash."""
+    """A version 4 uuid of ``random_bytes(16)``, as ``Uuid.randomUuid``: not reserved, its text not begun by a dash."""
     while True:
         raw = bytearray(random_bytes(UUID_BYTES))
         raw[6] = (raw[6] & 0x0F) | 0x40

@@ -1,22 +1,22 @@
 """The services a handler may use: one plain object, made by the composition root, with a seam wherever I/O begins.
 
-Prior art: the two dozen constructor arguments of Kafka's ``KafkaApis``. Ours is one frozen dataclass of narrow Protocols, so
-that every handler is tested on parts in memory.
+Prior art: the two dozen constructor arguments of Kafka's ``KafkaApis``. Ours is one frozen dataclass of narrow
+Protocols, so that every handler is tested on parts in memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, final
 
-if TYPE_CHECKING:
-    from ottla.clock import Clock
-    from ottla.controller.client import Controller
-    from ottla.controller.producer_ids import ProducerIdSource
-    from ottla.metadata.image import Image
+from ottla.config.values import BrokerConfig
+from ottla.controller.client import Controller
+from ottla.controller.producer_ids import ProducerIdSource
+from ottla.metadata.image import Image
+from ottla.wire.k19_create_topics import CreatableTopic, CreatableTopicConfig
 
-__all__ = ["Broker", "BrokerSettings", "LogDirs", "LogDirView", "MetadataCache", "ReplicaLogView"]
+__all__ = ["Broker", "BrokerSettings", "ConfigSource", "LogDirView", "LogDirs", "MetadataCache", "ReplicaLogView"]
 
 
 @final
@@ -39,6 +39,7 @@ class LogDirView:
 
     path: str
     """Absolute."""
+    directory_id: bytes
     online: bool
     total_bytes: int
     """Of its volume; -1 when unknown."""
@@ -65,18 +66,100 @@ class MetadataCache(Protocol):
         topics created there are led and usable on every connection. Raises LogFailedError when the quorum is gone."""
 
 
+class ConfigSource(Protocol):
+    """Where values come from, as this broker sees it now."""
+
+    @property
+    def current(self) -> BrokerConfig:
+        """This broker's configuration with its dynamic layers."""
+
+    def topic_overrides(self, name: str) -> Mapping[str, str] | None:
+        """What the topic sets itself; None when there is no such topic."""
+
+    def group_overrides(self, name: str) -> Mapping[str, str]:
+        """What the group sets itself, empty for one that sets nothing, or that does not exist."""
+
+    def client_metrics_overrides(self, name: str) -> Mapping[str, str]:
+        """What the subscription sets, empty for one that does not exist."""
+
+
 @final
 @dataclass(slots=True, frozen=True)
 class BrokerSettings:
-    """The few settings that handlers read; those that may change at run time are read from the image."""
+    """The static settings that handlers read. Those that may change at run time are read from the image."""
 
     auto_create_topics_enable: bool = True
+    delete_topic_enable: bool = True
     num_partitions: int = 1
     default_replication_factor: int = 1
     max_request_partition_size_limit: int = 2000
     """Most partitions in one DescribeTopicPartitions answer."""
+    internal_topics: Mapping[str, CreatableTopic] = field(default_factory=dict)
+    """How the coordinators' own topics are made when a client asks for them."""
     auto_create_wait_ms: int = 5_000
     """How long a Metadata answer waits for the topic it created to be led."""
+
+    @staticmethod
+    def of(config: BrokerConfig) -> BrokerSettings:
+        """From the broker's configuration."""
+        return BrokerSettings(
+            auto_create_topics_enable=config.boolean("auto.create.topics.enable"),
+            delete_topic_enable=config.boolean("delete.topic.enable"),
+            num_partitions=config.integer("num.partitions"),
+            default_replication_factor=config.integer("default.replication.factor"),
+            max_request_partition_size_limit=config.integer("max.request.partition.size.limit"),
+            internal_topics=internal_topics(config),
+        )
+
+
+def internal_topics(config: BrokerConfig) -> Mapping[str, CreatableTopic]:
+    """``DefaultAutoTopicCreationManager``: the topics of the group, transaction and share coordinators."""
+    offsets, transactions, share = "offsets.topic", "transaction.state.log", "share.coordinator.state.topic"
+    return {
+        "__consumer_offsets": _internal(
+            "__consumer_offsets",
+            config.integer(f"{offsets}.num.partitions"),
+            config.integer(f"{offsets}.replication.factor"),
+            {
+                "cleanup.policy": "compact",
+                "segment.bytes": str(config.integer(f"{offsets}.segment.bytes")),
+                "compression.type": "producer",
+            },
+        ),
+        "__transaction_state": _internal(
+            "__transaction_state",
+            config.integer(f"{transactions}.num.partitions"),
+            config.integer(f"{transactions}.replication.factor"),
+            {
+                "unclean.leader.election.enable": "false",
+                "compression.type": "uncompressed",
+                "cleanup.policy": "compact",
+                "min.insync.replicas": str(config.integer(f"{transactions}.min.isr")),
+                "segment.bytes": str(config.integer(f"{transactions}.segment.bytes")),
+            },
+        ),
+        "__share_group_state": _internal(
+            "__share_group_state",
+            config.integer(f"{share}.num.partitions"),
+            config.integer(f"{share}.replication.factor"),
+            {
+                "cleanup.policy": "delete",
+                "compression.type": "producer",
+                "segment.bytes": str(config.integer(f"{share}.segment.bytes")),
+                "min.insync.replicas": str(config.integer(f"{share}.min.isr")),
+                "retention.ms": "-1",
+            },
+        ),
+    }
+
+
+def _internal(name: str, partitions: int, factor: int, configs: Mapping[str, str]) -> CreatableTopic:
+    return CreatableTopic(
+        name=name,
+        num_partitions=partitions,
+        replication_factor=factor,
+        configs=tuple(CreatableTopicConfig(name=key, value=value) for key, value in configs.items()),
+    )
 
 
 @final
@@ -86,9 +169,11 @@ class Broker:
 
     node_id: int
     cluster_id: str
-    clock: Clock
     settings: BrokerSettings
+    advertised_listeners: frozenset[str]
+    """Those with an address of their own to tell; of the others clients are told the address they connected by."""
     metadata: MetadataCache
     controller: Controller
     producer_ids: ProducerIdSource
     log_dirs: LogDirs
+    configs: ConfigSource

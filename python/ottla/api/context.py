@@ -1,7 +1,7 @@
 """What every handler knows beside the request: who asks, from where, by which listener, and what that one may do.
 
-Prior art: Kafka's ``RequestContext`` and ``AuthHelper``. Ours carries the authoriser, so that a handler's first line can say
-what it refuses.
+Prior art: Kafka's ``RequestContext`` and ``AuthHelper``. Ours carries the authoriser, so that a handler's first line
+can say what it refuses.
 """
 
 from __future__ import annotations

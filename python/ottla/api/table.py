@@ -1,7 +1,7 @@
 """Every API that the broker speaks: one row each. ApiVersions derives from it, and nothing else decides what is served.
 
-Prior art: Redpanda's ``kafka/server/handlers/handlers.h``. How to add an API: declare it in ``wire/``, write its handler in
-the file of the same stem here, add a row, a test, and a line in the changelog.
+Prior art: Redpanda's ``kafka/server/handlers/handlers.h``. How to add an API: declare it in ``wire/``, write its
+handler in the file of the same stem here, add a row, a test, and a line in the changelog.
 """
 
 from __future__ import annotations
@@ -13,12 +13,21 @@ from typing import Any, Final, TypeAlias, final
 
 from ottla.api.broker import Broker
 from ottla.api.context import RequestContext
+from ottla.api.k03_metadata import metadata
+from ottla.api.k19_create_topics import create_topics
+from ottla.api.k20_delete_topics import delete_topics
+from ottla.api.k22_init_producer_id import init_producer_id
+from ottla.api.k32_describe_configs import describe_configs
+from ottla.api.k35_describe_log_dirs import describe_log_dirs
+from ottla.api.k37_create_partitions import create_partitions
+from ottla.api.k60_describe_cluster import describe_cluster
+from ottla.api.k75_describe_topic_partitions import describe_topic_partitions
 
 __all__ = ["TABLE", "Api", "Authorization", "Handler", "Lane", "Side", "by_key"]
 
 Handler: TypeAlias = Callable[[Any, RequestContext, Broker], Awaitable[Any]]
-"""(request, context, broker) to response; both are the dataclasses of ``ottla.wire`` for the row's key. ``throttle_time_ms``
-is left 0: whoever sends the reply patches it, since only the data plane knows the quota."""
+"""(request, context, broker) to response; both are the dataclasses of ``ottla.wire`` for the row's key.
+``throttle_time_ms`` is left 0: whoever sends the reply patches it, since only the data plane knows the quota."""
 
 
 class Side(enum.Enum):
@@ -82,8 +91,19 @@ TABLE: Final[tuple[Api, ...]] = (
     Api(0, "Produce", _versions(3, 13), _RUST, Lane.CLUSTER, _PLANE, advertised=_versions(0, 13)),
     Api(1, "Fetch", _versions(4, 18), _RUST, Lane.CLUSTER, _PLANE),
     Api(2, "ListOffsets", _versions(1, 11), _RUST, Lane.CLUSTER, _PLANE),
+    # Answered by the data plane from its view; passed up when it names an unknown topic that may be created.
+    Api(3, "Metadata", _versions(0, 13), _RUST, Lane.ADMIN, _PLANE, metadata),
     Api(18, "ApiVersions", _versions(0, 5), _RUST, Lane.CLUSTER, _NONE),
+    Api(19, "CreateTopics", _versions(2, 7), _PYTHON, Lane.ADMIN, _HANDLER, create_topics),
+    Api(20, "DeleteTopics", _versions(1, 6), _PYTHON, Lane.ADMIN, _HANDLER, delete_topics),
+    # Version 6 is unstable in 4.4 and not advertised (KIP-939).
+    Api(22, "InitProducerId", _versions(0, 5), _PYTHON, Lane.GROUPS, _HANDLER, init_producer_id),
     Api(23, "OffsetForLeaderEpoch", _versions(2, 4), _RUST, Lane.CLUSTER, _PLANE),
+    Api(32, "DescribeConfigs", _versions(1, 4), _PYTHON, Lane.ADMIN, _HANDLER, describe_configs),
+    Api(35, "DescribeLogDirs", _versions(1, 5), _PYTHON, Lane.ADMIN, _HANDLER, describe_log_dirs),
+    Api(37, "CreatePartitions", _versions(0, 3), _PYTHON, Lane.ADMIN, _HANDLER, create_partitions),
+    Api(60, "DescribeCluster", _versions(0, 2), _PYTHON, Lane.ADMIN, _HANDLER, describe_cluster),
+    Api(75, "DescribeTopicPartitions", _versions(0, 0), _PYTHON, Lane.ADMIN, _HANDLER, describe_topic_partitions),
 )
 
 by_key: Final[Mapping[int, Api]] = {api.key: api for api in TABLE}

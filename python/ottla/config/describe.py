@@ -104,8 +104,7 @@ def describe_client_metrics(overrides: Mapping[str, str], keys: Collection[str] 
     for name in _chosen(_visible(registry.CLIENT_METRICS, overrides), keys):
         definition = registry.CLIENT_METRICS.get(name)
         value = _own_value(name, definition, overrides)
-        synonyms = _default_synonym(definition)
-        entries.append(_resource_entry(name, definition, value, overrides, synonyms, Source.CLIENT_METRICS))
+        entries.append(_resource_entry(name, definition, value, overrides, (), Source.CLIENT_METRICS))
     return entries
 
 
@@ -134,7 +133,8 @@ def _broker_entry(config: BrokerConfig, name: str, *, default_only: bool) -> Ent
         name,
         value,
         synonyms[0].source if synonyms else Source.DEFAULT,
-        definition is None or definition.update is Update.READ_ONLY,
+        # Kafka looks for the name as it stands: a key with a listener prefix is called read-only, though it is not.
+        definition is None or definition.update is Update.READ_ONLY or name != registry.bare_name(name),
         sensitive,
         synonyms,
         ConfigType.UNKNOWN if definition is None else definition.type,

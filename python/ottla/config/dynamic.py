@@ -104,15 +104,13 @@ def validate_names(settings: Mapping[str, str], *, per_broker: bool) -> None:
     for name, text in settings.items():
         if (definition := registry.broker_definition(name)) is not None:
             parse.parse_value(definition, text)
-        elif (quota := registry.BROKER_QUOTA.get(name)) is not None:
-            parse.parse_value(quota, text)
     if not per_broker:
         single = [name for name in settings if _update(name) is Update.PER_BROKER]
         _refuse(single, "Cannot update these configs at default cluster level, broker id must be specified")
 
 
 def _update(name: str) -> Update | None:
-    definition = registry.broker_definition(name) or registry.BROKER_QUOTA.get(name)
+    definition = registry.broker_definition(name)
     return None if definition is None else definition.update
 
 

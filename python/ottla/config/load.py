@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, final
 
 from ottla.config import registry
+from ottla.config.acted_on import ACTED_ON
 from ottla.config.definition import ConfigError
 from ottla.config.node import Node, parse_node
 from ottla.config.properties import Setting, parse_assignments, parse_properties
@@ -39,6 +40,8 @@ EMBEDDED: Final = (
 )
 """The settings of a broker that was told nothing: one node, for this machine."""
 
+_EMBEDDED_WHERE: Final = "embedded default"
+
 
 @final
 class Loaded(NamedTuple):
@@ -55,7 +58,7 @@ def load(path: Path | None, assignments: Sequence[str] = (), settings: Iterable[
     Without a file the embedded default is the ground; with one, the file has to say everything, as with Kafka.
     """
     if path is None:
-        ground = [Setting(name, text, "default") for name, text in EMBEDDED]
+        ground = [Setting(name, text, _EMBEDDED_WHERE) for name, text in EMBEDDED]
     else:
         ground = parse_properties(_read(path), str(path))
     return resolve([*ground, *settings, *parse_assignments(assignments)])
@@ -70,14 +73,18 @@ def resolve(settings: Sequence[Setting]) -> Loaded:
     except ConfigError as error:
         where = strongest[error.name].where if error.name in strongest else None
         raise (error if where is None else ConfigError(f"{where}: {error.message}", error.name)) from None
-    return Loaded(config, node, tuple(_unknown(strongest.values())), tuple(settings))
+    warnings = list(_unknown(strongest.values()))
+    own = [name for name, setting in strongest.items() if setting.where != _EMBEDDED_WHERE]
+    if idle := not_acted_on(config, own, ACTED_ON):
+        warnings.append(f"known, but without effect in this version: {', '.join(idle)}")
+    return Loaded(config, node, tuple(warnings), tuple(settings))
 
 
-def not_acted_on(config: BrokerConfig, acted_on: Collection[str]) -> tuple[str, ...]:
-    """Known keys that were set to something else than their default and that this version does not heed."""
+def not_acted_on(config: BrokerConfig, names: Iterable[str], acted_on: Collection[str]) -> tuple[str, ...]:
+    """Of these names: the known ones that have another value than their default, and that nobody heeds."""
     return tuple(
         name
-        for name in sorted(config.static)
+        for name in sorted(names)
         if (definition := registry.broker_definition(name)) is not None
         and registry.bare_name(name) not in acted_on
         and config.value(name) != definition.default

@@ -53,8 +53,8 @@ def parse_node(config: BrokerConfig) -> Node:
     is_broker, is_controller = "broker" in roles, "controller" in roles
     voters = parse_voters(config.words("controller.quorum.voters"))
     servers = config.words("controller.quorum.bootstrap.servers")
-    listeners = _listeners(config, is_broker, is_controller, own_quorum=_is_own_quorum(config, voters, servers))
     _check_quorum(config, voters, servers, is_broker, is_controller)
+    listeners = _listeners(config, is_broker, is_controller, own_quorum=_is_own_quorum(config, voters, servers))
     _check_connections(config, listeners)
     return Node(
         config.node_id, is_broker, is_controller, config.optional_text("broker.rack"), listeners, voters, servers

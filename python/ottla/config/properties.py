@@ -22,7 +22,7 @@ class Setting(NamedTuple):
     name: str
     text: str
     where: str
-    """Where it was written: `server.properties:12`, `--set`, `default`."""
+    """Where it was written: `server.properties:12`, `--set num.partitions`, `embedded default`."""
 
 
 def parse_properties(text: str, source: str) -> list[Setting]:

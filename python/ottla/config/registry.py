@@ -89,8 +89,8 @@ def bare_name(name: str) -> str:
 
 
 def broker_definition(name: str) -> Definition | None:
-    """The definition of a broker key, with or without listener prefix; `name` in it is as given."""
-    if (found := BROKER.get(name)) is not None:
+    """The definition of a broker key, bare or with a listener prefix, or of a broker quota, under the name given."""
+    if (found := BROKER.get(name) or BROKER_QUOTA.get(name)) is not None:
         return found
     bare = BROKER.get(bare_name(name))
     return None if bare is None else bare._replace(name=name)
@@ -107,6 +107,8 @@ def broker_synonyms(name: str) -> tuple[str, ...]:
 
 def is_known_in_file(name: str) -> bool:
     """May it stand in server.properties? The settings of plug-ins are theirs to judge."""
+    if name in BROKER_QUOTA:
+        return False
     return broker_definition(name) is not None or name.startswith(_PLUGIN_PREFIXES)
 
 

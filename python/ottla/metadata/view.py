@@ -1,7 +1,7 @@
 """What the data plane must know, as plain data: the delta that goes down after each change of the metadata image.
 
-Prior art: Kafka's ``MetadataDelta`` handed to ``BrokerMetadataPublisher``, which calls the replica manager. Ours is data, so
-that it can cross into Rust, be replayed by a test, and be compared with a view rebuilt from the whole image.
+Prior art: Kafka's ``MetadataDelta`` handed to ``BrokerMetadataPublisher``, which calls the replica manager. Ours is
+data, so that it can cross into Rust, be replayed by a test, and be compared with a view rebuilt from the whole image.
 
 A ``ViewDelta`` is one message: the routing part is installed first, then its commands run, both before any later reply.
 Partitions are plain tuples, because a topic of 5,000 partitions makes 5,000 of them. Topics are keyed by id: a deleted
@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, final
+
+from ottla.config.topic import TopicSettings
 
 __all__ = [
     "BrokerView",
@@ -34,7 +36,8 @@ PartitionView: TypeAlias = tuple[int, int, int, int, tuple[int, ...], tuple[int,
 @final
 @dataclass(slots=True, frozen=True)
 class Endpoint:
-    """Where clients of one listener reach a broker. ``host`` is empty when the address the client connected by is advertised."""
+    """Where clients of one listener reach a broker. ``host`` is empty when the address the client connected by is
+    advertised."""
 
     listener: str
     host: str
@@ -66,14 +69,15 @@ class TopicView:
     """Of the whole topic, after this delta."""
     partitions: Sequence[PartitionView]
     """New and changed ones, ascending; all of them when the topic is new."""
-    config: Mapping[str, str] | None
-    """All values set on the topic itself (not the defaults), when they changed or the topic is new; None: as before."""
+    settings: TopicSettings | None
+    """What its logs are to do, defaults filled in, when that changed or the topic is new; None: as before."""
 
 
 @final
 @dataclass(slots=True, frozen=True)
 class LeadPartition:
-    """Lead this partition under this epoch; create its log if it is not there. Also sent when ISR or epochs change under us."""
+    """Lead this partition under this epoch; create its log if it is not there. Also sent when ISR or epochs change
+    under us."""
 
     topic_id: bytes
     topic: str
@@ -109,10 +113,6 @@ class ViewDelta:
     brokers: Sequence[BrokerView] = ()
     """New and changed ones."""
     removed_broker_ids: Sequence[int] = ()
-    broker_defaults: Mapping[str, str] | None = None
-    """Cluster-wide dynamic broker configs (resource name ""), all of them, when they changed."""
-    broker_config: Mapping[str, str] | None = None
-    """Dynamic configs of this broker, all of them, when they changed."""
     features: Mapping[str, int] | None = None
     """Finalized feature levels above 0 with kraft.version, for ApiVersions, when they changed."""
     lead: Sequence[LeadPartition] = ()
@@ -128,8 +128,6 @@ class ViewDelta:
             or self.removed_broker_ids
             or self.lead
             or self.stop
-            or self.broker_defaults is not None
-            or self.broker_config is not None
             or self.features is not None
         )
 
@@ -155,4 +153,5 @@ class DataPlane(Protocol):
     """What the metadata publisher needs of the data plane."""
 
     def publish(self, delta: ViewDelta) -> PendingView:
-        """Send the delta down, in order with everything else; returns at once. Replies sent later do not overtake it."""
+        """Send the delta down, in order with everything else; returns at once. Replies sent later do not overtake
+        it."""

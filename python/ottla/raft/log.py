@@ -1,14 +1,15 @@
 """The seam between the metadata quorum and the disk: one log, its snapshots, and the quorum-state file.
 
-Prior art: Kafka's ``ReplicatedLog``/``KafkaRaftLog``. Ours differs in that an append is submitted at once, in order, and
-only its durability is awaited: the raft core knows base offset and epoch beforehand, several appends are under way, and
-the loop never blocks. The implementation turns (key, value) pairs into a record batch (magic 2, uncompressed) and
+Prior art: Kafka's ``ReplicatedLog``/``KafkaRaftLog``. Ours differs in that an append is submitted at once, in order,
+and only its durability is awaited: the raft core knows base offset and epoch beforehand, several appends are under way,
+and the loop never blocks. The implementation turns (key, value) pairs into a record batch (magic 2, uncompressed) and
 fsyncs before an append completes.
 
 Invariants an implementation keeps:
 - appends become durable in the order of submission; after the first failure all later ones fail too;
 - an append whose base offset is not the end of the log is a programmer's error, not a disk error;
 - ``start_offset <= end_offset``; ``end_offset`` counts submitted appends, durable or not;
+- a full disk is not a failed one: what is under way waits until there is room again, and then goes on;
 - a snapshot is visible under its id only when whole and durable; quorum-state is replaced atomically and durably.
 """
 
@@ -18,11 +19,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, final
 
-__all__ = ["Batch", "LogFailedError", "LogRecord", "PendingAppend", "RaftLog", "SnapshotId", "SnapshotNotFoundError"]
+__all__ = [
+    "Batch",
+    "LogFailedError",
+    "LogRecord",
+    "PendingAppend",
+    "RaftLog",
+    "SnapshotFile",
+    "SnapshotId",
+    "SnapshotNotFoundError",
+]
 
 
 class SnapshotId(NamedTuple):
-    """Names a snapshot: it covers the records below ``end_offset``, of which the last has ``epoch``. Ordered as Kafka orders them."""
+    """Names a snapshot: it covers the records below ``end_offset``, of which the last has ``epoch``. Ordered as Kafka
+    orders them."""
 
     end_offset: int
     epoch: int
@@ -31,6 +42,13 @@ class SnapshotId(NamedTuple):
     def file_name(self) -> str:
         """``<end offset, 20 digits>-<epoch, 10 digits>.checkpoint``"""
         return f"{self.end_offset:020d}-{self.epoch:010d}.checkpoint"
+
+
+class SnapshotFile(NamedTuple):
+    """A snapshot on disk."""
+
+    id: SnapshotId
+    size_bytes: int
 
 
 class LogRecord(NamedTuple):
@@ -89,11 +107,16 @@ class RaftLog(Protocol):
         """Epoch of the last record; that of the newest snapshot when the log is empty; else 0."""
 
     @property
+    def size_bytes(self) -> int:
+        """Of all segments, without snapshots and indexes."""
+
+    @property
     def latest_snapshot(self) -> SnapshotId | None:
         """The snapshot with the greatest id; the bootstrap snapshot 0-0 counts."""
 
     def append(self, batch: Batch) -> PendingAppend:
-        """Put a batch at the end. ``batch.base_offset`` must be ``end_offset``, ``batch.epoch`` at least ``last_epoch``."""
+        """Put a batch at the end. ``batch.base_offset`` must be ``end_offset``, ``batch.epoch`` at least
+        ``last_epoch``."""
 
     async def read(self, from_offset: int, bytes_max: int) -> Sequence[LogRecord]:
         """Records from ``from_offset`` on (not those before it in the same batch), of at least one batch and about
@@ -108,9 +131,10 @@ class RaftLog(Protocol):
         The iterable may be lazy and is consumed at the pace of the disk. Writing an id that exists changes nothing."""
 
     async def read_snapshot(self, snapshot_id: SnapshotId, from_offset: int, bytes_max: int) -> Sequence[LogRecord]:
-        """As ``read``, inside the snapshot; offsets count from 0 inside the file. SnapshotNotFoundError if there is none."""
+        """As ``read``, inside the snapshot; offsets count from 0 inside the file. SnapshotNotFoundError if there is
+        none."""
 
-    async def snapshots(self) -> Sequence[SnapshotId]:
+    async def snapshots(self) -> Sequence[SnapshotFile]:
         """All snapshots, ascending."""
 
     async def delete_snapshots_before(self, snapshot_id: SnapshotId) -> None:

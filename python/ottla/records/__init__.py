@@ -13,7 +13,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any, Final
 
-from ottla.records.framing import ControlRecord, CoordinatorFormat, FramedFormat, UnknownRecordError
+from ottla.records.framing import CoordinatorFormat, FramedFormat, UnknownRecordError
 from ottla.wire.codec import WireError
 
 CONSUMER_OFFSETS: Final = "__consumer_offsets"
@@ -80,7 +80,6 @@ __all__ = [
     "REMOTE_LOG_METADATA",
     "SHARE_GROUP_STATE",
     "TRANSACTION_STATE",
-    "ControlRecord",
     "CoordinatorFormat",
     "FramedFormat",
     "UnknownRecordError",

@@ -2,6 +2,9 @@
 
 Key bytes are the id of the record type (int16) and the key; value bytes are the version of the value (int16) and the
 value; a null value deletes. Keys have version 0 alone and are never flexible. Ids 0 and 1 share the layout of the key.
+
+Four tagged fields may be null and are empty, or all defaults, when they are not there: Kafka's schemas give them a JSON
+null as default, which its generator reads as none. So a member without classic metadata says null in its record.
 """
 
 from __future__ import annotations
@@ -157,7 +160,7 @@ class ConsumerGroupMemberMetadataValue:
     rebalance_timeout_ms: int = Int32("0+", default=-1)
     server_assignor: str | None = String("0+", nullable="0+")
     classic_member_metadata: ClassicMemberMetadata | None = Struct(
-        ClassicMemberMetadata, "0+", default=None, nullable="0+", tag=0, tagged="0+"
+        ClassicMemberMetadata, "0+", nullable="0+", tag=0, tagged="0+"
     )
 
 
@@ -203,7 +206,7 @@ class ConsumerGroupCurrentMemberAssignmentKey:
 class ConsumerTopicPartitions:
     topic_id: bytes = Uuid("0+")
     partitions: tuple[int, ...] = Array(Int32(), "0+")
-    assignment_epochs: tuple[int, ...] | None = Array(Int32(), "0+", default=None, nullable="0+", tag=0, tagged="0+")
+    assignment_epochs: tuple[int, ...] | None = Array(Int32(), "0+", nullable="0+", tag=0, tagged="0+")
 
 
 @message(api_key=8, valid="0", flexible="0+")
@@ -355,7 +358,7 @@ class StreamsGroupMetadataValue:
     metadata_hash: int = Int64("0+")
     validated_topology_epoch: int = Int32("0+", default=-1, tag=0, tagged="0+")
     last_assignment_configs: tuple[LastAssignmentConfig, ...] | None = Array(
-        LastAssignmentConfig, "0+", default=None, nullable="0+", tag=1, tagged="0+"
+        LastAssignmentConfig, "0+", nullable="0+", tag=1, tagged="0+"
     )
     stored_description_topology_epoch: int = Int32("0+", default=-1, tag=2, tagged="0+")
     failed_description_topology_epoch: int = Int32("0+", default=-1, tag=3, tagged="0+")
@@ -438,7 +441,7 @@ class StreamsGroupCurrentMemberAssignmentKey:
 class CurrentTaskIds:
     subtopology_id: str = String("0+")
     partitions: tuple[int, ...] = Array(Int32(), "0+")
-    assignment_epochs: tuple[int, ...] | None = Array(Int32(), "0+", default=None, nullable="0+", tag=0, tagged="0+")
+    assignment_epochs: tuple[int, ...] | None = Array(Int32(), "0+", nullable="0+", tag=0, tagged="0+")
 
 
 @message(api_key=22, valid="0", flexible="0+")

@@ -3,16 +3,16 @@
 Three framings. Coordinators put the id of the record type (int16) before the key, and the version (int16) before the
 value. ``__cluster_metadata`` and ``__remote_log_metadata`` have no key, and three unsigned varints before the value:
 the version of the frame, the id, the version of the record. Control records have a version and a type as key; see
-``control``.
+``control_batch``.
 
-Ids and versions that are not known raise ``UnknownRecordError``: a reader of a coordinator's log skips such records with
-a warning, as Kafka does, and a reader of the cluster's metadata stops.
+Ids and versions that are not known raise ``UnknownRecordError``: a reader of a coordinator's log skips such records
+with a warning, as Kafka does, and a reader of the cluster's metadata stops.
 """
 
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any, Final, NamedTuple, final
+from typing import Any, Final, final
 
 from ottla.wire.codec import WireError, decode, decode_prefix, encode
 from ottla.wire.schema import Message, schema_of
@@ -23,13 +23,6 @@ FRAME_VERSION: Final = 1
 @final
 class UnknownRecordError(ValueError):
     """A record whose id or version this Ottla does not know."""
-
-
-class ControlRecord(NamedTuple):
-    """What a control record says: its type, and its value unless the type is not known."""
-
-    type: int
-    value: Any
 
 
 @final

@@ -1,7 +1,7 @@
 """May this principal do that? The question, its vocabulary, and the authoriser that says yes.
 
-Prior art: Kafka's ``Authorizer`` (KIP-504). The numbers are those of the wire (``AclOperation``, ``ResourceType``), and the
-bit of an operation in the authorised-operations fields is its number.
+Prior art: Kafka's ``Authorizer`` (KIP-504). The numbers are those of the wire (``AclOperation``, ``ResourceType``), and
+the bit of an operation in the authorised-operations fields is its number.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ allowed (KIP-110; lower versions get UNSUPPORTED_COMPRESSION_TYPE) · v8 per-rec
 v9 flexible · v10 tagged CurrentLeader/NodeEndpoints (KIP-951) · v11 TRANSACTION_ABORTABLE (KIP-890) · v12 broker adds
 partition to the transaction implicitly (TV2) · v13 topic ids, UNKNOWN_TOPIC_ID (KIP-516)
 
-acks=0: no answer, connection closed on error.
+With acks=0 there is no answer, and an error closes the connection.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """ListOffsets (2): which offset goes with this time, or with the start or end of the log?
 
 v1 one offset per partition with timestamp · v2 isolation · v4 leader epoch both ways (KIP-320) ·
-v5 OFFSET_NOT_AVAILABLE · v6 flexible · v7 timestamp -3 max timestamp (KIP-734); 8 -4 earliest local (KIP-405); 9 -5
-last tiered (KIP-1005) · v10 timeout for async remote lookup (KIP-1075); 11 -6 earliest pending upload (KIP-1023)
+v5 OFFSET_NOT_AVAILABLE · v6 flexible · v7 time -3: the newest record (KIP-734) ·
+v8 -4: the earliest local one (KIP-405) · v9 -5: the last tiered one (KIP-1005) · v10 timeout of a remote look-up
+(KIP-1075) · v11 -6: the earliest that waits for its upload (KIP-1023)
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ creation flag · v5 offline replicas · v7 leader epoch · v8 authorised operati
 answer · v11 no cluster operations field · v12 request by topic id · v13 top-level error (REBOOTSTRAP_REQUIRED,
 KIP-1102)
 
-v0 filters unavailable endpoints, v6+ reports LISTENER_NOT_FOUND.
+v0 leaves out unavailable endpoints, v6+ answers LISTENER_NOT_FOUND for them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """FindCoordinator (10): which broker coordinates this group, transaction or share partition?
 
 v1 key type · v3 flexible · v4 batched keys (KIP-699) · v5 TRANSACTION_ABORTABLE · v6 key type 2 = share
-`group:topicId:partition` (KIP-932)
+``group:topicId:partition`` (KIP-932)
 
 Creates the internal topic when missing and answers COORDINATOR_NOT_AVAILABLE.
 """

@@ -1,8 +1,8 @@
 """SaslHandshake (17): choose a SASL mechanism; its exchange follows.
 
-v1 means: continue with SaslAuthenticate frames · v0 raw SASL tokens follow
+v0 raw tokens follow · v1 SaslAuthenticate requests follow
 
-Never bumped: old clients negotiate it wrongly.
+Never flexible: old clients negotiate its versions wrongly.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 v1 throttle · v3 flexible body + client software name/version (KIP-511), answer header stays v0 · v4 features may have
 min version 0 · v5 cluster id + node id check, REBOOTSTRAP_REQUIRED (KIP-1242)
 
-Version too new: answer in v0 with UNSUPPORTED_VERSION and the range of key 18.
+A version too new is answered in v0, with UNSUPPORTED_VERSION and the range of this key.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """DeleteRecords (21): delete the records before an offset.
 
-v1 throttle-before-answer · v2 flexible
+v1 answers before it throttles · v2 flexible
 
-Offset -1 = high watermark. INVALID for compact-only topics (POLICY_VIOLATION).
+Offset -1 is the high watermark. Topics that are only compacted refuse (POLICY_VIOLATION).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 v2 PRODUCER_FENCED · v3 flexible · v4 TRANSACTION_ABORTABLE
 
-Not used by TV2 clients.
+Clients of transaction version 2 do without it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """AlterConfigs (33): replace the whole configuration of resources; superseded by IncrementalAlterConfigs.
 
 v2 flexible
-
-Replaces the whole config set of a resource; deprecated.
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """AlterReplicaLogDirs (34): move replicas between the log directories of a broker.
 
 v2 flexible
-
-Moves replicas between local dirs.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 v2 flexible · v3 top-level error · v4 total/usable bytes (KIP-827) · v5 cordoned flag (KIP-1066)
 
-Null topics = all.
+Null topics ask for all.
 """
 
 from __future__ import annotations

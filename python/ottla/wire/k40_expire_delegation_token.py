@@ -1,6 +1,8 @@
 """ExpireDelegationToken (40): let a delegation token end, now or at a time.
 
-v2 flexible; negative period expires at once
+v2 flexible
+
+A negative period ends it at once.
 """
 
 from __future__ import annotations

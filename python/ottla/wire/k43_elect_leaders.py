@@ -2,7 +2,7 @@
 
 v1 election type preferred/unclean (KIP-460), top-level error · v2 flexible
 
-Null = all partitions.
+Null asks for all partitions.
 """
 
 from __future__ import annotations

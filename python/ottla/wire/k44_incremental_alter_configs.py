@@ -2,7 +2,7 @@
 
 v1 flexible
 
-Ops: 0 set 1 delete 2 append 3 subtract.
+Operations: 0 set, 1 delete, 2 append, 3 subtract.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 v1 flag to forbid replication factor change (KIP-860)
 
-Null replicas cancels.
+Null replicas cancel a move.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """ListPartitionReassignments (46): which partitions are being moved?
 
-Forwarded to the controller.
+v0 flexible from the start (KIP-455). Brokers forward it to the controller.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """OffsetDelete (47): forget the offsets that a group has committed for some partitions.
 
-GROUP_SUBSCRIBED_TO_TOPIC per partition while subscribed (KIP-496).
+v0 never flexible (KIP-496). A partition of a topic still subscribed to answers GROUP_SUBSCRIBED_TO_TOPIC.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """DescribeUserScramCredentials (50): which users have SCRAM credentials, and of which kind?
 
-KIP-554; salts and keys never returned.
+v0 (KIP-554). Salts and keys are never told.
 """
 
 from __future__ import annotations

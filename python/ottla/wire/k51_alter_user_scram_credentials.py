@@ -1,6 +1,6 @@
 """AlterUserScramCredentials (51): set or delete the SCRAM credentials of users.
 
-Needs metadata.version >= 3.5-IV2 (11).
+v0 (KIP-554). Needs metadata.version 3.5-IV2 (11).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Envelope (58): a broker forwards a client's request to the controller, with the principal it came from.
 
-Principal + client address + whole request, KIP-590.
+v0 (KIP-590). Carries the principal, the client's address and the whole request.
 """
 
 from __future__ import annotations

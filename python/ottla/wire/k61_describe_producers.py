@@ -1,6 +1,6 @@
 """DescribeProducers (61): which producers are active on these partitions?
 
-Active producers of partitions (KIP-664).
+v0 (KIP-664)
 """
 
 from __future__ import annotations

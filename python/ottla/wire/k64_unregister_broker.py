@@ -1,6 +1,6 @@
 """UnregisterBroker (64): remove the registration of a broker.
 
-v0 is all there is.
+v0 (KIP-631)
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """DescribeTransactions (65): the state of transactions.
 
-KIP-664.
+v0 (KIP-664)
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """ListTransactions (66): which transactions does this coordinator know?
 
-v1 duration filter (KIP-994) · v2 id pattern, RE2 (KIP-1152), INVALID_REGULAR_EXPRESSION
+v1 duration filter (KIP-994) · v2 pattern of ids in RE2 (KIP-1152), INVALID_REGULAR_EXPRESSION
 """
 
 from __future__ import annotations

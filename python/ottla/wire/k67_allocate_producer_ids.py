@@ -1,6 +1,6 @@
 """AllocateProducerIds (67): a broker gets a block of producer ids from the controller.
 
-Block of 1000 producer ids (KIP-730).
+v0 (KIP-730). A block has a thousand.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """ControllerRegistration (70): a controller registers itself with the active controller.
 
-KIP-919.
+v0 (KIP-919)
 """
 
 from __future__ import annotations

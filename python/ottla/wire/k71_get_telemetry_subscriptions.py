@@ -1,6 +1,6 @@
 """GetTelemetrySubscriptions (71): which metrics does the cluster want from this client?
 
-Only advertised when a client telemetry receiver plugin is set (KIP-714).
+v0 (KIP-714). Advertised only where something takes the metrics.
 """
 
 from __future__ import annotations

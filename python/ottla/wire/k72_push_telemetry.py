@@ -1,6 +1,6 @@
 """PushTelemetry (72): a client sends its metrics.
 
-Same; compressed OTLP.
+v0 (KIP-714). The metrics are OTLP, compressed. Advertised as GetTelemetrySubscriptions is.
 """
 
 from __future__ import annotations

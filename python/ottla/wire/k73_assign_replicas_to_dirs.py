@@ -1,6 +1,6 @@
 """AssignReplicasToDirs (73): a broker tells the controller in which log directory each replica is.
 
-KIP-858.
+v0 (KIP-858)
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """DescribeTopicPartitions (75): topics and partitions page by page, with eligible leader replicas.
 
-Paged, cursor, limit max.request.partition.size.limit (KIP-966).
+v0 (KIP-966). A cursor leads to the next page; max.request.partition.size.limit bounds each.
 """
 
 from __future__ import annotations

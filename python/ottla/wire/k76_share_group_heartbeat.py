@@ -1,6 +1,6 @@
 """ShareGroupHeartbeat (76): a member of a share group says that it lives and hears what it should read.
 
-v1 first stable (0 was early access)
+v1 first stable; v0 was early access (KIP-932)
 """
 
 from __future__ import annotations

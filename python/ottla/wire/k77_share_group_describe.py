@@ -1,6 +1,6 @@
 """ShareGroupDescribe (77): the state, the members and the assignments of share groups.
 
-As 69.
+v1 first stable (KIP-932)
 """
 
 from __future__ import annotations

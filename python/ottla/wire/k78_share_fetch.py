@@ -1,6 +1,6 @@
 """ShareFetch (78): read records that no other member of the share group has in hand, and acknowledge earlier ones.
 
-v1 first stable · v2 acquire mode + renew (KIP-1206, KIP-1222)
+v1 first stable (KIP-932) · v2 acquire mode + renew (KIP-1206, KIP-1222)
 """
 
 from __future__ import annotations

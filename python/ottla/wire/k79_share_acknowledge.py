@@ -1,6 +1,6 @@
 """ShareAcknowledge (79): acknowledge records read in a share group.
 
-v1 first stable · v2 renew
+v1 first stable (KIP-932) · v2 renew
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """AddRaftVoter (80): add a voter to the quorum.
 
-v1 ack when committed
+v0 (KIP-853) · v1 answer once committed
 """
 
 from __future__ import annotations

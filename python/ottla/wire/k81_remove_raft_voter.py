@@ -1,6 +1,6 @@
 """RemoveRaftVoter (81): remove a voter from the quorum.
 
-v0 is all there is.
+v0 (KIP-853)
 """
 
 from __future__ import annotations

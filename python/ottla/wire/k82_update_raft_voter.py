@@ -1,6 +1,6 @@
 """UpdateRaftVoter (82): a voter of the quorum says where it is reached and which kraft.version it knows.
 
-Sent by a voter at start.
+v0 (KIP-853). Sent by a voter as it starts.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """InitializeShareGroupState (83): the group coordinator begins the share state of partitions.
 
-Share coordinator.
+v0 (KIP-932). Served by the share coordinator.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """ReadShareGroupState (84): a share partition's leader reads its state.
 
-Share coordinator.
+v0 (KIP-932). Served by the share coordinator.
 """
 
 from __future__ import annotations

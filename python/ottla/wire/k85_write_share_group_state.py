@@ -1,6 +1,8 @@
 """WriteShareGroupState (85): a share partition's leader writes its state.
 
-v1 delivery complete count (KIP-1226)
+v0 (KIP-932) · v1 delivery complete count (KIP-1226)
+
+Served by the share coordinator.
 """
 
 from __future__ import annotations

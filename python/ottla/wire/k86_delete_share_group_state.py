@@ -1,6 +1,6 @@
 """DeleteShareGroupState (86): the group coordinator ends the share state of partitions.
 
-Share coordinator.
+v0 (KIP-932). Served by the share coordinator.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """ReadShareGroupStateSummary (87): the start offset and epoch of share partitions, without their batches.
 
-v1 delivery complete count
+v0 (KIP-932) · v1 delivery complete count (KIP-1226)
+
+Served by the share coordinator.
 """
 
 from __future__ import annotations

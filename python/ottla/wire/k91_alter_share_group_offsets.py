@@ -1,6 +1,6 @@
 """AlterShareGroupOffsets (91): move the start of share partitions of an empty group.
 
-Group must be empty.
+v0 (KIP-932)
 """
 
 from __future__ import annotations

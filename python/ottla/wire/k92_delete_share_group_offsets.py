@@ -1,6 +1,6 @@
 """DeleteShareGroupOffsets (92): forget the share partitions of an empty group.
 
-Group must be empty.
+v0 (KIP-932)
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """StreamsGroupTopologyDescriptionUpdate (93): a member of a streams group describes its topology for people to look at.
 
-UNSUPPORTED_VERSION when no plugin is set (KIP-1331).
+v0 (KIP-1331). UNSUPPORTED_VERSION where nothing takes the description.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """UnregisterController (94): remove the registration of a controller.
 
-Needs metadata.version >= 4.4-IV2 (33).
+v0. Needs metadata.version 4.4-IV2 (33).
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import enum
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, ClassVar, Final, Protocol, TypeVar, dataclass_transform, final, overload
 
 _T = TypeVar("_T")
@@ -236,34 +236,43 @@ class Message:
         cls.__init__ = compiled  # type: ignore[method-assign]
         compiled(self, **values)
 
-    def __iter__(self) -> Iterator[Any]:
-        return (getattr(self, field.attribute) for field in self.__fields__)
-
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return tuple(self) == tuple(other)
+        return _values(self) == _values(other)
 
     def __hash__(self) -> int:
-        return hash(tuple(self))
+        return hash(_values(self))
 
     def __repr__(self) -> str:
         """The fields that differ from their defaults."""
         shown = (
             f"{field.attribute}={value!r}"
-            for field, value in zip(self.__fields__, self, strict=True)
+            for field, value in zip(self.__fields__, _values(self), strict=True)
             if value != field.default
         )
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def __replace__(self, **changes: Any) -> Any:
-        values = {field.attribute: value for field, value in zip(self.__fields__, self, strict=True)}
+        values = {field.attribute: getattr(self, field.attribute) for field in self.__fields__}
         return type(self)(**(values | changes))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), _values(self))
 
     if _FROZEN:
 
         def __setattr__(self, name: str, value: object) -> None:
             raise AttributeError(f"{type(self).__name__} is frozen")
+
+
+def _values(message: Message) -> tuple[Any, ...]:
+    return tuple([getattr(message, field.attribute) for field in message.__fields__])
+
+
+def _restore(cls: type[Message], values: tuple[Any, ...]) -> Message:
+    names = [field.attribute for field in cls.__fields__]
+    return cls(**dict(zip(names, values, strict=True)))
 
 
 def replace(message: _T, **changes: Any) -> _T:

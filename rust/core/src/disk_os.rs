@@ -175,8 +175,7 @@ fn holder_of(descriptor: BorrowedFd<'_>) -> Option<u32> {
 
 #[allow(clippy::useless_conversion, reason = "seconds have 32 bits on some platforms")]
 fn stat_of(stat: &rustix::fs::Stat) -> Stat {
-    let modified_ms =
-        i64::from(stat.st_mtime).saturating_mul(1000).saturating_add(stat.st_mtime_nsec as i64 / 1_000_000);
+    let modified_ms = stat.st_mtime.saturating_mul(1000).saturating_add(stat.st_mtime_nsec as i64 / 1_000_000);
     Stat { len: stat.st_size as u64, modified_ms }
 }
 

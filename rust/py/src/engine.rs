@@ -1,6 +1,6 @@
 //! The engine for Python: arguments in, rows out. What blocks releases the interpreter lock; engine threads never take it.
 
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 
 use ottla_core::batch::Codec;
@@ -13,9 +13,7 @@ use ottla_core::plane::command::{
 use ottla_core::plane::mailbox::{Lane, Request, RequestId};
 use ottla_core::plane::services::{Limits, ServedApi};
 use ottla_core::plane::shell_engine::{Engine as Core, Options};
-use ottla_core::plane::view::{
-    BrokerView, ClusterView, Endpoint, FeatureView, PartitionView, TopicChange, ViewDelta,
-};
+use ottla_core::plane::view::{BrokerView, ClusterView, Endpoint, FeatureView, PartitionView, TopicChange, ViewDelta};
 use ottla_core::replication::partition::{Leadership, TopicSettings as Settings};
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
@@ -155,6 +153,9 @@ type BatchRow = (i64, i32, i64, bool, Vec<RecordRow>);
 type RequestRow<'py> =
     (u64, i16, i16, String, u64, &'py str, &'py str, &'py str, &'py str, u16, i64, Bound<'py, PyBytes>);
 
+/// Ends of commands, facts, requests, and why connections were closed.
+type DrainedRows<'py> = (Bound<'py, PyList>, Vec<(&'static str, String)>, Bound<'py, PyList>, Vec<String>);
+
 fn brokers(ids: Vec<i32>) -> Box<[BrokerId]> {
     ids.into_iter().map(BrokerId).collect()
 }
@@ -196,7 +197,7 @@ fn batch((base_offset, epoch, timestamp, control, records): BatchRow) -> NewBatc
 }
 
 fn snapshot(end_offset: i64, epoch: i32) -> SnapshotId {
-    SnapshotId { offset: Offset(end_offset), epoch: LeaderEpoch(epoch) }
+    SnapshotId { end_offset: Offset(end_offset), epoch: LeaderEpoch(epoch) }
 }
 
 /// The data plane of one broker. See `_core.pyi` for what each call does and whether it blocks.
@@ -212,7 +213,7 @@ impl Engine {
 #[pymethods]
 impl Engine {
     #[new]
-    #[allow(clippy::too_many_arguments)] // the options, by place, from one caller
+    #[allow(clippy::too_many_arguments, unsafe_code)] // the options, by place, from one caller
     fn new(
         py: Python<'_>,
         data_dir: &str,
@@ -233,15 +234,13 @@ impl Engine {
             network_threads,
             limits,
         };
+        // SAFETY: the caller keeps the descriptor open during this call; the engine works with its own duplicate.
+        let waker = unsafe { BorrowedFd::borrow_raw(waker) }.try_clone_to_owned()?;
         let started = py.detach(|| Core::start(options, waker));
         started.map(Self).map_err(PyOSError::new_err)
     }
 
-    fn drain<'py>(
-        &self,
-        py: Python<'py>,
-        requests_max: usize,
-    ) -> PyResult<(Bound<'py, PyList>, Vec<(&'static str, String)>, Bound<'py, PyList>, Vec<String>)> {
+    fn drain<'py>(&self, py: Python<'py>, requests_max: usize) -> PyResult<DrainedRows<'py>> {
         let (drained, closed) = self.0.drain(requests_max);
         let done = PyList::empty(py);
         for Done { ticket, result } in drained.done {
@@ -307,6 +306,7 @@ impl Engine {
         self.0.command(ticket, Command::Stop { partitions, delete });
     }
 
+    #[allow(clippy::needless_pass_by_value)] // how an argument arrives from Python
     fn configure(&self, ticket: Ticket, topic_id: [u8; 16], settings: PyRef<'_, TopicSettings>) {
         self.0.command(ticket, Command::Configure { topic_id: TopicId(topic_id), settings: settings.0.clone() });
     }
@@ -383,8 +383,16 @@ impl Engine {
         py.detach(|| self.0.write_file(name, content)).map_err(PyOSError::new_err)
     }
 
+    fn clean_broker_epoch(&self, py: Python<'_>) -> i64 {
+        py.detach(|| self.0.clean_broker_epoch())
+    }
+
     fn stop(&self, py: Python<'_>, broker_epoch: i64) -> Vec<String> {
         py.detach(|| self.0.stop(broker_epoch))
+    }
+
+    fn abandon(&self, py: Python<'_>) {
+        py.detach(|| self.0.abandon());
     }
 }
 
@@ -408,7 +416,7 @@ fn request_row<'py>(py: Python<'py>, request: &'py Request) -> RequestRow<'py> {
 
 fn done_value(py: Python<'_>, value: DoneValue) -> PyResult<Bound<'_, PyAny>> {
     let ids = |list: Vec<(SnapshotId, u64)>| -> Vec<(i64, i32, u64)> {
-        list.into_iter().map(|(id, bytes)| (id.offset.0, id.epoch.0, bytes)).collect()
+        list.into_iter().map(|(id, bytes)| (id.end_offset.0, id.epoch.0, bytes)).collect()
     };
     Ok(match value {
         DoneValue::Nothing => py.None().into_bound(py),
@@ -420,10 +428,8 @@ fn done_value(py: Python<'_>, value: DoneValue) -> PyResult<Bound<'_, PyAny>> {
             rows.into_any()
         }
         DoneValue::Logs(path, (total, usable), logs) => {
-            let rows: Vec<_> = logs
-                .iter()
-                .map(|log| (&*log.topic, log.index.0, log.bytes, log.log_start.0, log.log_end.0))
-                .collect();
+            let rows: Vec<_> =
+                logs.iter().map(|log| (&*log.topic, log.index.0, log.bytes, log.log_start.0, log.log_end.0)).collect();
             (path, total, usable, rows).into_pyobject(py)?.into_any()
         }
         DoneValue::Strays(names) => names.into_pyobject(py)?.into_any(),
@@ -433,9 +439,7 @@ fn done_value(py: Python<'_>, value: DoneValue) -> PyResult<Bound<'_, PyAny>> {
         }
         DoneValue::Size(bytes) => bytes.into_pyobject(py)?.into_any(),
         DoneValue::Snapshots(list) => ids(list).into_pyobject(py)?.into_any(),
-        DoneValue::Content(content) => {
-            content.map(|content| PyBytes::new(py, &content)).into_pyobject(py)?.into_any()
-        }
+        DoneValue::Content(content) => content.map(|content| PyBytes::new(py, &content)).into_pyobject(py)?.into_any(),
         DoneValue::Records(records) => {
             let rows = PyList::empty(py);
             let bytes = |part: Option<Vec<u8>>| part.map(|part| PyBytes::new(py, &part));

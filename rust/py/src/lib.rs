@@ -2,6 +2,8 @@
 
 mod codec;
 mod engine;
+mod recode;
+mod records;
 
 use pyo3::prelude::*;
 
@@ -9,5 +11,7 @@ use pyo3::prelude::*;
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     codec::register(module)?;
+    recode::register(module)?;
+    records::register(module)?;
     engine::register(module)
 }

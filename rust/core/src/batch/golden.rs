@@ -81,7 +81,7 @@ fn read(header: &BatchHeader, records: &[u8]) -> Vec<Expected> {
                 timestamp: header.base_timestamp.0 + record.timestamp_delta,
                 key: record.key.map(owned),
                 value: record.value.map(owned),
-                headers: record.headers.map(|(key, value)| (owned(key), value.map(owned))).collect(),
+                headers: record.headers.into_iter().map(|(key, value)| (owned(key), value.map(owned))).collect(),
             }
         })
         .collect()

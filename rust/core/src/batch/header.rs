@@ -60,7 +60,7 @@ pub struct BatchHeader {
     pub last_offset_delta: i32,
     /// Time of the first record, or the delete horizon.
     pub base_timestamp: TimestampMs,
-    /// Largest time of a record; the time of append with LogAppendTime.
+    /// Largest time of a record; the time of append with `LogAppendTime`.
     pub max_timestamp: TimestampMs,
     /// Who produced it.
     pub producer_id: ProducerId,

@@ -18,5 +18,6 @@ pub mod records;
 pub mod snapshot;
 pub mod validate;
 pub mod varint;
+pub mod walk;
 
 pub use header::{BATCH_HEADER_BYTES, BatchHeader, Codec};

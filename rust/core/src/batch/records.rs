@@ -37,13 +37,13 @@ pub struct Headers<'a> {
 pub type Header<'a> = (&'a [u8], Option<&'a [u8]>);
 
 impl<'a> Headers<'a> {
-    /// How many are left to iterate.
+    /// How many there are.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.count
     }
 
-    /// Whether none is left.
+    /// Whether there is none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.count == 0
@@ -56,18 +56,36 @@ impl<'a> Headers<'a> {
     }
 }
 
-impl<'a> Iterator for Headers<'a> {
+impl<'a> IntoIterator for Headers<'a> {
+    type Item = Header<'a>;
+    type IntoIter = HeaderIter<'a>;
+
+    fn into_iter(self) -> HeaderIter<'a> {
+        HeaderIter { left: self.count, bytes: self.bytes }
+    }
+}
+
+/// Iterates the headers of a record, in order.
+#[derive(Clone, Debug)]
+pub struct HeaderIter<'a> {
+    left: usize,
+    bytes: &'a [u8],
+}
+
+impl<'a> Iterator for HeaderIter<'a> {
     type Item = Header<'a>;
 
     fn next(&mut self) -> Option<Header<'a>> {
-        self.count = self.count.checked_sub(1)?;
+        self.left = self.left.checked_sub(1)?;
         read_header(&mut self.bytes).ok()
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.count, Some(self.count))
+        (self.left, Some(self.left))
     }
 }
+
+impl ExactSizeIterator for HeaderIter<'_> {}
 
 /// Why a record, or the row of records, is malformed. `Display` gives Kafka's words.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -261,7 +279,7 @@ mod tests {
         assert_eq!(record.size, bytes.len());
         assert_eq!((record.offset_delta, record.timestamp_delta), (3, -7));
         assert_eq!((record.key, record.value), (None, Some(&b"value"[..])));
-        let headers: Vec<_> = record.headers.collect();
+        let headers: Vec<_> = record.headers.into_iter().collect();
         assert_eq!(headers, [(&b"a"[..], None), (&b"bc"[..], Some(&b"d"[..]))]);
         assert!(records.next().is_none());
     }
@@ -301,7 +319,7 @@ mod tests {
             for record in Records::new(count, &bytes) {
                 seen += 1;
                 if let Ok(record) = record {
-                    prop_assert_eq!(record.headers.count(), record.headers.len());
+                    prop_assert_eq!(record.headers.into_iter().count(), record.headers.len());
                 }
             }
             prop_assert!(seen <= bytes.len() + 1);

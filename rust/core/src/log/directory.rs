@@ -21,8 +21,6 @@ use crate::ids::{Offset, PartitionIndex};
 pub const CLEAN_SHUTDOWN_FILE: &str = ".kafka_cleanshutdown";
 /// Held locked while a broker uses the directory.
 pub const LOCK_FILE: &str = ".lock";
-/// Whose directory it is.
-pub const META_PROPERTIES_FILE: &str = "meta.properties";
 /// Filled with zeros, given back when the disk is full.
 const HEADROOM_FILE: &str = ".headroom";
 /// Enough for the checkpoints, a producer snapshot and the directory blocks that deleting needs.

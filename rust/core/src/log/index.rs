@@ -20,6 +20,15 @@ const PENDING_LIMIT: usize = 1024;
 /// Entries read in one piece at the end of a search.
 const BLOCK_ENTRIES: u32 = 32;
 
+/// How far a segment reaches, as far as it is known before its batches are walked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extent {
+    /// From its base to that of the next segment.
+    pub(crate) offsets: i64,
+    /// Of its file of batches.
+    pub(crate) bytes: u64,
+}
+
 /// One entry of an index.
 pub(crate) trait Entry: Copy + PartialEq + std::fmt::Debug {
     /// Bytes in the file.
@@ -28,6 +37,8 @@ pub(crate) trait Entry: Copy + PartialEq + std::fmt::Debug {
     fn decode(bytes: &[u8]) -> Option<Self>;
     /// Whether `self` may stand behind `before`.
     fn follows(self, before: Self) -> bool;
+    /// Whether it can be one of a segment of so many offsets and bytes.
+    fn fits(self, extent: Extent) -> bool;
     /// Whether it can be an entry at all: what lies behind the last one of a file that Kafka sized ahead is all zeros.
     fn is_used(self) -> bool;
 }
@@ -55,6 +66,10 @@ impl Entry for OffsetEntry {
 
     fn follows(self, before: Self) -> bool {
         self.relative > before.relative && self.position > before.position
+    }
+
+    fn fits(self, extent: Extent) -> bool {
+        i64::from(self.relative) < extent.offsets && u64::from(self.position) < extent.bytes
     }
 
     fn is_used(self) -> bool {
@@ -88,6 +103,10 @@ impl Entry for TimeEntry {
         self.timestamp > before.timestamp && self.relative >= before.relative
     }
 
+    fn fits(self, extent: Extent) -> bool {
+        i64::from(self.relative) < extent.offsets
+    }
+
     fn is_used(self) -> bool {
         (self.timestamp.0 > 0 || self.relative > 0) && i32::try_from(self.relative).is_ok()
     }
@@ -116,8 +135,9 @@ impl<E: Entry> Index<E> {
     }
 
     /// Takes a file as it is: the last entry is read, what Kafka left behind it as zeros is cut off in thought only. None
-    /// when the file cannot be an index: its length is no multiple of an entry.
-    pub(crate) fn load(file: &dyn File) -> io::Result<Option<Self>> {
+    /// when the file cannot be an index of the segment: its length is no multiple of an entry, or its last entry lies
+    /// outside. (Noise is found by that; to read every entry would make a start as long as the data.)
+    pub(crate) fn load(file: &dyn File, extent: Extent) -> io::Result<Option<Self>> {
         let len = file.len()?;
         if len % E::BYTES as u64 != 0 {
             return Ok(None);
@@ -128,6 +148,9 @@ impl<E: Entry> Index<E> {
         if last.is_some_and(|entry| !entry.is_used()) {
             written = partition_point(total, |at| Ok(read_entry::<E>(file, at)?.is_some_and(E::is_used)))?;
             last = if written == 0 { None } else { read_entry(file, written - 1)? };
+        }
+        if last.is_some_and(|entry| !entry.fits(extent)) {
+            return Ok(None);
         }
         Ok(Some(Self { state: Mutex::new(State { written, last, pending: Vec::new(), dirty: false }) }))
     }

@@ -15,7 +15,7 @@ use super::directory::{Home, LogDirectory};
 use super::epochs::EpochCache;
 use super::errors::OpenError;
 use super::flush::FlushState;
-use super::index::{Entry, Index, OffsetEntry, TimeEntry};
+use super::index::{Entry, Extent, Index, OffsetEntry, TimeEntry};
 use super::leftovers;
 use super::names::FileKind;
 use super::scan::{BULK_CHUNK_BYTES, Fault, Frame, LOOKUP_CHUNK_BYTES, Scanner};
@@ -304,11 +304,17 @@ impl Opening<'_> {
             let size = self.home.disk().stat(&self.home.path(&FileKind::Log.name(base)))?.len;
             // The end of a segment is known from the next one; that of the last is found by walking.
             let next = bases.get(at + 1).copied().unwrap_or(base);
-            let offsets = self.load_index::<OffsetEntry>(FileKind::OffsetIndex, base, size)?;
-            let times = self.load_index::<TimeEntry>(FileKind::TimeIndex, base, size)?;
-            let complete = offsets.is_some() && times.is_some();
+            // An index may reach beyond the last segment after a power failure: walking takes those entries away.
+            let offset_count = bases.get(at + 1).map_or(i64::MAX, |next| next.0.saturating_sub(base.0));
+            let bytes = if at + 1 == bases.len() { u64::MAX } else { size };
+            let extent = Extent { offsets: offset_count, bytes };
+            let offsets = self.load_index::<OffsetEntry>(FileKind::OffsetIndex, base, size, extent)?;
+            let times = self.load_index::<TimeEntry>(FileKind::TimeIndex, base, size, extent)?;
+            // Each offset entry is written with what is known of the times: without any, those have been lost.
+            let emptied = |(offsets, times): (&Index<_>, &Index<_>)| offsets.len() > 0 && times.len() == 0;
+            let complete = offsets.as_ref().zip(times.as_ref()).is_some_and(|both| !emptied(both));
             let (offsets, times) = match (offsets, times) {
-                (Some(offsets), Some(times)) => (offsets, times),
+                (Some(offsets), Some(times)) if complete => (offsets, times),
                 _ => (Index::empty(), Index::empty()),
             };
             let aborted = self.load_aborted(base)?;
@@ -325,14 +331,20 @@ impl Opening<'_> {
     }
 
     /// An index as its file says; none when it is missing, though the segment is large enough to have one, or cannot be one.
-    fn load_index<E: Entry>(&mut self, kind: FileKind, base: Offset, size: u64) -> io::Result<Option<Index<E>>> {
+    fn load_index<E: Entry>(
+        &mut self,
+        kind: FileKind,
+        base: Offset,
+        size: u64,
+        extent: Extent,
+    ) -> io::Result<Option<Index<E>>> {
         let name = kind.name(base);
         if !self.has(&name) {
             // Below the interval there is nothing to index, and an active segment has no files yet.
             let small = size <= u64::from(self.options.config.index_interval_bytes);
             return Ok(small.then(Index::empty));
         }
-        let index = Index::load(&*self.home.open(&name, Open::Write)?)?;
+        let index = Index::load(&*self.home.open(&name, Open::Write)?, extent)?;
         if index.is_none() {
             self.report.rebuilt.push(name);
         }
@@ -545,7 +557,8 @@ impl Opening<'_> {
         let last = keep.checked_sub(1).and_then(|at| offsets.get(at));
         let limit = last.map_or(0, |entry| entry.relative);
         let mut keep_times = times.iter().take_while(|entry| last.is_some() && entry.relative <= limit).count();
-        if !times[..keep_times].windows(2).all(|pair| matches!(pair, [a, b] if b.follows(*a))) {
+        let lost = keep > 0 && keep_times == 0;
+        if lost || !times[..keep_times].windows(2).all(|pair| matches!(pair, [a, b] if b.follows(*a))) {
             // Neither is of use without the other.
             (keep, keep_times) = (0, 0);
             self.report.rebuilt.push(segment.name(FileKind::TimeIndex));

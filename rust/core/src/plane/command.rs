@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use crate::ids::{LeaderEpoch, Offset, PartitionIndex, TimestampMs, TopicId};
+pub use crate::log::snapshot_file::SnapshotId;
 use crate::replication::partition::{Leadership, TopicSettings};
 
 /// Names a [`Command`] until its [`Done`].
@@ -50,15 +51,6 @@ pub struct ReadRecord {
     pub key: Option<Vec<u8>>,
     /// Its value.
     pub value: Option<Vec<u8>>,
-}
-
-/// Names a snapshot of the metadata log: everything below `offset`, of which the last record is of `epoch`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct SnapshotId {
-    /// End of what it covers, exclusive.
-    pub offset: Offset,
-    /// Epoch of the last record it covers.
-    pub epoch: LeaderEpoch,
 }
 
 /// An order of the control plane.

@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::error::ErrorCode;
 use crate::ids::{LeaderEpoch, Offset, PartitionIndex, TopicId};
-use crate::log::{Log, LogDirectory, OffsetCheckpoint, OpenOptions, names};
 use crate::log::checkpoint::OffsetsByPartition;
+use crate::log::directory::PartitionDirectory;
+use crate::log::{Log, LogDirectory, OffsetCheckpoint, OpenOptions, PARTITION_METADATA_FILE, names};
 use crate::plane::clock::{Clock, Now, SystemClock};
 use crate::plane::command::{Command, DoneValue, Lead, LeadOutcome, LogDescription};
 use crate::plane::maintenance::Maintenance;
 use crate::plane::metadata_log::METADATA_DIRECTORY;
 use crate::plane::pool::Pool;
 use crate::plane::services::Services;
-use crate::replication::partition::Partition;
+use crate::replication::partition::{Identity, Partition};
 
 /// Logs that one job opens: large enough to be worth a hand-over, small enough to share the work.
 const LEADS_PER_JOB: usize = 32;
@@ -124,20 +126,23 @@ impl Conductor {
         let (topic_id, index) = (lead.topic_id, lead.index);
         let outcome = |recovered_bytes, error| LeadOutcome { topic_id, index, recovered_bytes, error };
         if let Some(known) = self.services.hosted.get(topic_id, index) {
-            let updated = known.update(lead.leadership);
+            let updated = known.update(lead.leadership, self.clock.now().wall);
             return outcome(0, (!updated).then(|| format!("{known}: an older replica state than is known")));
         }
         let (log, recovered, high_watermark) = match self.open(&lead, checkpoints) {
             Ok(opened) => opened,
-            Err(error) => return outcome(0, Some(error)),
+            Err(error) => {
+                self.services.hosted.fail(topic_id, index);
+                return outcome(0, Some(error));
+            }
         };
-        let (node, epoch) = (self.services.node_id, lead.leadership.leader_epoch);
+        let epoch = lead.leadership.leader_epoch;
         let mut log = log;
         if epoch > log.epochs().latest().map_or(LeaderEpoch::NONE, |latest| latest.epoch) {
             log.begin_epoch(epoch, self.clock.now().wall);
         }
-        let partition =
-            Partition::lead(topic_id, lead.topic, index, node, lead.settings, lead.leadership, high_watermark, log);
+        let identity = Identity { topic_id, topic: lead.topic, index, this_broker: self.services.node_id };
+        let partition = Partition::lead(identity, lead.settings, lead.leadership, high_watermark, log);
         self.services.hosted.insert(Arc::new(partition));
         outcome(recovered, None)
     }
@@ -146,7 +151,8 @@ impl Conductor {
         let name = names::partition_directory(&lead.topic, lead.index);
         let now = self.clock.now().wall;
         let (directory, config) = (&self.directory, lead.settings.log.clone());
-        let exists = directory.disk().exists(name.as_ref()).map_err(|error| format!("cannot look for {name}: {error}"))?;
+        let exists =
+            directory.disk().exists(name.as_ref()).map_err(|error| format!("cannot look for {name}: {error}"))?;
         if !exists {
             let created = Log::create(directory, &name, lead.topic_id, config, Offset(0), now);
             let log = created.map_err(|error| format!("cannot create {}/{name}: {error}", directory.describe()))?;
@@ -162,29 +168,43 @@ impl Conductor {
             ..OpenOptions::new(config, now)
         };
         let (log, report) = Log::open(directory, &name, &options).map_err(|error| error.to_string())?;
-        Ok((log, report.bytes_scanned, checkpoints.high_watermark.get(&key).copied().unwrap_or_default()))
+        // After a clean stop the end of the last segment is found by its headers: nothing is checked.
+        let checked = if checkpoints.clean { 0 } else { report.bytes_scanned };
+        Ok((log, checked, checkpoints.high_watermark.get(&key).copied().unwrap_or_default()))
     }
 
     fn stop(&self, partitions: &[(TopicId, PartitionIndex)], delete: bool) -> Result<DoneValue, String> {
-        let mut failed = Vec::new();
+        let (disk, now) = (self.directory.disk(), self.clock.now());
+        let (mut failed, mut renamed) = (Vec::new(), Vec::new());
         for (topic, index) in partitions {
-            let Some(partition) = self.services.hosted.remove(*topic, *index) else { continue };
-            partition.stop();
             if !delete {
+                // It stays hosted: what it holds is still flushed, closed well at the end, and may be led again.
+                if let Some(partition) = self.services.hosted.get(*topic, *index) {
+                    partition.stop();
+                }
                 continue;
             }
-            let unique = u128::from_be_bytes(topic.0) ^ u128::from(self.clock.now().wall.0 as u64);
-            let (from, to) = (
-                names::partition_directory(&partition.topic, *index),
-                names::deleted_directory(&partition.topic, *index, unique),
-            );
-            match self.directory.rename(&from, &to) {
+            let Some(partition) = self.services.hosted.remove(*topic, *index) else { continue };
+            partition.stop();
+            let unique = u128::from_be_bytes(topic.0) ^ u128::from(now.wall.0 as u64);
+            let from = names::partition_directory(&partition.topic, *index);
+            let to = names::deleted_directory(&partition.topic, *index, unique);
+            match disk.rename(from.as_ref(), to.as_ref()) {
                 Ok(()) => {
                     partition.with_log(|log| log.renamed(&to));
-                    self.maintenance.remove_later(to, self.clock.now().instant);
+                    renamed.push(to);
                 }
-                Err(error) => failed.push(error.to_string()),
+                Err(error) => failed.push(format!("cannot rename {}/{from}: {error}", self.directory.describe())),
             }
+        }
+        // Once for all: a topic of thousands of partitions is deleted in one go.
+        if !renamed.is_empty()
+            && let Err(error) = disk.sync_dir("".as_ref())
+        {
+            failed.push(format!("cannot flush {}: {error}", self.directory.describe()));
+        }
+        for directory in renamed {
+            self.maintenance.remove_later(directory, now.instant);
         }
         if failed.is_empty() { Ok(DoneValue::Nothing) } else { Err(failed.join("; ")) }
     }
@@ -216,6 +236,8 @@ impl Conductor {
             .iter()
             .map(|known| ((known.topic.to_string(), known.index), (known.topic_id, known.index)))
             .collect();
+        // The last Command of a start: a broker without partitions has opened its directory, too.
+        self.checkpoints()?;
         let (partitions, _) = self.directory.partitions().map_err(|error| error.to_string())?;
         let mut strays = Vec::new();
         let now = self.clock.now();
@@ -227,7 +249,7 @@ impl Conductor {
                 names::DirectoryStage::Deleted => self.maintenance.remove_later(found.directory, now.instant),
                 names::DirectoryStage::Current => {
                     let key = (found.name.topic.clone(), found.name.partition);
-                    if hosted.get(&key).is_some_and(|id| keep.contains(id)) {
+                    if hosted.get(&key).is_some_and(|id| keep.contains(id)) || self.is_failed(&found, keep) {
                         continue;
                     }
                     let unique = u128::from(now.wall.0 as u64) << 64 | strays.len() as u128;
@@ -239,6 +261,21 @@ impl Conductor {
             }
         }
         Ok(strays)
+    }
+
+    /// Whether a directory is that of a partition which belongs here, and of which the log cannot be used: it stays for
+    /// whoever puts it right. (One of an older topic of the same name does not.)
+    fn is_failed(&self, found: &PartitionDirectory, keep: &HashSet<(TopicId, PartitionIndex)>) -> bool {
+        let view = self.services.view.load();
+        let Some(topic) = view.topic(&found.name.topic) else { return false };
+        let id = (topic.id, found.name.partition);
+        if !keep.contains(&id) || !matches!(self.services.hosted.find(id.0, id.1), Err(ErrorCode::KafkaStorageError)) {
+            return false;
+        }
+        let content = self.directory.read_small(&format!("{}/{PARTITION_METADATA_FILE}", found.directory));
+        let text = content.ok().flatten().and_then(|content| String::from_utf8(content).ok()).unwrap_or_default();
+        let written = text.lines().find_map(|line| TopicId::parse(line.strip_prefix("topic_id: ")?.trim()));
+        written.is_none_or(|written| written == topic.id)
     }
 
     /// Closes every log; when all are closed well, writes the checkpoints and the marker of a clean shutdown. Returns what
@@ -258,10 +295,10 @@ impl Conductor {
         if let Err(error) = self.maintenance.write_checkpoints(now) {
             failed.push(error);
         }
-        if failed.is_empty() {
-            if let Err(error) = self.directory.mark_clean_shutdown(broker_epoch) {
-                failed.push(error.to_string());
-            }
+        if failed.is_empty()
+            && let Err(error) = self.directory.mark_clean_shutdown(broker_epoch)
+        {
+            failed.push(error.to_string());
         }
         failed
     }

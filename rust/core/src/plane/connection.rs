@@ -1,7 +1,7 @@
 //! One connection, without its socket: bytes in, answers out, in order.
 //!
 //! Prior art: h11's connection, Kafka's `SocketServer.Processor`. Kafka mutes a connection while one request is in work; ours
-//! goes on with the next while an earlier one only *waits* (acks=all, min_bytes), and answers leave in request order
+//! goes on with the next while an earlier one only *waits* (acks=all, `min_bytes`), and answers leave in request order
 //! (law 4). A request that went up to the control plane, or to a pool, stops the reading until it is answered.
 //!
 //! Invariant: every request that is owed an answer has exactly one slot, or was answered into `output` directly, which
@@ -146,8 +146,15 @@ impl Connection {
 
     fn accepts_requests(&self) -> bool {
         self.slots.len() < IN_FLIGHT_PER_CONNECTION_MAX
-            && self.output.unsent_bytes() < UNSENT_BYTES_MAX
+            && self.unsent_bytes() < UNSENT_BYTES_MAX
             && !matches!(self.slots.back(), Some(Slot::Away { .. }))
+    }
+
+    /// Of answers that are there, whether it is their turn or not.
+    fn unsent_bytes(&self) -> usize {
+        let ready =
+            self.slots.iter().map(|slot| if let Slot::Ready(output) = slot { output.unsent_bytes() } else { 0 });
+        self.output.unsent_bytes() + ready.sum::<usize>()
     }
 
     /// A buffer to read the rest of a frame into; none when nothing is begun.
@@ -274,22 +281,26 @@ impl Connection {
         Ok(())
     }
 
-    /// When [`Connection::settle`] must be called even if no bell rings.
+    /// When [`Connection::settle`] must be called even if no bell rings; none while somebody else has the next word.
     #[must_use]
-    pub fn deadline(&self, services: &Services) -> Instant {
-        let idle = self.last_active.after_ms(services.limits.idle_ms_max);
+    pub fn deadline(&self, services: &Services) -> Option<Instant> {
+        if self.slots.is_empty() {
+            return Some(self.last_active.after_ms(services.limits.idle_ms_max))
+                .filter(|_| services.limits.idle_ms_max >= 0 && self.output.is_empty());
+        }
         let waits = self.slots.iter().filter_map(|slot| match slot {
             Slot::Produce(waiting) => Some(waiting.deadline),
             Slot::Fetch(waiting) => Some(waiting.deadline),
             Slot::Ready(_) | Slot::Away { .. } => None,
         });
-        if self.slots.is_empty() { idle } else { waits.min().unwrap_or_else(|| idle.max(self.last_active)) }
+        waits.min()
     }
 
     /// Whether nothing was heard for so long that the connection is closed.
     #[must_use]
     pub fn is_idle_too_long(&self, services: &Services, now: Now) -> bool {
-        self.slots.is_empty()
+        services.limits.idle_ms_max >= 0
+            && self.slots.is_empty()
             && self.output.is_empty()
             && now.instant >= self.last_active.after_ms(services.limits.idle_ms_max)
     }

@@ -7,7 +7,7 @@ use crate::plane::connection::{Close, Handled, Link};
 use crate::plane::mailbox::Request;
 use crate::plane::output::Output;
 use crate::plane::services::Services;
-use crate::plane::{api_versions, fetch, leader_epoch, list_offsets, metadata, produce};
+use crate::plane::{api_versions, fetch, list_offsets, metadata, offset_for_leader_epoch, produce};
 use crate::wire::cursor::Cursor;
 use crate::wire::header::{RequestHeader, keys};
 
@@ -84,7 +84,7 @@ pub fn handle(
         keys::FETCH => fetch::handle(&incoming, services, output),
         keys::METADATA => metadata::handle(&incoming, services, output),
         keys::LIST_OFFSETS => list_offsets::handle(&incoming, services, output),
-        keys::OFFSET_FOR_LEADER_EPOCH => leader_epoch::handle(&incoming, services, output),
+        keys::OFFSET_FOR_LEADER_EPOCH => offset_for_leader_epoch::handle(&incoming, services, output),
         _ if served.python => incoming.pass_up(services),
         _ => Err(Close(format!("{} is not served", api.name))),
     }

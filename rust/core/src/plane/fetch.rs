@@ -5,6 +5,8 @@
 //! of them has moved, or when its time is over.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use crate::error::ErrorCode;
@@ -27,6 +29,8 @@ use crate::wire::fetch::{
 
 /// First version that names topics by id.
 const TOPIC_IDS_FROM: i16 = 13;
+/// First version that is told who leads instead (KIP-951).
+const LEADER_HINTS_FROM: i16 = 16;
 
 thread_local! {
     /// The bytes around the records are encoded here before they go to a connection.
@@ -63,7 +67,9 @@ enum Scope {
 impl Scope {
     fn each(&self, mut visit: impl FnMut(u64, &Wanted)) {
         match self {
-            Self::Whole { wanted, .. } => wanted.iter().enumerate().for_each(|(rank, wanted)| visit(rank as u64, wanted)),
+            Self::Whole { wanted, .. } => {
+                wanted.iter().enumerate().for_each(|(rank, wanted)| visit(rank as u64, wanted));
+            }
             Self::Session(session) => session.lock().wanted().for_each(|(rank, wanted)| visit(rank, wanted)),
         }
     }
@@ -75,6 +81,8 @@ struct Read {
     rank: u64,
     result: Result<Reading, ErrorCode>,
     leader: Option<LeaderIdAndEpoch>,
+    /// There is no such partition.
+    unknown: bool,
 }
 
 impl Read {
@@ -82,9 +90,10 @@ impl Read {
         self.result.as_ref().map_or(0, Reading::bytes)
     }
 
-    /// Whether the answer must not wait.
+    /// Whether the answer must not wait. A partition that is not known has no say, as with Kafka: or a client that reads a
+    /// deleted topic would ask again at once, for ever.
     fn is_urgent(&self) -> bool {
-        self.result.as_ref().map_or(true, |reading| reading.diverging.is_some())
+        self.result.as_ref().map_or(!self.unknown, |reading| reading.diverging.is_some())
     }
 
     fn told(&self) -> Told {
@@ -97,13 +106,18 @@ impl Read {
 
     /// Whether an incremental answer names the partition.
     fn is_news(&self, told: Told) -> bool {
-        self.is_urgent() || self.bytes() > 0 || self.told() != told
+        self.result.is_err() || self.is_urgent() || self.bytes() > 0 || self.told() != told
     }
 
     fn fetched(&self, wanted: &Wanted) -> Fetched<&[AbortedTransaction]> {
         let index = wanted.partition.index;
         match &self.result {
-            Err(error) => Fetched { current_leader: self.leader, ..Fetched::failed(index, *error) },
+            Err(error) => Fetched {
+                current_leader: self.leader,
+                // As Kafka: it never came to ask a log.
+                aborted_transactions: self.unknown.then_some(&[]),
+                ..Fetched::failed(index, *error)
+            },
             Ok(reading) => Fetched {
                 high_watermark: reading.high_watermark,
                 last_stable_offset: reading.last_stable_offset,
@@ -119,7 +133,7 @@ impl Read {
 /// Everything that was read for a request.
 #[derive(Debug, Default)]
 struct Reads {
-    reads: Vec<Read>,
+    partitions: Vec<Read>,
     bytes: usize,
     urgent: bool,
 }
@@ -169,7 +183,7 @@ impl Waiting {
 
     fn register(&mut self, reads: &Reads, services: &Services, view: &View, link: &Link) {
         self.waiter = FetchWaiter::new(link.bell.clone(), self.terms.bytes_min - reads.bytes as i64);
-        let mut results = reads.reads.iter();
+        let mut results = reads.partitions.iter();
         let (terms, waiter, registered) = (self.terms, &self.waiter, &mut self.registered);
         self.scope.each(|_, wanted| {
             let Some(Read { result: Ok(reading), .. }) = results.next() else { return };
@@ -190,10 +204,7 @@ pub fn handle(incoming: &Incoming<'_>, services: &Services, output: &mut Output)
     let terms = terms(incoming, &request, services);
     let scope = match services.sessions.context(&request, terms.by_id(), incoming.now.instant) {
         Ok(Context::Incremental(session)) => Scope::Session(session),
-        Ok(context) => Scope::Whole {
-            wanted: request.partitions().map(|(topic, partition)| Wanted::new(topic, partition)).collect(),
-            opens_session: matches!(context, Context::Full),
-        },
+        Ok(context) => Scope::Whole { wanted: distinct(&request), opens_session: matches!(context, Context::Full) },
         Err(error) => {
             encode(output, |encoded| {
                 FetchResponseWriter::new(encoded, terms.correlation_id, version, 0, error, NO_SESSION).finish(&[]);
@@ -212,6 +223,22 @@ pub fn handle(incoming: &Incoming<'_>, services: &Services, output: &mut Output)
     let mut waiting = Box::new(Waiting { terms, scope, deadline, waiter, registered: Vec::new() });
     waiting.register(&reads, services, &view, incoming.link);
     Ok(Handled::Fetch(waiting))
+}
+
+/// What a request wants. A partition that it names twice counts once: where it stood first, as it was asked for last.
+fn distinct(request: &FetchRequest<'_>) -> Vec<Wanted> {
+    let mut places = HashMap::new();
+    let mut wanted: Vec<Wanted> = Vec::new();
+    for (topic, partition) in request.partitions() {
+        match places.entry((topic, partition.index)) {
+            Entry::Vacant(place) => {
+                place.insert(wanted.len());
+                wanted.push(Wanted::new(topic, partition));
+            }
+            Entry::Occupied(place) => wanted[*place.get()] = Wanted::new(topic, partition),
+        }
+    }
+    wanted
 }
 
 fn terms(incoming: &Incoming<'_>, request: &FetchRequest<'_>, services: &Services) -> Terms {
@@ -233,7 +260,7 @@ fn terms(incoming: &Incoming<'_>, request: &FetchRequest<'_>, services: &Service
 }
 
 fn is_enough(reads: &Reads, terms: Terms) -> bool {
-    reads.urgent || reads.reads.is_empty() || reads.bytes as i64 >= terms.bytes_min
+    reads.urgent || reads.partitions.iter().all(|read| read.unknown) || reads.bytes as i64 >= terms.bytes_min
 }
 
 /// The topic of a wanted partition, and who leads the partition as far as the View knows.
@@ -254,7 +281,7 @@ fn read_all(scope: &Scope, terms: Terms, services: &Services, view: &View) -> Re
         let read = read_one(rank, wanted, terms, left, all.bytes == 0, services, view);
         all.bytes += read.bytes();
         all.urgent |= read.is_urgent();
-        all.reads.push(read);
+        all.partitions.push(read);
     });
     all
 }
@@ -270,7 +297,7 @@ fn read_one(
 ) -> Read {
     let (topic, leader) = match route(wanted, view) {
         Ok(routed) => routed,
-        Err(error) => return Read { rank, result: Err(error), leader: None },
+        Err(error) => return Read { rank, result: Err(error), leader: None, unknown: true },
     };
     let FetchPartition { index, fetch_offset, max_bytes, current_leader_epoch, last_fetched_epoch, .. } =
         wanted.partition;
@@ -278,21 +305,20 @@ fn read_one(
         replica: terms.replica,
         isolation: terms.isolation,
         from: fetch_offset,
-        current_leader_epoch,
-        last_fetched_epoch: Some(last_fetched_epoch).filter(|epoch| *epoch != LeaderEpoch::NONE),
+        // In a Fetch any negative epoch is none.
+        current_leader_epoch: current_leader_epoch.max(LeaderEpoch::NONE),
+        last_fetched_epoch: Some(last_fetched_epoch).filter(|epoch| epoch.0 >= 0),
         bytes_max: usize::try_from(max_bytes).unwrap_or(0).min(bytes_left),
         whole_first_batch: first,
     };
-    let result = match services.hosted.get(topic, index) {
-        Some(partition) => partition.read(&request),
-        None => Err(ErrorCode::NotLeaderOrFollower),
-    };
+    let result = services.hosted.find(topic, index).and_then(|partition| partition.read(&request));
     let result = result.map_err(|error| match error {
         ErrorCode::KafkaStorageError if terms.version <= 5 => ErrorCode::NotLeaderOrFollower,
         other => other,
     });
-    let hint = matches!(result, Err(ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch));
-    Read { rank, result, leader: hint.then_some(leader) }
+    let hint = terms.version >= LEADER_HINTS_FROM
+        && matches!(result, Err(ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch));
+    Read { rank, result, leader: hint.then_some(leader), unknown: false }
 }
 
 #[allow(clippy::too_many_arguments)] // the request, what was read for it, and where the answer goes
@@ -309,13 +335,14 @@ fn answer(
     let session_id = match scope {
         Scope::Session(session) => session.lock().id,
         Scope::Whole { wanted, opens_session: true } => {
-            let told = wanted.iter().zip(&all.reads).map(|(wanted, read)| Wanted { told: read.told(), ..wanted.clone() });
+            let told =
+                wanted.iter().zip(&all.partitions).map(|(wanted, read)| Wanted { told: read.told(), ..wanted.clone() });
             let privileged = terms.replica.0 >= 0;
             services.sessions.open(terms.by_id(), privileged, wanted.len(), told, now.instant)
         }
         Scope::Whole { .. } => NO_SESSION,
     };
-    let leaders = Leaders::of(view, &link.context, all.reads.iter().filter_map(|read| read.leader));
+    let leaders = Leaders::of(view, &link.context, all.partitions.iter().filter_map(|read| read.leader));
     let incremental = matches!(scope, Scope::Session(_));
     let mut ranges = Vec::new();
     let encoded = encode(output, |encoded| {
@@ -324,8 +351,8 @@ fn answer(
         let mut topic: Option<TopicKey> = None;
         scope.each(|rank, wanted| {
             // By rank, not by place: a client may have sent another request of the session meanwhile.
-            let Ok(at) = all.reads.binary_search_by_key(&rank, |read| read.rank) else { return };
-            let read = &all.reads[at];
+            let Ok(at) = all.partitions.binary_search_by_key(&rank, |read| read.rank) else { return };
+            let read = &all.partitions[at];
             if incremental && !read.is_news(wanted.told) {
                 return;
             }
@@ -340,7 +367,7 @@ fn answer(
     });
     if let Scope::Session(session) = scope {
         let mut session = session.lock();
-        for read in &all.reads {
+        for read in &all.partitions {
             session.told(read.rank, read.told(), read.bytes() > 0);
         }
     }
@@ -352,15 +379,12 @@ fn encode(output: &mut Output, write: impl FnOnce(&mut EncodedFetch)) -> Option<
     ENCODED.with_borrow_mut(|encoded| {
         write(encoded);
         let mut parts = encoded.parts();
-        match (parts.next(), parts.next()) {
-            (Some(Part::Bytes(range)), None) => {
-                output.bytes.extend_from_slice(&encoded.bytes[range]);
-                None
-            }
-            _ => {
-                drop(parts);
-                Some(std::mem::take(encoded))
-            }
+        if let (Some(Part::Bytes(range)), None) = (parts.next(), parts.next()) {
+            output.bytes.extend_from_slice(&encoded.bytes[range]);
+            None
+        } else {
+            drop(parts);
+            Some(std::mem::take(encoded))
         }
     })
 }

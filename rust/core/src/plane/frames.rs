@@ -28,8 +28,11 @@ pub struct Frames {
     start: usize,
 }
 
-/// Splits the first frame off `bytes`: (frame, rest); none when it is not whole.
-pub fn split_frame(bytes: &[u8], limit: usize) -> Result<Option<(&[u8], &[u8])>, BadLength> {
+/// A frame, and what is behind it.
+pub type FrameAndRest<'a> = (&'a [u8], &'a [u8]);
+
+/// Splits the first frame off `bytes`; none when it is not whole.
+pub fn split_frame(bytes: &[u8], limit: usize) -> Result<Option<FrameAndRest<'_>>, BadLength> {
     let Some((prefix, rest)) = bytes.split_first_chunk::<4>() else { return Ok(None) };
     let length = i32::from_be_bytes(*prefix);
     let wanted = usize::try_from(length).ok().filter(|wanted| *wanted <= limit).ok_or(BadLength { length, limit })?;
@@ -77,7 +80,9 @@ impl Frames {
         }
         self.compact();
         let missing = match self.kept.first_chunk::<4>() {
-            Some(prefix) => (usize::try_from(i32::from_be_bytes(*prefix)).unwrap_or(0) + 4).saturating_sub(self.kept.len()),
+            Some(prefix) => {
+                (usize::try_from(i32::from_be_bytes(*prefix)).unwrap_or(0) + 4).saturating_sub(self.kept.len())
+            }
             None => 4,
         };
         self.kept.reserve(missing.clamp(64, AHEAD_BYTES));

@@ -68,22 +68,23 @@ pub fn handle(incoming: &Incoming<'_>, services: &Services, output: &mut Output)
 fn find(request: &ListOffsetsRequest<'_>, version: i16, services: &Services) -> Vec<(Box<str>, Vec<Question>)> {
     let view = services.view.load();
     let (mut seen, mut repeated) = (HashSet::new(), HashSet::new());
-    for topic in request.topics.iter() {
-        for partition in topic.partitions.iter() {
+    for topic in request.topics {
+        for partition in topic.partitions {
             if !seen.insert((topic.name, partition.index)) {
                 repeated.insert((topic.name, partition.index));
             }
         }
     }
     let mut topics = Vec::with_capacity(request.topics.len());
-    for topic in request.topics.iter() {
+    for topic in request.topics {
         let known = view.topic(topic.name);
-        let questions = topic.partitions.iter().map(|asked| {
+        // One that is asked for twice is refused once.
+        let questions = topic.partitions.iter().filter(|asked| seen.remove(&(topic.name, asked.index))).map(|asked| {
             let hosted = || {
                 let known = known.ok_or(ErrorCode::UnknownTopicOrPartition)?;
                 let index = usize::try_from(asked.index.0).ok();
                 index.and_then(|at| known.partitions.get(at)).ok_or(ErrorCode::UnknownTopicOrPartition)?;
-                services.hosted.get(known.id, asked.index).ok_or(ErrorCode::NotLeaderOrFollower)
+                services.hosted.find(known.id, asked.index)
             };
             let partition = if repeated.contains(&(topic.name, asked.index)) {
                 Err(ErrorCode::InvalidRequest)
@@ -121,8 +122,7 @@ impl Questions {
     fn list(&self, question: &Question) -> Result<ListedOffset, ErrorCode> {
         let partition = question.partition.as_ref().map_err(|error| *error)?;
         let any_replica = self.replica == DEBUGGER;
-        let found =
-            partition.offset_of(question.timestamp, self.isolation, question.current_leader_epoch, any_replica);
+        let found = partition.offset_of(question.timestamp, self.isolation, question.current_leader_epoch, any_replica);
         match found {
             Ok(Some(found)) => Ok(ListedOffset {
                 index: question.index,

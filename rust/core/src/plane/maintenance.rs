@@ -3,19 +3,22 @@
 //! One thread per directory, which may block. It looks at every partition about once a second, ten times a second while
 //! there are appends: that bounds what recovery has to read (64 MiB a log, 1 GiB a directory, 30 s).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
 use crate::ids::{Offset, PartitionIndex};
-use crate::log::{FlushPolicy, LogDirectory, OffsetCheckpoint};
+use crate::log::{FlushPolicy, LogDirectory, OffsetCheckpoint, Retired};
 use crate::plane::clock::{Clock, Instant, Now};
 use crate::plane::mailbox::Subject;
 use crate::plane::services::Services;
 use crate::replication::partition::Partition;
 
+/// Unflushed bytes from which the directory is looked at more often: a second of them must not exceed what recovery may
+/// have to read.
+const BUSY_BYTES: u64 = 4 << 20;
 const BUSY_TICK: Duration = Duration::from_millis(100);
 const IDLE_TICK: Duration = Duration::from_secs(1);
 /// `replica.high.watermark.checkpoint.interval.ms`.
@@ -33,7 +36,9 @@ const DELETE_DELAY_MS: i64 = 60_000;
 struct Work {
     stopped: bool,
     /// Directories to remove, by the time when.
-    removals: BTreeMap<(Instant, String), ()>,
+    removals: BTreeSet<(Instant, String)>,
+    /// Segments to remove, in the order of their time.
+    retired: VecDeque<(Instant, Retired)>,
     last: Last,
     written: Written,
 }
@@ -82,7 +87,7 @@ impl Maintenance {
 
     /// Removes a directory when nobody can be reading from it any more.
     pub fn remove_later(&self, directory: String, now: Instant) {
-        self.work.lock().removals.insert((now.after_ms(DELETE_DELAY_MS), directory), ());
+        self.work.lock().removals.insert((now.after_ms(DELETE_DELAY_MS), directory));
     }
 
     /// Works until it is stopped. Blocks.
@@ -100,19 +105,18 @@ impl Maintenance {
             }
             let now = clock.now();
             let partitions = self.services.hosted.all();
-            tick = if self.flush(&partitions, now) { BUSY_TICK } else { IDLE_TICK };
+            tick = if self.flush(&partitions, now) >= BUSY_BYTES { BUSY_TICK } else { IDLE_TICK };
             self.housekeeping(&partitions, now);
         }
     }
 
-    /// Flushes what is due; says whether anything is unflushed.
-    fn flush(&self, partitions: &[Arc<Partition>], now: Now) -> bool {
+    /// Flushes what is due; says how many bytes were unflushed before.
+    fn flush(&self, partitions: &[Arc<Partition>], now: Now) -> u64 {
         let mut open = Vec::new();
         let mut unflushed = Vec::new();
         let mut due = Vec::new();
         for partition in partitions {
-            let (state, is_due) =
-                partition.with_log(|log| (log.unflushed(), log.flush_is_due(&self.policy, now.wall)));
+            let (state, is_due) = partition.with_log(|log| (log.unflushed(), log.flush_is_due(&self.policy, now.wall)));
             if state.since.is_some() {
                 open.push(partition);
                 unflushed.push(state);
@@ -128,7 +132,7 @@ impl Maintenance {
         if !chosen.is_empty() {
             self.report(self.checkpoint(OffsetCheckpoint::RecoveryPoint));
         }
-        !open.is_empty()
+        unflushed.iter().map(|log| log.bytes).sum()
     }
 
     fn flush_one(&self, partition: &Partition) {
@@ -150,7 +154,7 @@ impl Maintenance {
 
     fn housekeeping(&self, partitions: &[Arc<Partition>], now: Now) {
         let mut last = self.work.lock().last;
-        let mut is_time = |since: &mut u64, period: u64| {
+        let is_time = |since: &mut u64, period: u64| {
             let due = now.instant.0.saturating_sub(*since) >= period;
             if due {
                 *since = now.instant.0;
@@ -164,23 +168,55 @@ impl Maintenance {
             self.report(self.checkpoint(OffsetCheckpoint::RecoveryPoint));
             self.report(self.checkpoint(OffsetCheckpoint::LogStart));
         }
+        if is_time(&mut last.retention, RETENTION_MS) {
+            for partition in partitions {
+                self.retain(partition, now);
+            }
+        }
         if is_time(&mut last.producers, PRODUCERS_MS) {
-            partitions.iter().for_each(|partition| drop(partition.with_log(|log| log.expire_producers(now.wall))));
+            for partition in partitions {
+                partition.with_log(|log| log.expire_producers(now.wall));
+            }
         }
         self.work.lock().last = last;
         self.remove_due(now.instant);
     }
 
+    fn retain(&self, partition: &Partition, now: Now) {
+        match partition.retire(now.wall) {
+            Ok(None) => {}
+            Ok(Some(retired)) => {
+                self.work.lock().retired.push_back((now.instant.after_ms(DELETE_DELAY_MS), retired));
+            }
+            Err(error) => {
+                let subject = Subject::PartitionFailed(partition.topic.clone(), partition.index.0);
+                self.services.mailbox.fact(subject, format!("cannot delete old segments of {partition}: {error}"));
+            }
+        }
+    }
+
     fn remove_due(&self, now: Instant) {
+        loop {
+            let retired = {
+                let mut work = self.work.lock();
+                match work.retired.front() {
+                    Some((due, _)) if *due <= now => work.retired.pop_front(),
+                    _ => break,
+                }
+            };
+            if let Some((_, retired)) = retired {
+                self.report(retired.unlink().map_err(|error| format!("cannot remove old segments: {error}")));
+            }
+        }
         loop {
             let directory = {
                 let mut work = self.work.lock();
-                match work.removals.first_key_value() {
-                    Some(((due, _), ())) if *due <= now => work.removals.pop_first(),
+                match work.removals.first() {
+                    Some((due, _)) if *due <= now => work.removals.pop_first(),
                     _ => return,
                 }
             };
-            if let Some(((_, directory), ())) = directory {
+            if let Some((_, directory)) = directory {
                 self.report(self.directory.remove(&directory).map_err(|error| error.to_string()));
             }
         }
@@ -207,10 +243,8 @@ impl Maintenance {
             OffsetCheckpoint::LogStart => partition.with_log(|log| (log.start() > Offset(0)).then(|| log.start())),
             _ => Some(partition.with_log(|log| log.durable_end())),
         };
-        let offsets: Offsets = partitions
-            .iter()
-            .filter_map(|known| Some(((known.topic.clone(), known.index), offset(known)?)))
-            .collect();
+        let offsets: Offsets =
+            partitions.iter().filter_map(|known| Some(((known.topic.clone(), known.index), offset(known)?))).collect();
         let mut work = self.work.lock();
         let written = match which {
             OffsetCheckpoint::Replication => &mut work.written.high_watermark,

@@ -12,16 +12,21 @@ use crate::plane::mailbox::ConnectionContext;
 use crate::plane::output::Output;
 use crate::plane::services::Services;
 use crate::plane::view::{BrokerView, PartitionView, TopicView, View};
+use crate::wire::Array;
 use crate::wire::NodeEndpoint;
 use crate::wire::metadata::{
-    MetadataPartition, MetadataRequest, MetadataResponseWriter, MetadataTopic, OPERATIONS_NOT_ASKED, encode_brokers,
+    MetadataPartition, MetadataRequest, MetadataRequestTopic, MetadataResponseWriter, MetadataTopic,
+    OPERATIONS_NOT_ASKED, encode_brokers,
 };
+
+/// The topics of the coordinators (Kafka class `Topic`).
+const INTERNAL_TOPICS: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
 
 /// Longest name of a topic.
 const NAME_BYTES_MAX: usize = 249;
-/// All operations on a topic: Read, Write, Create, Delete, Alter, Describe, DescribeConfigs, AlterConfigs (`AclOperation`).
+/// All operations on a topic: Read, Write, Create, Delete, Alter, Describe, `DescribeConfigs`, `AlterConfigs` (`AclOperation`).
 const TOPIC_OPERATIONS: i32 = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
-/// All operations on the cluster: Create, Alter, Describe, ClusterAction, DescribeConfigs, AlterConfigs, IdempotentWrite.
+/// All operations on the cluster: Create, Alter, Describe, `ClusterAction`, `DescribeConfigs`, `AlterConfigs`, `IdempotentWrite`.
 const CLUSTER_OPERATIONS: i32 = 1 << 5 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12;
 
 /// Whether a topic may have this name (Kafka class `Topic`).
@@ -35,11 +40,8 @@ pub fn is_topic_name(name: &str) -> bool {
 #[must_use]
 pub fn endpoint<'a>(broker: &'a BrokerView, context: &'a ConnectionContext) -> Option<NodeEndpoint<'a>> {
     let found = broker.endpoints.iter().find(|endpoint| endpoint.listener == context.listener)?;
-    let (host, port) = if found.host.is_empty() {
-        (&*context.local_host, context.local_port)
-    } else {
-        (&*found.host, found.port)
-    };
+    let (host, port) =
+        if found.host.is_empty() { (&*context.local_host, context.local_port) } else { (&*found.host, found.port) };
     Some(NodeEndpoint { node: broker.id, host, port: i32::from(port), rack: broker.rack.as_deref() })
 }
 
@@ -50,6 +52,13 @@ pub fn handle(incoming: &Incoming<'_>, services: &Services, output: &mut Output)
     let view = services.view.load();
     if may_create(&request, &view) {
         return incoming.pass_up(services);
+    }
+    // Ids and null names came with v12; v10 and v11 had the fields but did not work (KAFKA-12803).
+    if let Some(asked) = request.topics.filter(|_| (10..12).contains(&version))
+        && asked.iter().any(|topic| topic.id != TopicId::ZERO || topic.name.is_none())
+    {
+        refuse(incoming, asked, output);
+        return Ok(Handled::Answered);
     }
     let context = &*incoming.link.context;
     let reached: Vec<NodeEndpoint<'_>> =
@@ -69,19 +78,17 @@ pub fn handle(incoming: &Incoming<'_>, services: &Services, output: &mut Output)
     match request.topics {
         None => view.topics().for_each(|topic| topics.write(&mut writer, topic)),
         Some(asked) => {
-            // Ids and null names came with v12; v10 and v11 had the fields but did not work (KAFKA-12803).
-            let misused = (10..12).contains(&version)
-                && asked.iter().any(|topic| topic.id != TopicId::ZERO || topic.name.is_none());
             let by_id = asked.iter().any(|topic| topic.id != TopicId::ZERO);
             let mut seen = HashSet::new();
-            for topic in asked.iter() {
+            for topic in asked {
+                // Where there are ids, names alone are not looked at.
+                if by_id && topic.id == TopicId::ZERO {
+                    continue;
+                }
                 if asked.len() > 1 && !seen.insert((topic.id, topic.name)) {
                     continue;
                 }
-                if misused {
-                    let name = topic.name.or(Some(""));
-                    failed(&mut writer, ErrorCode::InvalidRequest, name, topic.id);
-                } else if by_id {
+                if by_id {
                     match view.topic_by_id(topic.id) {
                         Some(known) => topics.write(&mut writer, known),
                         None => failed(&mut writer, ErrorCode::UnknownTopicId, None, topic.id),
@@ -90,10 +97,7 @@ pub fn handle(incoming: &Incoming<'_>, services: &Services, output: &mut Output)
                     let name = topic.name.unwrap_or_default();
                     match view.topic(name) {
                         Some(known) => topics.write(&mut writer, known),
-                        None if is_topic_name(name) => {
-                            failed(&mut writer, ErrorCode::UnknownTopicOrPartition, Some(name), TopicId::ZERO);
-                        }
-                        None => failed(&mut writer, ErrorCode::InvalidTopicException, Some(name), TopicId::ZERO),
+                        None => topics.write_unknown(&mut writer, name),
                     }
                 }
             }
@@ -116,6 +120,26 @@ fn may_create(request: &MetadataRequest<'_>, view: &View) -> bool {
         && request.allow_auto_topic_creation
         && topics.iter().all(|topic| topic.id == TopicId::ZERO)
         && topics.iter().filter_map(|topic| topic.name).any(|name| is_topic_name(name) && view.topic(name).is_none())
+}
+
+/// Answers that the request as a whole is wrong: nothing but its topics.
+fn refuse(incoming: &Incoming<'_>, asked: Array<'_, MetadataRequestTopic<'_>>, output: &mut Output) {
+    let (version, correlation_id) = (incoming.header.api_version, incoming.header.correlation_id);
+    let mut brokers = Vec::new();
+    encode_brokers(&mut brokers, version, std::iter::empty());
+    let mut writer = MetadataResponseWriter::with_brokers(
+        &mut output.bytes,
+        correlation_id,
+        version,
+        0,
+        &brokers,
+        None,
+        BrokerId(-1),
+    );
+    for topic in asked {
+        failed(&mut writer, ErrorCode::InvalidRequest, topic.name.or(Some("")), topic.id);
+    }
+    writer.finish(OPERATIONS_NOT_ASKED, ErrorCode::None);
 }
 
 fn failed(writer: &mut MetadataResponseWriter<'_>, error: ErrorCode, name: Option<&str>, id: TopicId) {
@@ -142,15 +166,16 @@ impl Topics<'_> {
         if self.version == 0 {
             // v0 hides replicas that are not alive: lists of their own are needed.
             let alive: Vec<_> = topic.partitions.iter().map(|partition| self.alive(partition)).collect();
-            let partitions = alive.iter().enumerate().map(|(index, (error, leader, replicas, isr))| MetadataPartition {
-                error: *error,
-                index: PartitionIndex(index as i32),
-                leader: *leader,
-                leader_epoch: topic.partitions[index].leader_epoch,
-                replicas,
-                in_sync_replicas: isr,
-                offline_replicas: &[],
-            });
+            let partitions =
+                alive.iter().enumerate().map(|(index, (error, leader, replicas, isr))| MetadataPartition {
+                    error: *error,
+                    index: PartitionIndex(index as i32),
+                    leader: *leader,
+                    leader_epoch: topic.partitions[index].leader_epoch,
+                    replicas,
+                    in_sync_replicas: isr,
+                    offline_replicas: &[],
+                });
             writer.topic(&header, partitions);
             return;
         }
@@ -169,6 +194,18 @@ impl Topics<'_> {
         writer.topic(&header, partitions);
     }
 
+    fn write_unknown(&self, writer: &mut MetadataResponseWriter<'_>, name: &str) {
+        let legal = is_topic_name(name);
+        let topic = MetadataTopic {
+            error: if legal { ErrorCode::UnknownTopicOrPartition } else { ErrorCode::InvalidTopicException },
+            name: Some(name),
+            id: TopicId::ZERO,
+            is_internal: INTERNAL_TOPICS.contains(&name),
+            authorized_operations: self.operations,
+        };
+        writer.topic(&topic, std::iter::empty());
+    }
+
     fn is_reached(&self, broker: BrokerId) -> bool {
         self.reached.iter().any(|endpoint| endpoint.node == broker)
     }
@@ -183,8 +220,9 @@ impl Topics<'_> {
     }
 
     fn alive(&self, partition: &PartitionView) -> (ErrorCode, BrokerId, Vec<BrokerId>, Vec<BrokerId>) {
-        let only_reached =
-            |brokers: &[BrokerId]| -> Vec<BrokerId> { brokers.iter().copied().filter(|id| self.is_reached(*id)).collect() };
+        let only_reached = |brokers: &[BrokerId]| -> Vec<BrokerId> {
+            brokers.iter().copied().filter(|id| self.is_reached(*id)).collect()
+        };
         let (replicas, isr) = (only_reached(&partition.replicas), only_reached(&partition.isr));
         let (error, leader) = self.leader(partition);
         let hidden = replicas.len() < partition.replicas.len() || isr.len() < partition.isr.len();

@@ -10,11 +10,9 @@ use crate::batch::header::{BATCH_HEADER_BYTES, BatchHeader};
 use crate::batch::producer::Origin;
 use crate::batch::records::Records;
 use crate::ids::{Offset, TimestampMs, TopicId};
-use crate::log::{Log, LogConfig, LogDirectory, Mode, OpenOptions};
-use crate::plane::snapshot_file;
-use crate::plane::command::{
-    DoneValue, MetadataCommand, MetadataLogState, NewBatch, ReadRecord, SnapshotId,
-};
+use crate::log::snapshot_file::{SnapshotReader, SnapshotWriter};
+use crate::log::{Log, LogConfig, LogDirectory, Mode, OpenOptions, retention, snapshot_file};
+use crate::plane::command::{DoneValue, MetadataCommand, MetadataLogState, NewBatch, ReadRecord, SnapshotId};
 
 /// The directory of the metadata log.
 pub const METADATA_DIRECTORY: &str = "__cluster_metadata-0";
@@ -44,7 +42,11 @@ impl MetadataLog {
     pub fn append(&mut self, batch: &NewBatch, now: TimestampMs) -> Result<DoneValue, String> {
         let log = self.log()?;
         if log.end() != batch.base_offset {
-            return Err(format!("a batch for offset {} of the metadata log, which ends at {}", batch.base_offset, log.end()));
+            return Err(format!(
+                "a batch for offset {} of the metadata log, which ends at {}",
+                batch.base_offset,
+                log.end()
+            ));
         }
         let bytes = build(batch).map_err(|error| format!("cannot build a metadata batch: {error}"))?;
         let header = BatchHeader::decode(&bytes).ok_or("a batch without header")?;
@@ -73,7 +75,7 @@ impl MetadataLog {
             MetadataCommand::WriteSnapshot(id, batches) => self.write_snapshot(id, &batches),
             MetadataCommand::ReadSnapshot(id, from, bytes_max) => self.read_snapshot(id, from, bytes_max),
             MetadataCommand::DeleteSnapshotsBefore(id) => {
-                let deleted = snapshot_file::delete_before(self.directory.disk(), METADATA_DIRECTORY, id);
+                let deleted = self.delete_snapshots_before(id);
                 deleted.map(|()| DoneValue::Nothing).map_err(|error| format!("cannot delete old snapshots: {error}"))
             }
             MetadataCommand::ReadQuorumState => {
@@ -90,6 +92,8 @@ impl MetadataLog {
     fn open(&mut self, now: TimestampMs) -> Result<DoneValue, String> {
         let config = Arc::new(LogConfig { mode: Mode::Raft, segment_bytes: SEGMENT_BYTES, ..LogConfig::default() });
         let id = TopicId::METADATA;
+        let tidied = snapshot_file::tidy(&self.directory, METADATA_DIRECTORY);
+        tidied.or_else(ignore_missing).map_err(|error| format!("cannot tidy {METADATA_DIRECTORY}: {error}"))?;
         let exists = self.directory.disk().exists(METADATA_DIRECTORY.as_ref()).map_err(|error| error.to_string())?;
         let log = if exists {
             // As Kafka: the whole log is checked at every start. It is short, since snapshots cut it.
@@ -126,37 +130,63 @@ impl MetadataLog {
 
     fn truncate_prefix(&mut self, start: Offset, now: TimestampMs) -> Result<DoneValue, String> {
         let log = self.log()?;
-        let failed = |error: &dyn std::fmt::Display| format!("cannot cut the metadata log at {start}: {error}");
-        if start > log.end() {
-            log.truncate_fully_and_start_at(start, now).map_err(|error| failed(&error))?;
+        let cut = if start > log.end() {
+            log.truncate_fully_and_start_at(start, now).map_err(|error| error.to_string())
         } else {
             log.advance_log_start(start, now);
-        }
+            remove_retired(log, now).map_err(|error| error.to_string())
+        };
+        cut.map_err(|error| format!("cannot cut the metadata log at {start}: {error}"))?;
         Ok(DoneValue::Size(log.size()))
     }
 
     fn snapshots(&self) -> Result<Vec<(SnapshotId, u64)>, String> {
-        let listed = snapshot_file::list(self.directory.disk(), METADATA_DIRECTORY);
-        listed.map_err(|error| format!("cannot list snapshots: {error}"))
+        let directory = &self.directory;
+        let listed = || -> io::Result<Vec<(SnapshotId, u64)>> {
+            if !directory.disk().exists(METADATA_DIRECTORY.as_ref())? {
+                return Ok(Vec::new());
+            }
+            let ids = snapshot_file::list(directory, METADATA_DIRECTORY)?;
+            ids.into_iter().map(|id| Ok((id, SnapshotReader::open(directory, METADATA_DIRECTORY, id)?.len()))).collect()
+        };
+        listed().map_err(|error| format!("cannot list snapshots: {error}"))
     }
 
     fn write_snapshot(&self, id: SnapshotId, batches: &[NewBatch]) -> Result<DoneValue, String> {
-        let built: io::Result<Vec<Vec<u8>>> =
-            batches.iter().map(|batch| build(batch).map_err(io::Error::other)).collect();
-        let written = built.and_then(|built| {
-            snapshot_file::write(self.directory.disk(), METADATA_DIRECTORY, id, &built)
-        });
-        written.map(|()| DoneValue::Nothing).map_err(|error| format!("cannot write a metadata snapshot: {error}"))
+        let write = || -> io::Result<()> {
+            if self.directory.disk().exists(&std::path::Path::new(METADATA_DIRECTORY).join(id.file_name()))? {
+                return Ok(());
+            }
+            let mut writer = SnapshotWriter::create(&self.directory, METADATA_DIRECTORY, id, 0)?;
+            for batch in batches {
+                writer.append(&build(batch).map_err(io::Error::other)?)?;
+            }
+            writer.finish()
+        };
+        write().map(|()| DoneValue::Nothing).map_err(|error| format!("cannot write a metadata snapshot: {error}"))
     }
 
     fn read_snapshot(&self, id: SnapshotId, from: Offset, bytes_max: usize) -> Result<DoneValue, String> {
-        let read = snapshot_file::read(self.directory.disk(), METADATA_DIRECTORY, id, from, bytes_max);
-        let batches = read.map_err(|error| format!("cannot read a metadata snapshot: {error}"))?;
-        let mut records = Vec::new();
-        for batch in batches {
-            decode(&batch, from, &mut records)?;
+        let failed = |error: io::Error| format!("cannot read a metadata snapshot: {error}");
+        let reader = SnapshotReader::open(&self.directory, METADATA_DIRECTORY, id).map_err(failed)?;
+        let (mut records, mut bytes, mut bad) = (Vec::new(), 0, None);
+        let walked = reader.for_each(|frame, batch| {
+            if frame.last_offset >= from && bytes < bytes_max && bad.is_none() {
+                bytes += batch.len();
+                bad = decode(batch, from, &mut records).err();
+            }
+        });
+        walked.map_err(failed)?;
+        bad.map_or(Ok(DoneValue::Records(records)), Err)
+    }
+
+    fn delete_snapshots_before(&self, id: SnapshotId) -> io::Result<()> {
+        for known in snapshot_file::list(&self.directory, METADATA_DIRECTORY)? {
+            if known < id {
+                snapshot_file::delete(&self.directory, METADATA_DIRECTORY, known)?;
+            }
         }
-        Ok(DoneValue::Records(records))
+        Ok(())
     }
 
     /// Closes the log well.
@@ -168,12 +198,29 @@ impl MetadataLog {
     }
 }
 
+fn ignore_missing(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+}
+
+/// Removes the segments wholly below the start of the log; nobody but this thread reads them.
+fn remove_retired(log: &mut Log, now: TimestampMs) -> io::Result<()> {
+    let facts = log.reader().retention_facts(log.end())?;
+    let retired = log.retire(&retention::plan(&facts, log.config(), now), now)?;
+    if !retired.is_empty() {
+        log.flush()?;
+        retired.rename()?;
+        retired.unlink()?;
+    }
+    Ok(())
+}
+
 fn build(batch: &NewBatch) -> Result<Vec<u8>, crate::batch::compress::CompressionFault> {
     let mut options = crate::batch::control::quorum_options(batch.base_offset, batch.epoch);
     options.control = batch.control;
     let mut builder = BatchBuilder::new(BatchOptions { ..options });
     for record in &batch.records {
-        let parts = RecordParts { key: record.key.as_deref(), value: record.value.as_deref(), ..RecordParts::default() };
+        let parts =
+            RecordParts { key: record.key.as_deref(), value: record.value.as_deref(), ..RecordParts::default() };
         builder.add(batch.timestamp, &parts);
     }
     builder.finish()

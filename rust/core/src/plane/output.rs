@@ -13,6 +13,10 @@ use crate::disk::File;
 /// the packet that ends before it.
 pub const COPY_BYTES_MAX: usize = 16 * 1024;
 
+/// With so many bytes waiting to be sent no more ranges are copied: many small ones would fill memory for a reader
+/// that does not read.
+const COPIED_BYTES_MAX: usize = 1024 * 1024;
+
 /// Capacity that an idle connection keeps.
 const IDLE_CAPACITY: usize = 1024;
 
@@ -73,7 +77,7 @@ impl Output {
         if len == 0 {
             return Ok(());
         }
-        if len <= COPY_BYTES_MAX || file.descriptor().is_none() {
+        if len <= COPY_BYTES_MAX && self.unsent_bytes() < COPIED_BYTES_MAX || file.descriptor().is_none() {
             let start = self.bytes.len();
             self.bytes.resize(start + len, 0);
             if file.read_at(position, &mut self.bytes[start..])? == len {
@@ -109,9 +113,7 @@ impl Output {
                 Some(Chunk::File { file: &splice.file, position: splice.position, len: splice.len })
             }
             Some(splice) => Some(Chunk::Bytes { bytes: &self.bytes[self.sent..splice.at], more: true }),
-            None if self.sent < self.bytes.len() => {
-                Some(Chunk::Bytes { bytes: &self.bytes[self.sent..], more: false })
-            }
+            None if self.sent < self.bytes.len() => Some(Chunk::Bytes { bytes: &self.bytes[self.sent..], more: false }),
             None => None,
         }
     }

@@ -100,7 +100,9 @@ mod tests {
         let count = Arc::new(AtomicUsize::new(0));
         for _ in 0..100 {
             let count = count.clone();
-            pool.submit(Box::new(move || drop(count.fetch_add(1, Ordering::SeqCst))));
+            pool.submit(Box::new(move || {
+                count.fetch_add(1, Ordering::SeqCst);
+            }));
         }
         pool.stop();
         pool.submit(Box::new(|| unreachable!("a stopped pool runs nothing")));

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::batch::BatchHeader;
 use crate::batch::compress::Scratch;
+use crate::batch::header::magic_of;
 use crate::batch::validate;
 use crate::error::ErrorCode;
 use crate::ids::{Offset, PartitionIndex, TimestampMs};
@@ -30,6 +31,8 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
 }
 
+/// The magic of batches that may be transactional.
+const MAGIC: u8 = 2;
 /// The client id that may write to internal topics.
 const ADMIN_CLIENT_ID: &str = "__admin_client";
 
@@ -73,7 +76,7 @@ impl Outcome {
     }
 
     fn write(&self, writer: &mut ProduceResponseWriter<'_>) {
-        let mut produced = Produced {
+        let mut produced: Produced<'_> = Produced {
             index: self.index,
             error: self.error,
             base_offset: self.base_offset,
@@ -166,7 +169,7 @@ pub fn handle(incoming: &Incoming<'_>, services: &Services, output: &mut Output)
     let leaders = Leaders::of(&view, &incoming.link.context, outcomes.iter().filter_map(|outcome| outcome.leader));
     let mut writer = ProduceResponseWriter::new(&mut output.bytes, incoming.header.correlation_id, version);
     let mut results = outcomes.iter();
-    for topic in request.topics.iter() {
+    for topic in request.topics {
         writer.topic(topic.topic);
         results.by_ref().take(topic.partitions.len()).for_each(|outcome| outcome.write(&mut writer));
     }
@@ -176,13 +179,32 @@ pub fn handle(incoming: &Incoming<'_>, services: &Services, output: &mut Output)
 
 /// What fails every partition of the request.
 fn refuse_all(request: &ProduceRequest<'_>) -> Option<ErrorCode> {
-    let header = |partition: ProducePartition<'_>| BatchHeader::decode(partition.records.unwrap_or_default());
+    // What is no batch of magic 2 says nothing of transactions; it is refused for what it is.
+    let header = |partition: ProducePartition<'_>| {
+        let records = partition.records.unwrap_or_default();
+        BatchHeader::decode(records).filter(|_| magic_of(records) == Some(MAGIC))
+    };
     let transactional =
         || request.partitions().any(|(_, partition)| header(partition).is_some_and(|header| header.is_transactional()));
     if request.transactional_id.is_none() && transactional() {
         return Some(ErrorCode::TransactionalIdAuthorizationFailed);
     }
     (!(-1..=1).contains(&request.acks)).then_some(ErrorCode::InvalidRequiredAcks)
+}
+
+/// The log start that goes with a refusal: Kafka tells it where the records or the producer are at fault, and not where
+/// size, checksum or disk are.
+fn told_with(error: ErrorCode, hosted: &Partition) -> Offset {
+    match error {
+        ErrorCode::InvalidRecord
+        | ErrorCode::InvalidTimestamp
+        | ErrorCode::UnsupportedCompressionType
+        | ErrorCode::OutOfOrderSequenceNumber
+        | ErrorCode::InvalidProducerEpoch
+        | ErrorCode::InvalidTxnState
+        | ErrorCode::UnknownServerError => hosted.log_start(),
+        _ => Offset(-1),
+    }
 }
 
 /// acks=0 owes no answer; a failure is told by ending the connection.
@@ -240,11 +262,18 @@ impl Batch<'_> {
         }
         let leader = LeaderIdAndEpoch { leader: routed.leader, epoch: routed.leader_epoch };
         let not_leader = || Outcome { leader: Some(leader), ..Outcome::failed(index, ErrorCode::NotLeaderOrFollower) };
-        let Some(hosted) = self.services.hosted.get(known.id, index) else { return not_leader() };
+        let hosted = match self.services.hosted.find(known.id, index) {
+            Ok(hosted) => hosted,
+            Err(ErrorCode::NotLeaderOrFollower) => return not_leader(),
+            Err(error) => return Outcome::failed(index, error),
+        };
         let outcome = match self.append_to(&hosted, records, header, slot, request, waiter) {
             Ok(outcome) => outcome,
             Err(refused) if refused.code() == ErrorCode::NotLeaderOrFollower => return not_leader(),
-            Err(refused) => Outcome::refused(index, refused, hosted.to_string()),
+            Err(refused) => Outcome {
+                log_start: told_with(refused.code(), &hosted),
+                ..Outcome::refused(index, refused, hosted.to_string())
+            },
         };
         if outcome.error == ErrorCode::KafkaStorageError && self.version < 4 {
             return Outcome { error: ErrorCode::NotLeaderOrFollower, ..outcome };

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
 
+use crate::error::ErrorCode;
 use crate::ids::{BrokerId, PartitionIndex, TopicId};
 use crate::limits::FRAME_BYTES_MAX;
 use crate::plane::connection::{Answer, Link};
@@ -148,33 +149,50 @@ impl Outstanding {
     }
 }
 
-/// The partitions that are hosted here.
+/// A partition, or nothing where its log cannot be used.
+type Host = Option<Arc<Partition>>;
+
+/// The partitions that are hosted here, and those that should be but whose log cannot be used.
 #[derive(Debug, Default)]
 pub struct Hosted {
-    partitions: RwLock<HashMap<(TopicId, PartitionIndex), Arc<Partition>>>,
+    partitions: RwLock<HashMap<(TopicId, PartitionIndex), Host>>,
 }
 
 impl Hosted {
-    /// The partition, if it is hosted here.
+    /// The partition, if it is hosted here and works.
     #[must_use]
     pub fn get(&self, topic: TopicId, index: PartitionIndex) -> Option<Arc<Partition>> {
-        self.partitions.read().get(&(topic, index)).cloned()
+        self.partitions.read().get(&(topic, index)).cloned().flatten()
+    }
+
+    /// The partition, or what a client is told who asks for it here.
+    pub fn find(&self, topic: TopicId, index: PartitionIndex) -> Result<Arc<Partition>, ErrorCode> {
+        match self.partitions.read().get(&(topic, index)) {
+            Some(Some(partition)) => Ok(partition.clone()),
+            Some(None) => Err(ErrorCode::KafkaStorageError),
+            None => Err(ErrorCode::NotLeaderOrFollower),
+        }
+    }
+
+    /// Notes that the log of a partition that belongs here cannot be used.
+    pub fn fail(&self, topic: TopicId, index: PartitionIndex) {
+        self.partitions.write().insert((topic, index), None);
     }
 
     /// Hosts a partition.
     pub fn insert(&self, partition: Arc<Partition>) {
-        self.partitions.write().insert((partition.topic_id, partition.index), partition);
+        self.partitions.write().insert((partition.topic_id, partition.index), Some(partition));
     }
 
     /// Hosts it no longer.
     pub fn remove(&self, topic: TopicId, index: PartitionIndex) -> Option<Arc<Partition>> {
-        self.partitions.write().remove(&(topic, index))
+        self.partitions.write().remove(&(topic, index)).flatten()
     }
 
     /// All of them, in no order.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Partition>> {
-        self.partitions.read().values().cloned().collect()
+        self.partitions.read().values().flatten().cloned().collect()
     }
 }
 

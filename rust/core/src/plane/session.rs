@@ -226,9 +226,9 @@ impl Sessions {
         for (topic, partition) in request.partitions() {
             session.want(Wanted::new(topic, partition));
         }
-        for forgotten in request.forgotten.iter() {
-            for index in forgotten.partitions.iter() {
-                session.forget(forgotten.topic, index);
+        for forgotten in request.forgotten {
+            for index in forgotten.partitions {
+                session.forget(forgotten.topic, index.0);
             }
         }
         if session.order.is_empty() {

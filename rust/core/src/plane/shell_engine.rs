@@ -104,8 +104,13 @@ impl Engine {
         });
         let jobs = Arc::new(Pool::start("ottla-jobs", options.network_threads.max(2))?);
         let maintenance = Arc::new(Maintenance::new(services.clone(), directory.clone()));
-        let conductor =
-            Arc::new(Conductor::new(services.clone(), directory.clone(), jobs.clone(), maintenance.clone(), clock.clone()));
+        let conductor = Arc::new(Conductor::new(
+            services.clone(),
+            directory.clone(),
+            jobs.clone(),
+            maintenance.clone(),
+            clock.clone(),
+        ));
         let mut threads = Vec::new();
         let (commands, orders) = mpsc::channel();
         {
@@ -223,12 +228,28 @@ impl Engine {
         self.directory.replace(name, content).map_err(|error| error.to_string())
     }
 
+    /// The broker epoch under which the directory was closed well; -1 when it was not. To be asked before the first Command.
+    pub fn clean_broker_epoch(&self) -> i64 {
+        self.directory.clean_shutdown().ok().flatten().unwrap_or(-1)
+    }
+
     /// Ends connections and threads, closes every log, and marks the directory clean if all went well. Blocks for as long
     /// as the disk takes; does nothing the second time. Returns what did not go well, for people.
     pub fn stop(&self, broker_epoch: i64) -> Vec<String> {
+        if self.halt() { self.conductor.close_all(broker_epoch, self.clock.now()) } else { Vec::new() }
+    }
+
+    /// Ends connections and threads and leaves the directory as a crash would: nothing acknowledged is lost. Blocks until
+    /// the threads are gone; does nothing after [`Engine::stop`].
+    pub fn abandon(&self) {
+        self.halt();
+    }
+
+    /// Ends and joins every thread; whether there were any.
+    fn halt(&self) -> bool {
         let workers = std::mem::take(&mut *self.workers.lock());
         if workers.is_empty() {
-            return Vec::new();
+            return false;
         }
         for worker in workers {
             worker.stop();
@@ -241,17 +262,14 @@ impl Engine {
         }
         self.jobs.stop();
         self.services.cold.stop();
-        self.conductor.close_all(broker_epoch, self.clock.now())
+        true
     }
 }
 
-/// An engine that was not stopped leaves its directory as a crash would: nothing acknowledged is lost.
+/// An engine that was not stopped is abandoned.
 impl Drop for Engine {
     fn drop(&mut self) {
-        for worker in std::mem::take(&mut *self.workers.lock()) {
-            worker.stop();
-        }
-        self.maintenance.stop();
+        self.abandon();
     }
 }
 

@@ -138,10 +138,10 @@ impl Serve {
     fn write(&mut self, context: &mut Context<'_>) -> Poll<Result<bool, Close>> {
         let mut sent_any = false;
         loop {
-            if let Some(warm) = &self.warming {
-                if !warm.load(Ordering::Acquire) {
-                    return Poll::Pending;
-                }
+            if let Some(warm) = &self.warming
+                && !warm.load(Ordering::Acquire)
+            {
+                return Poll::Pending;
             }
             let Some(chunk) = self.connection.output.chunk() else { return Poll::Ready(Ok(sent_any)) };
             let sent = match chunk {
@@ -214,7 +214,10 @@ impl Serve {
     /// Nothing is to be done: sleeps until something happens or is due.
     fn rest(&mut self, context: &mut Context<'_>) -> Poll<Close> {
         self.connection.shrink();
-        let deadline = self.connection.deadline(&self.services);
+        let Some(deadline) = self.connection.deadline(&self.services) else {
+            self.timer = None;
+            return Poll::Pending;
+        };
         let timer = match &mut self.timer {
             Some((at, timer)) if *at == deadline => timer,
             Some((at, timer)) => {
@@ -240,6 +243,9 @@ impl Future for Serve {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let close = ready!(self.serve(context));
         self.services.connections.closed(&self.link.context, &close.0);
+        if !close.0.is_empty() {
+            self.services.mailbox.nudge();
+        }
         Poll::Ready(())
     }
 }

@@ -211,8 +211,7 @@ impl View {
                 *slot = Arc::new(partition);
             }
         }
-        let topic =
-            Arc::new(TopicView { id: change.id, name: change.name, internal: change.internal, partitions });
+        let topic = Arc::new(TopicView { id: change.id, name: change.name, internal: change.internal, partitions });
         edit(&mut self.by_name, bucket_of(&*topic.name), topic.id, Some(&topic));
         edit(&mut self.by_id, bucket_of(topic.id), topic.id, Some(&topic));
         self.topic_count += 1;

@@ -14,10 +14,10 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use crate::batch::producer::{Origin, ProducerRefusal};
-use crate::batch::validate::{Checked, ProduceRules, RecordRefused, Rejected, TimestampType};
+use crate::batch::validate::{Checked, ProduceRules, RecordRefused, Rejected};
 use crate::error::ErrorCode;
 use crate::ids::{BrokerId, LeaderEpoch, Offset, PartitionIndex, TimestampMs, TopicId};
-use crate::log::{AppendError, FileRange, Log, LogConfig, LogReader, Outcome, Upper};
+use crate::log::{AppendError, FileRange, Log, LogConfig, LogReader, Outcome, Retired, Upper, retention};
 use crate::replication::waiting::{FetchWaiter, Isolation, ProduceWaiter, WaitKey, Waiters};
 use crate::replication::watermark::{effective_min_isr, high_watermark};
 use crate::wire::fetch::{AbortedTransaction, EpochEndOffset};
@@ -111,7 +111,7 @@ pub struct Appended {
     pub base_offset: Offset,
     /// The offset after the last record.
     pub next_offset: Offset,
-    /// The time of append with LogAppendTime, else -1.
+    /// The time of append with `LogAppendTime`, else -1.
     pub log_append_time: TimestampMs,
     /// First offset of the log.
     pub log_start: Offset,
@@ -176,6 +176,19 @@ pub struct FoundOffset {
     pub offset: Offset,
     /// Its epoch, or -1.
     pub leader_epoch: LeaderEpoch,
+}
+
+/// Which partition, on which broker.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// Its topic.
+    pub topic_id: TopicId,
+    /// The name of its topic.
+    pub topic: Arc<str>,
+    /// Its index.
+    pub index: PartitionIndex,
+    /// The broker that hosts it.
+    pub this_broker: BrokerId,
 }
 
 /// The replica state that a Command brings.
@@ -243,15 +256,13 @@ impl Partition {
     /// in-sync replica has replicated all that it has.
     #[must_use]
     pub fn lead(
-        topic_id: TopicId,
-        topic: Arc<str>,
-        index: PartitionIndex,
-        this_broker: BrokerId,
+        identity: Identity,
         settings: Arc<TopicSettings>,
         leadership: Leadership,
         high_watermark: Offset,
         log: Log,
     ) -> Self {
+        let Identity { topic_id, topic, index, this_broker } = identity;
         let start = log.start();
         let mut state = State {
             role: Role::Leader { epoch_start: log.end() },
@@ -264,14 +275,7 @@ impl Partition {
             waiters: Waiters::default(),
         };
         state.advance(this_broker, settings.min_insync_replicas, ANY_BYTES);
-        Self {
-            topic_id,
-            topic,
-            index,
-            this_broker,
-            settings: ArcSwap::new(settings),
-            state: Mutex::new(state),
-        }
+        Self { topic_id, topic, index, this_broker, settings: ArcSwap::new(settings), state: Mutex::new(state) }
     }
 
     /// The topic's settings.
@@ -288,16 +292,21 @@ impl Partition {
         state.advance(self.this_broker, self.settings.load().min_insync_replicas, ANY_BYTES);
     }
 
-    /// New replica state under which this broker goes on leading. False when it is older than what is known.
-    pub fn update(&self, leadership: Leadership) -> bool {
+    /// New replica state under which this broker leads, or leads again. False when it is older than what is known.
+    pub fn update(&self, leadership: Leadership, now: TimestampMs) -> bool {
         let mut state = self.state.lock();
         let known = &state.leadership;
-        let newer = (leadership.leader_epoch, leadership.partition_epoch) >= (known.leader_epoch, known.partition_epoch);
-        if !newer || state.role == Role::Stopped {
+        let newer =
+            (leadership.leader_epoch, leadership.partition_epoch) >= (known.leader_epoch, known.partition_epoch);
+        if !newer {
             return false;
         }
-        if leadership.leader_epoch > known.leader_epoch {
+        if leadership.leader_epoch > known.leader_epoch || state.role == Role::Stopped {
             state.role = Role::Leader { epoch_start: state.log.end() };
+            let latest = state.log.epochs().latest().map_or(LeaderEpoch::NONE, |latest| latest.epoch);
+            if leadership.leader_epoch > latest {
+                state.log.begin_epoch(leadership.leader_epoch, now);
+            }
         }
         state.maximal_isr.clone_from(&leadership.isr);
         state.leadership = leadership;
@@ -315,6 +324,28 @@ impl Partition {
     /// Works on the log under the lock, for maintenance: flush, retention, close.
     pub fn with_log<T>(&self, work: impl FnOnce(&mut Log) -> T) -> T {
         work(&mut self.state.lock().log)
+    }
+
+    /// Takes the segments out of the log that its settings no longer keep. Their files go when readers have had time to
+    /// leave. Blocks on the disk for a moment: pool threads only.
+    pub fn retire(&self, now: TimestampMs) -> std::io::Result<Option<Retired>> {
+        let (reader, high_watermark, config) = {
+            let state = self.state.lock();
+            (state.log.reader(), state.high_watermark, state.log.config().clone())
+        };
+        let plan = retention::plan(&reader.retention_facts(high_watermark)?, &config, now);
+        if plan.is_empty() {
+            return Ok(None);
+        }
+        let retired = self.state.lock().log.retire(&plan, now)?;
+        retired.rename()?;
+        Ok((!retired.is_empty()).then_some(retired))
+    }
+
+    /// First offset of the log.
+    #[must_use]
+    pub fn log_start(&self) -> Offset {
+        self.state.lock().log.start()
     }
 
     /// The high watermark.
@@ -349,11 +380,8 @@ impl Partition {
                 state.advance(self.this_broker, min_isr, appended.size as i64);
                 (appended.base_offset, appended.last_offset.plus(1), checked.log_append_time())
             }
-            Outcome::Duplicate(known) => {
-                let stamped = self.settings.load().produce.timestamp_type == TimestampType::LogAppendTime;
-                let time = if stamped { known.timestamp } else { TimestampMs::NONE };
-                (known.first_offset(), known.last_offset.plus(1), time)
-            }
+            // As Kafka: the remembered time is told whatever the topic's timestamp type.
+            Outcome::Duplicate(known) => (known.first_offset(), known.last_offset.plus(1), known.timestamp),
         };
         let replicated = state.high_watermark >= next_offset;
         let log_start = state.log.start();
@@ -390,7 +418,8 @@ impl Partition {
     pub fn read(&self, request: &ReadRequest) -> Result<Reading, ErrorCode> {
         let state = self.state.lock();
         state.leads(request.current_leader_epoch)?;
-        if request.replica.0 >= 0 && !state.leadership.replicas.contains(&request.replica) {
+        let follows = |replica| replica != self.this_broker && state.leadership.replicas.contains(&replica);
+        if request.replica.0 >= 0 && !follows(request.replica) {
             return Err(ErrorCode::NotLeaderOrFollower);
         }
         let diverging = state.diverging(request)?;
@@ -414,8 +443,7 @@ impl Partition {
             return Ok(reading);
         }
         let at_end = reading.end == log_end;
-        let upper =
-            if at_end { Upper::Position(state.log.end_position()) } else { Upper::Offset(reading.end) };
+        let upper = if at_end { Upper::Position(state.log.end_position()) } else { Upper::Offset(reading.end) };
         let reader = state.log.reader();
         drop(state);
         find(&reader, request, upper, &mut reading)?;
@@ -552,9 +580,10 @@ impl State {
         let before = (self.high_watermark, self.last_stable);
         if self.has_min_isr(min_insync_replicas) {
             let start = self.log.start();
-            let others = self.maximal_isr.iter().filter(|member| **member != this_broker).map(|member| {
-                self.follower_ends.iter().find(|(id, _)| id == member).map_or(start, |(_, end)| *end)
-            });
+            let others =
+                self.maximal_isr.iter().filter(|member| **member != this_broker).map(|member| {
+                    self.follower_ends.iter().find(|(id, _)| id == member).map_or(start, |(_, end)| *end)
+                });
             self.high_watermark = high_watermark(self.high_watermark, self.log.end(), others);
         }
         if self.high_watermark > before.0 {

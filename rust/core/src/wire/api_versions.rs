@@ -82,7 +82,7 @@ pub struct FeatureRange<'a> {
     pub max: i16,
 }
 
-/// The answer. `S` and `F` are the lists: slices when written.
+/// The answer.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct ApiVersionsResponse<'a> {
     /// What went wrong, if anything.
@@ -96,7 +96,7 @@ pub struct ApiVersionsResponse<'a> {
     pub supported_features: &'a [FeatureRange<'a>],
     /// The number of the decision about features (v3+), or -1.
     pub finalized_features_epoch: i64,
-    /// The features that the cluster has decided on (v3+).
+    /// The features that the cluster has decided on (v3+). Kafka leaves out those at level 0; so must the caller.
     pub finalized_features: &'a [FeatureRange<'a>],
 }
 

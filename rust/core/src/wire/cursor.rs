@@ -12,7 +12,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use crate::error::ErrorCode;
-use crate::ids::TopicId;
+use crate::ids::{BrokerId, PartitionIndex, TopicId};
 use crate::limits::{ARRAY_ELEMENTS_MAX, TAGGED_FIELDS_MAX};
 
 /// The longest string of the protocol: lengths were 16 bits once, and Kafka kept the bound.
@@ -338,11 +338,19 @@ pub trait Element<'a>: Sized {
     fn read(cursor: &mut Cursor<'a>, version: i16) -> Result<Self, WireError>;
 }
 
-impl<'a> Element<'a> for i32 {
+impl Element<'_> for PartitionIndex {
     const BYTES_MIN: usize = 4;
 
-    fn read(cursor: &mut Cursor<'a>, _version: i16) -> Result<Self, WireError> {
-        cursor.i32()
+    fn read(cursor: &mut Cursor<'_>, _version: i16) -> Result<Self, WireError> {
+        cursor.i32().map(Self)
+    }
+}
+
+impl Element<'_> for BrokerId {
+    const BYTES_MIN: usize = 4;
+
+    fn read(cursor: &mut Cursor<'_>, _version: i16) -> Result<Self, WireError> {
+        cursor.i32().map(Self)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::error::ErrorCode;
 use crate::ids::{Offset, PartitionIndex, TimestampMs};
 
 pub(super) const API: &Api = &APIS[0];
-const TOPIC_IDS_FROM: i16 = 13;
+pub(super) const TOPIC_IDS_FROM: i16 = 13;
 
 /// A produce request, checked to its end; the records stay where they are.
 #[derive(Clone, Copy, PartialEq, Debug)]

@@ -15,13 +15,14 @@ mod cursor;
 mod decode;
 mod encode;
 mod fault;
+pub mod plain;
 #[cfg(test)]
 mod tests;
 
 pub use cursor::Cursor;
 pub use decode::Builder;
 pub use encode::{Encoded, Source};
-pub use fault::{Fault, PathStep, Reason};
+pub use fault::{Details, Fault, PathStep, Reason};
 
 /// What one field, or one element of an array field, is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -149,7 +150,9 @@ impl Program {
 fn arrange(earlier: &[Structure], flexible: bool, fields: &[Field]) -> Result<Structure, Malformed> {
     let (mut plain, mut tagged, mut absent) = (Vec::new(), Vec::new(), Vec::new());
     for (slot, &field) in fields.iter().enumerate() {
+        let sent = matches!(field.presence, Presence::Plain | Presence::Tagged(_));
         if let Kind::Struct(index) = field.kind
+            && sent
             && index >= earlier.len()
         {
             return Err(Malformed(format!("field {slot} refers to struct {index}, which does not come before it")));

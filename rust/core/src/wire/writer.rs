@@ -5,7 +5,7 @@
 //! array of 127 elements or more, never per element.
 
 use crate::error::ErrorCode;
-use crate::ids::{BrokerId, TopicId};
+use crate::ids::{BrokerId, PartitionIndex, TopicId};
 
 /// Appends to a buffer that the caller owns and reuses.
 #[derive(Debug)]
@@ -161,11 +161,11 @@ impl<'o> Writer<'o> {
         self.raw(bytes.unwrap_or_default());
     }
 
-    /// An array of numbers of 4 bytes.
-    pub fn i32_array(&mut self, values: &[i32]) {
-        self.length(Some(values.len()));
-        for value in values {
-            self.i32(*value);
+    /// An array of partitions.
+    pub fn partitions(&mut self, partitions: &[PartitionIndex]) {
+        self.length(Some(partitions.len()));
+        for partition in partitions {
+            self.i32(partition.0);
         }
     }
 
@@ -186,7 +186,11 @@ impl<'o> Writer<'o> {
     pub fn tag_count(&mut self, count: u32) {
         debug_assert!(self.flexible || count == 0, "tagged fields in the old encoding");
         if self.flexible {
+            #[cfg(test)]
+            let count = count + unknown_tags::count();
             self.uvarint(count);
+            #[cfg(test)]
+            unknown_tags::write(self);
         }
     }
 
@@ -246,4 +250,80 @@ impl<'o> Writer<'o> {
 /// The longest beginning of `text` that has at most `bytes_max` bytes.
 fn cut(text: &str, bytes_max: usize) -> &str {
     (0..=bytes_max.min(text.len())).rev().find_map(|end| text.get(..end)).unwrap_or_default()
+}
+
+/// Tests can have every struct carry tagged fields that nobody knows, as the messages of a later release may.
+#[cfg(test)]
+pub(super) mod unknown_tags {
+    use std::cell::RefCell;
+
+    use super::Writer;
+
+    thread_local! {
+        static CONTENTS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// Runs `encode` with unknown tagged fields of these contents in every struct.
+    pub(in crate::wire) fn with<T>(contents: &[Vec<u8>], encode: impl FnOnce() -> T) -> T {
+        CONTENTS.set(contents.to_vec());
+        let encoded = encode();
+        CONTENTS.take();
+        encoded
+    }
+
+    pub(super) fn count() -> u32 {
+        CONTENTS.with_borrow(Vec::len) as u32
+    }
+
+    pub(super) fn write(writer: &mut Writer<'_>) {
+        for (index, content) in CONTENTS.with_borrow(Vec::clone).iter().enumerate() {
+            writer.tag(1000 + index as u32, |writer| writer.raw(content));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cursor::Cursor;
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn numbers_come_back(small: u32, signed: i32, large: i64) {
+            let mut out = Vec::new();
+            let mut writer = Writer::bare(&mut out, true);
+            writer.uvarint(small);
+            writer.varint(signed);
+            writer.varlong(large);
+            let mut cursor = Cursor::new(&out);
+            prop_assert_eq!(cursor.uvarint(), Ok(small));
+            prop_assert_eq!(cursor.varint(), Ok(signed));
+            prop_assert_eq!(cursor.varlong(), Ok(large));
+            prop_assert_eq!(cursor.remaining(), 0);
+        }
+
+        #[test]
+        fn a_length_set_afterwards_is_the_length_set_before(len in 0usize..40_000, flexible: bool) {
+            let (mut before, mut after) = (Vec::new(), Vec::new());
+            let mut writer = Writer::bare(&mut before, flexible);
+            writer.length(Some(len));
+            writer.raw(b"content");
+            let mut writer = Writer::bare(&mut after, flexible);
+            let array = writer.begin_array();
+            let content = writer.position();
+            writer.raw(b"content");
+            let moved = writer.end_array(array, len);
+            prop_assert_eq!(&before, &after);
+            let content = content + moved.map_or(0, |moved| moved.by);
+            prop_assert_eq!(&after[content..], b"content");
+        }
+    }
+
+    #[test]
+    fn strings_are_cut_at_a_character() {
+        assert_eq!(cut("aöb", 2), "a");
+        assert_eq!(cut("aöb", 3), "aö");
+        assert_eq!(cut("", 3), "");
+    }
 }

@@ -3,6 +3,8 @@
 mod objects;
 mod slots;
 
+use std::fmt::Write;
+
 use ottla_core::wire::program::{Cursor, Fault, Field, Kind, PathStep, Presence, Program as Steps, Reason};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -66,11 +68,7 @@ impl Program {
 
     /// As `decode`, and where the message ends.
     #[pyo3(signature = (data, offset=0))]
-    fn decode_prefix<'py>(
-        &self,
-        data: &Bound<'py, PyBytes>,
-        offset: usize,
-    ) -> PyResult<(Bound<'py, PyAny>, usize)> {
+    fn decode_prefix<'py>(&self, data: &Bound<'py, PyBytes>, offset: usize) -> PyResult<(Bound<'py, PyAny>, usize)> {
         let mut objects = Objects::new(data.py(), &self.classes, &self.defaults, &self.names);
         let mut cursor = Cursor::new(data.as_bytes(), offset);
         match self.steps.decode(&mut cursor, &mut objects) {
@@ -84,10 +82,7 @@ impl Program {
     }
 
     /// The bytes, and where in them the watched field begins; `None` when this version has it not.
-    fn encode_watched<'py>(
-        &self,
-        message: &Bound<'py, PyAny>,
-    ) -> PyResult<(Bound<'py, PyBytes>, Option<usize>)> {
+    fn encode_watched<'py>(&self, message: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyBytes>, Option<usize>)> {
         let py = message.py();
         let mut objects = Objects::new(py, &self.classes, &self.defaults, &self.names);
         match self.steps.encode(message, self.watch, &mut objects) {
@@ -114,7 +109,9 @@ impl Program {
                     }
                     path.push_str(self.classes[structure].name(slot));
                 }
-                PathStep::Item(index) => path.push_str(&format!("[{index}]")),
+                PathStep::Item(index) => {
+                    let _ = write!(path, "[{index}]");
+                }
             }
         }
         if !path.is_empty() {

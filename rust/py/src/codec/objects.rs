@@ -61,12 +61,7 @@ pub(super) struct Objects<'a, 'py> {
 }
 
 impl<'a, 'py> Objects<'a, 'py> {
-    pub(super) fn new(
-        py: Python<'py>,
-        classes: &'a [Class],
-        defaults: &'a [Vec<Py<PyAny>>],
-        names: &'a Names,
-    ) -> Self {
+    pub(super) fn new(py: Python<'py>, classes: &'a [Class], defaults: &'a [Vec<Py<PyAny>>], names: &'a Names) -> Self {
         Self { py, classes, defaults, names, cause: None }
     }
 
@@ -191,7 +186,7 @@ impl<'py> Source for Objects<'_, 'py> {
     }
 
     fn boolean(&self, value: &Self::Value) -> Result<bool, Reason> {
-        value.cast::<PyBool>().map(|value| value.is_true()).map_err(|_| wrong("a bool", value))
+        value.cast::<PyBool>().map(PyBoolMethods::is_true).map_err(|_| wrong("a bool", value))
     }
 
     #[inline]
@@ -204,7 +199,7 @@ impl<'py> Source for Objects<'_, 'py> {
     }
 
     fn bytes<'a>(&self, value: &'a Self::Value) -> Result<&'a [u8], Reason> {
-        value.cast::<PyBytes>().map(|bytes| bytes.as_bytes()).map_err(|_| wrong("bytes", value))
+        value.cast::<PyBytes>().map(PyBytesMethods::as_bytes).map_err(|_| wrong("bytes", value))
     }
 
     fn text<'a>(&self, value: &'a Self::Value) -> Result<&'a str, Reason> {
@@ -216,7 +211,7 @@ impl<'py> Source for Objects<'_, 'py> {
         if let Ok(items) = value.cast::<PyTuple>() {
             return Ok(items.len());
         }
-        value.cast::<PyList>().map(|items| items.len()).map_err(|_| wrong("a tuple or a list", value))
+        value.cast::<PyList>().map(PyListMethods::len).map_err(|_| wrong("a tuple or a list", value))
     }
 
     #[inline]

@@ -18,7 +18,7 @@ type Set = unsafe extern "C" fn(*mut ffi::PyObject, *mut ffi::PyObject, *mut ffi
 
 /// The class of a message or struct, and its fields in the order of the declaration.
 pub(super) struct Class {
-    class: Py<PyType>,
+    of: Py<PyType>,
     names: Vec<String>,
     descriptors: Vec<Py<PyAny>>,
     get: Get,
@@ -40,16 +40,22 @@ impl Class {
         }
         // SAFETY: `member` is a type; the slots, when there, have the signatures that the C API gives them.
         let (get, set) = unsafe {
-            let of = member.as_type_ptr();
+            let members = member.as_type_ptr();
             (
-                mem::transmute::<*mut std::ffi::c_void, Option<Get>>(ffi::PyType_GetSlot(of, ffi::Py_tp_descr_get)),
-                mem::transmute::<*mut std::ffi::c_void, Option<Set>>(ffi::PyType_GetSlot(of, ffi::Py_tp_descr_set)),
+                mem::transmute::<*mut std::ffi::c_void, Option<Get>>(ffi::PyType_GetSlot(
+                    members,
+                    ffi::Py_tp_descr_get,
+                )),
+                mem::transmute::<*mut std::ffi::c_void, Option<Set>>(ffi::PyType_GetSlot(
+                    members,
+                    ffi::Py_tp_descr_set,
+                )),
             )
         };
         let (Some(get), Some(set)) = (get, set) else {
             return Err(PyTypeError::new_err("slots cannot be read or set"));
         };
-        Ok(Self { class: class.clone().unbind(), names, descriptors, get, set })
+        Ok(Self { of: class.clone().unbind(), names, descriptors, get, set })
     }
 
     pub(super) fn name(&self, slot: usize) -> &str {
@@ -61,7 +67,7 @@ impl Class {
     }
 
     pub(super) fn class<'py>(&self, py: Python<'py>) -> &Bound<'py, PyType> {
-        self.class.bind(py)
+        self.of.bind(py)
     }
 
     /// A new object with empty slots: the caller sets them all before anyone sees it.
@@ -69,7 +75,7 @@ impl Class {
         // SAFETY: the class is a heap type of fixed size made by `type()`, whose allocator this is; the result is
         // a new reference or null with an exception set.
         unsafe {
-            let object = ffi::PyType_GenericAlloc(self.class.as_ptr().cast(), 0);
+            let object = ffi::PyType_GenericAlloc(self.of.as_ptr().cast(), 0);
             Bound::from_owned_ptr_or_err(py, object)
         }
     }
@@ -88,7 +94,7 @@ impl Class {
     pub(super) fn get<'py>(&self, object: &Bound<'py, PyAny>, slot: usize) -> PyResult<Bound<'py, PyAny>> {
         // SAFETY: as in `set`; the result is a new reference or null with an exception set.
         unsafe {
-            let value = (self.get)(self.descriptors[slot].as_ptr(), object.as_ptr(), self.class.as_ptr());
+            let value = (self.get)(self.descriptors[slot].as_ptr(), object.as_ptr(), self.of.as_ptr());
             Bound::from_owned_ptr_or_err(object.py(), value)
         }
     }
@@ -106,8 +112,7 @@ impl<'py> TupleBuilder<'py> {
     #[inline]
     pub(super) fn set(&mut self, index: usize, value: Bound<'py, PyAny>) -> PyResult<()> {
         // SAFETY: nobody else has a reference to the tuple; the call checks the index and steals the value.
-        let status =
-            unsafe { ffi::PyTuple_SetItem(self.0.as_ptr(), index as ffi::Py_ssize_t, value.into_ptr()) };
+        let status = unsafe { ffi::PyTuple_SetItem(self.0.as_ptr(), index as ffi::Py_ssize_t, value.into_ptr()) };
         if status == 0 { Ok(()) } else { Err(PyErr::fetch(self.0.py())) }
     }
 

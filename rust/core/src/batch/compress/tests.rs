@@ -240,7 +240,7 @@ fn lz4_refuses_what_java_refuses() {
     assert_eq!(malformed(Codec::Lz4, &lz4_frame(0xA0, 0x40, &[], &stored)), "Version of the lz4 frame is unsupported");
     assert_eq!(malformed(Codec::Lz4, &lz4_frame(0x61, 0x40, &[], &stored)), "Reserved bits must be 0");
     assert_eq!(malformed(Codec::Lz4, &lz4_frame(0x60, 0x30, &[], &stored)), "Block size value must be between 4 and 7");
-    let large = [&100_000_u32.to_le_bytes()[..], &[0; 100_000]].concat();
+    let large = [&100_000_u32.to_le_bytes()[..], &vec![0; 100_000]].concat();
     assert_eq!(malformed(Codec::Lz4, &lz4_frame(0x60, 0x40, &[], &large)), "Block size exceeded max");
     let unchecked = [&stored[..7], &[1, 2, 3, 4], &[0; 4]].concat();
     assert_eq!(malformed(Codec::Lz4, &lz4_frame(0x70, 0x40, &[], &unchecked)), "Block checksum mismatch");

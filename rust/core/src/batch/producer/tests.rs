@@ -233,17 +233,14 @@ impl Model {
                 known.batches.clear();
             }
             known.epoch = header.producer_epoch.0;
-            match marker {
-                Some(marker) => {
-                    known.coordinator_epoch = marker.coordinator_epoch;
-                    known.transaction = None;
-                }
-                None => {
-                    known.batches.push(*header);
-                    if header.is_transactional() {
-                        known.transaction = known.transaction.or(Some(header.base_offset.0));
-                    }
-                }
+            if let Some(marker) = marker {
+                known.coordinator_epoch = marker.coordinator_epoch;
+                known.transaction = None;
+                continue;
+            }
+            known.batches.push(*header);
+            if header.is_transactional() {
+                known.transaction = known.transaction.or(Some(header.base_offset.0));
             }
         }
         known

@@ -462,7 +462,7 @@ fn unbuild(header: &BatchHeader, records: &[u8]) -> Vec<Plain> {
     Records::new(header.record_count, plain)
         .map(|record| {
             let record = record.unwrap();
-            let headers = record.headers.map(|(key, value)| (owned(key), value.map(owned))).collect();
+            let headers = record.headers.into_iter().map(|(key, value)| (owned(key), value.map(owned))).collect();
             let time = header.base_timestamp.0 + record.timestamp_delta - NOW.0;
             (time, record.key.map(owned), record.value.map(owned), headers)
         })

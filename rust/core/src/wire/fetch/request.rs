@@ -116,7 +116,7 @@ pub struct ForgottenTopic<'a> {
     /// Name up to v12, id from v13 on.
     pub topic: TopicRef<'a>,
     /// The indexes of the partitions.
-    pub partitions: Array<'a, i32>,
+    pub partitions: Array<'a, PartitionIndex>,
 }
 
 impl<'a> FetchRequest<'a> {
@@ -286,14 +286,14 @@ impl<'o, 'h> FetchRequestWriter<'o, 'h> {
     }
 
     /// Ends the frame: the partitions that the session shall forget (v7+), by topic.
-    pub fn finish(self, forgotten: &[(TopicRef<'_>, &[i32])]) {
+    pub fn finish(self, forgotten: &[(TopicRef<'_>, &[PartitionIndex])]) {
         let (mut writer, head, version) = (self.writer, self.head, self.version);
         self.topics.end(&mut writer);
         if version >= 7 {
             writer.length(Some(forgotten.len()));
             for (topic, partitions) in forgotten {
                 topic.write(&mut writer, version >= TOPIC_IDS_FROM);
-                writer.i32_array(partitions);
+                writer.partitions(partitions);
                 writer.no_tags();
             }
         }

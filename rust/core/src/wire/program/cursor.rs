@@ -24,13 +24,13 @@ impl<'a> Cursor<'a> {
     }
 
     #[cold]
-    pub(crate) fn fault(&self, reason: Reason) -> Box<Fault> {
+    pub(crate) fn fault(&self, reason: Reason) -> Fault {
         Fault::new(reason, self.position)
     }
 
     /// The next `count` bytes.
     #[inline]
-    pub fn take(&mut self, count: usize) -> Result<&'a [u8], Box<Fault>> {
+    pub fn take(&mut self, count: usize) -> Result<&'a [u8], Fault> {
         match self.bytes[self.position..].get(..count) {
             Some(taken) => {
                 self.position += count;
@@ -41,7 +41,7 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline]
-    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], Box<Fault>> {
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
         match self.bytes[self.position..].first_chunk::<N>() {
             Some(taken) => {
                 self.position += N;
@@ -53,7 +53,7 @@ impl<'a> Cursor<'a> {
 
     /// An unsigned varint of at most 32 bits (KIP-482).
     #[inline]
-    pub fn varint(&mut self) -> Result<u32, Box<Fault>> {
+    pub fn varint(&mut self) -> Result<u32, Fault> {
         if let Some(&byte) = self.bytes.get(self.position)
             && byte < 0x80
         {
@@ -63,7 +63,7 @@ impl<'a> Cursor<'a> {
         self.long_varint()
     }
 
-    fn long_varint(&mut self) -> Result<u32, Box<Fault>> {
+    fn long_varint(&mut self) -> Result<u32, Fault> {
         let start = self.position;
         let mut value = 0_u64;
         for shift in [0, 7, 14, 21, 28] {

@@ -2,7 +2,7 @@
 
 use super::cursor::Cursor;
 use super::fault::{Fault, PathStep, Reason};
-use super::{Field, Kind, Program};
+use super::{Field, Kind, Presence, Program};
 use crate::limits::{ARRAY_ELEMENTS_MAX, TAGGED_FIELDS_MAX};
 
 /// The longest string, as in Kafka's generated readers.
@@ -38,16 +38,11 @@ pub trait Builder {
 
 impl Program {
     /// Reads one message. Bytes behind it are left for the caller to judge, as Kafka leaves them.
-    pub fn decode<B: Builder>(&self, cursor: &mut Cursor<'_>, builder: &mut B) -> Result<B::Value, Box<Fault>> {
+    pub fn decode<B: Builder>(&self, cursor: &mut Cursor<'_>, builder: &mut B) -> Result<B::Value, Fault> {
         self.structure(self.root(), cursor, builder)
     }
 
-    fn structure<B: Builder>(
-        &self,
-        index: usize,
-        cursor: &mut Cursor<'_>,
-        builder: &mut B,
-    ) -> Result<B::Value, Box<Fault>> {
+    fn structure<B: Builder>(&self, index: usize, cursor: &mut Cursor<'_>, builder: &mut B) -> Result<B::Value, Fault> {
         let structure = &self.structs[index];
         let target = builder.start(index).map_err(|reason| cursor.fault(reason))?;
         for &(slot, field) in &structure.plain {
@@ -73,7 +68,7 @@ impl Program {
         target: &B::Value,
         cursor: &mut Cursor<'_>,
         builder: &mut B,
-    ) -> Result<(), Box<Fault>> {
+    ) -> Result<(), Fault> {
         let count = cursor.varint()? as usize;
         if count > TAGGED_FIELDS_MAX {
             return Err(cursor.fault(Reason::TooMany { count, limit: TAGGED_FIELDS_MAX }));
@@ -103,12 +98,7 @@ impl Program {
     }
 
     #[inline]
-    fn field<B: Builder>(
-        &self,
-        field: Field,
-        cursor: &mut Cursor<'_>,
-        builder: &mut B,
-    ) -> Result<B::Value, Box<Fault>> {
+    fn field<B: Builder>(&self, field: Field, cursor: &mut Cursor<'_>, builder: &mut B) -> Result<B::Value, Fault> {
         if field.array {
             self.array(field, cursor, builder)
         } else {
@@ -116,12 +106,7 @@ impl Program {
         }
     }
 
-    fn array<B: Builder>(
-        &self,
-        field: Field,
-        cursor: &mut Cursor<'_>,
-        builder: &mut B,
-    ) -> Result<B::Value, Box<Fault>> {
+    fn array<B: Builder>(&self, field: Field, cursor: &mut Cursor<'_>, builder: &mut B) -> Result<B::Value, Fault> {
         let start = cursor.position();
         let Some(count) = length::<4>(field, cursor)? else {
             return null(field.nullable, start, builder);
@@ -148,7 +133,7 @@ impl Program {
         nullable: bool,
         cursor: &mut Cursor<'_>,
         builder: &mut B,
-    ) -> Result<B::Value, Box<Fault>> {
+    ) -> Result<B::Value, Fault> {
         let start = cursor.position();
         let built = match field.kind {
             Kind::Bool => builder.boolean(cursor.array::<1>()? != [0]),
@@ -177,8 +162,7 @@ impl Program {
                 builder.bytes(cursor.take(length)?)
             }
             Kind::Struct(index) => {
-                // A byte below zero says null; what else it says does not matter to Kafka.
-                if nullable && i8::from_be_bytes(cursor.array()?) < 0 {
+                if nullable && says_null(field, cursor)? {
                     return Ok(builder.null());
                 }
                 return self.structure(index, cursor, builder);
@@ -188,13 +172,22 @@ impl Program {
     }
 }
 
-fn null<B: Builder>(nullable: bool, start: usize, builder: &mut B) -> Result<B::Value, Box<Fault>> {
+/// A struct that may be null says so first: in its place by a byte below zero, as a tagged field by a varint that is
+/// not above it. What else they say does not matter to Kafka.
+fn says_null(field: Field, cursor: &mut Cursor<'_>) -> Result<bool, Fault> {
+    if matches!(field.presence, Presence::Tagged(_)) {
+        return Ok(cursor.varint()? as i32 <= 0);
+    }
+    Ok(i8::from_be_bytes(cursor.array()?) < 0)
+}
+
+fn null<B: Builder>(nullable: bool, start: usize, builder: &mut B) -> Result<B::Value, Fault> {
     if nullable { Ok(builder.null()) } else { Err(Fault::new(Reason::Null, start)) }
 }
 
 /// A length, `None` for null; of `FIXED` bytes when it is not compact.
 #[inline]
-fn length<const FIXED: usize>(field: Field, cursor: &mut Cursor<'_>) -> Result<Option<usize>, Box<Fault>> {
+fn length<const FIXED: usize>(field: Field, cursor: &mut Cursor<'_>) -> Result<Option<usize>, Fault> {
     let start = cursor.position();
     if field.compact {
         let length = cursor.varint()?;
@@ -209,9 +202,6 @@ fn length<const FIXED: usize>(field: Field, cursor: &mut Cursor<'_>) -> Result<O
     } else {
         i64::from(i32::from_be_bytes(cursor.array()?))
     };
-    match length {
-        -1 => Ok(None),
-        0.. => Ok(Some(length as usize)),
-        _ => Err(Fault::new(Reason::NegativeLength(length), start)),
-    }
+    // As in Kafka, any negative length is a null.
+    Ok(usize::try_from(length).ok())
 }

@@ -3,7 +3,7 @@
 use super::cursor::put_varint;
 use super::decode::STRING_BYTES_MAX;
 use super::fault::{Fault, PathStep, Reason};
-use super::{Field, Kind, Program};
+use super::{Field, Kind, Presence, Program};
 
 /// Where the values of a message come from.
 pub trait Source {
@@ -38,7 +38,7 @@ impl Program {
         message: &S::Value,
         watch: Option<usize>,
         source: &mut S,
-    ) -> Result<Encoded, Box<Fault>> {
+    ) -> Result<Encoded, Fault> {
         let mut writer = Writer { program: self, source, out: Vec::with_capacity(128), watch, watched: None };
         writer.structure(self.root(), message)?;
         Ok(Encoded { bytes: writer.out, watched: writer.watched })
@@ -54,11 +54,11 @@ struct Writer<'a, S> {
 }
 
 impl<S: Source> Writer<'_, S> {
-    fn fault(&self, reason: Reason) -> Box<Fault> {
+    fn fault(&self, reason: Reason) -> Fault {
         Fault::new(reason, self.out.len())
     }
 
-    fn structure(&mut self, index: usize, target: &S::Value) -> Result<(), Box<Fault>> {
+    fn structure(&mut self, index: usize, target: &S::Value) -> Result<(), Fault> {
         let structure = &self.program.structs[index];
         for &(slot, may_drop) in &structure.absent {
             if !may_drop {
@@ -85,7 +85,7 @@ impl<S: Source> Writer<'_, S> {
     }
 
     /// The tag section: fields with their defaults are left out.
-    fn tags(&mut self, index: usize, target: &S::Value) -> Result<(), Box<Fault>> {
+    fn tags(&mut self, index: usize, target: &S::Value) -> Result<(), Fault> {
         let tagged = &self.program.structs[index].tagged;
         let mut sent = Vec::new();
         for &(tag, slot, field) in tagged {
@@ -112,7 +112,7 @@ impl<S: Source> Writer<'_, S> {
         Ok(())
     }
 
-    fn field(&mut self, field: Field, value: &S::Value) -> Result<(), Box<Fault>> {
+    fn field(&mut self, field: Field, value: &S::Value) -> Result<(), Fault> {
         if !field.array {
             return self.value(field, field.nullable, value);
         }
@@ -131,7 +131,7 @@ impl<S: Source> Writer<'_, S> {
         Ok(())
     }
 
-    fn null(&mut self, field: Field, nullable: bool, fixed: usize) -> Result<(), Box<Fault>> {
+    fn null(&mut self, field: Field, nullable: bool, fixed: usize) -> Result<(), Fault> {
         if !nullable {
             return Err(self.fault(Reason::Null));
         }
@@ -143,7 +143,7 @@ impl<S: Source> Writer<'_, S> {
         Ok(())
     }
 
-    fn length(&mut self, field: Field, length: usize, fixed: usize) -> Result<(), Box<Fault>> {
+    fn length(&mut self, field: Field, length: usize, fixed: usize) -> Result<(), Fault> {
         let Ok(signed) = i32::try_from(length) else {
             return Err(self.fault(Reason::TooMany { count: length, limit: i32::MAX as usize }));
         };
@@ -155,7 +155,7 @@ impl<S: Source> Writer<'_, S> {
         Ok(())
     }
 
-    fn value(&mut self, field: Field, nullable: bool, value: &S::Value) -> Result<(), Box<Fault>> {
+    fn value(&mut self, field: Field, nullable: bool, value: &S::Value) -> Result<(), Fault> {
         let written = match field.kind {
             Kind::Bool => self.source.boolean(value).map(|value| self.out.push(u8::from(value))),
             Kind::Int8 => self.integer::<1>(value, i64::from(i8::MIN), i64::from(i8::MAX)),
@@ -191,12 +191,13 @@ impl<S: Source> Writer<'_, S> {
         Ok(())
     }
 
-    fn variable(&mut self, field: Field, nullable: bool, value: &S::Value) -> Result<(), Box<Fault>> {
+    fn variable(&mut self, field: Field, nullable: bool, value: &S::Value) -> Result<(), Fault> {
         let is_null = self.source.is_null(value);
         match field.kind {
             Kind::Struct(index) => {
                 if nullable {
-                    self.out.push(if is_null { 0xff } else { 1 });
+                    let null = if matches!(field.presence, Presence::Tagged(_)) { 0 } else { 0xff };
+                    self.out.push(if is_null { null } else { 1 });
                 } else if is_null {
                     return Err(self.fault(Reason::Null));
                 }

@@ -1,6 +1,7 @@
 //! What went wrong in a walk, and where.
 
 use std::fmt;
+use std::ops::Deref;
 
 /// One step from the message down to the value that was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -11,9 +12,13 @@ pub enum PathStep {
     Item(usize),
 }
 
-/// A walk that ended early.
+/// A walk that ended early. One word wide: what is said of the rare case must not widen every result.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Fault {
+pub struct Fault(Box<Details>);
+
+/// What is said of a walk that ended early.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Details {
     pub reason: Reason,
     /// How many bytes had been read or written.
     pub position: usize,
@@ -28,7 +33,7 @@ pub enum Reason {
     Truncated { wanted: usize, left: usize },
     /// A varint of more than 32 bits.
     Varint,
-    /// A length below -1.
+    /// A compact length beyond 31 bits, which is negative to Kafka.
     NegativeLength(i64),
     /// A null where this version has none.
     Null,
@@ -52,14 +57,22 @@ pub enum Reason {
 
 impl Fault {
     #[cold]
-    pub(crate) fn new(reason: Reason, position: usize) -> Box<Self> {
-        Box::new(Self { reason, position, path: Vec::new() })
+    pub(crate) fn new(reason: Reason, position: usize) -> Self {
+        Self(Box::new(Details { reason, position, path: Vec::new() }))
     }
 
     #[cold]
-    pub(crate) fn within(mut self: Box<Self>, step: PathStep) -> Box<Self> {
-        self.path.push(step);
+    pub(crate) fn within(mut self, step: PathStep) -> Self {
+        self.0.path.push(step);
         self
+    }
+}
+
+impl Deref for Fault {
+    type Target = Details;
+
+    fn deref(&self) -> &Details {
+        &self.0
     }
 }
 

@@ -1,0 +1,96 @@
+"""`pytest compat-tests [--broker ottla|kafka] [--bootstrap HOST:PORT]`: clients from outside against one broker."""
+
+import itertools
+import sys
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parent), str(HERE)]  # the peers of benchmarks/, and compat_support
+
+from benchmarks.failure import Skipped  # noqa: E402
+from benchmarks.peers import Broker, Peer  # noqa: E402
+from benchmarks.peers.kafka import Kafka  # noqa: E402
+from benchmarks.peers.ottla import Ottla  # noqa: E402
+
+from compat_support.client import Client, Patient, connect  # noqa: E402
+from compat_support.matrix import Matrix  # noqa: E402
+
+_SERIAL = itertools.count(1)
+MATRIX = pytest.StashKey[Matrix]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("compatibility")
+    group.addoption("--broker", choices=["ottla", "kafka"], default="ottla", help="which broker is started, or runs")
+    group.addoption("--bootstrap", metavar="HOST:PORT", help="a broker that runs already")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[MATRIX] = Matrix()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    ours = [item for item in items if HERE in item.path.parents]
+    for item in ours:
+        item.add_marker(pytest.mark.filterwarnings("ignore"))  # what outside libraries warn of is theirs
+    config.stash[MATRIX].collected(ours)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    item.config.stash[MATRIX].seen(report)
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if text := config.stash[MATRIX].text():
+        which = config.getoption("--bootstrap") or config.getoption("--broker")
+        terminalreporter.section(f"clients and tools against {which}")
+        terminalreporter.write_line(text)
+
+
+@pytest.fixture(scope="session")
+def peer(request: pytest.FixtureRequest) -> Peer:
+    """The kind of broker under test."""
+    chosen: Peer = Kafka() if request.config.getoption("--broker") == "kafka" else Ottla()
+    try:
+        chosen.prepare()
+    except Skipped as why:
+        pytest.exit(f"no broker to test: {why}", returncode=2)
+    return chosen
+
+
+@pytest.fixture(scope="session")
+def bootstrap(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """host:port of the broker all tests share."""
+    if given := request.config.getoption("--bootstrap"):
+        yield given
+        return
+    peer: Peer = request.getfixturevalue("peer")
+    broker: Broker = peer.create(tmp_path_factory.mktemp("broker") / peer.name)
+    try:
+        broker.start()
+        yield broker.bootstrap
+    finally:
+        status = broker.stop()
+    assert status in (0, 143), f"the broker ended with {status} on SIGTERM"  # 143: how a JVM ends
+
+
+@pytest.fixture
+def topic() -> str:
+    """A name that no other test uses; no topic has it yet."""
+    return f"compat-{next(_SERIAL)}"
+
+
+@pytest.fixture
+def client(client_name: str, bootstrap: str, pytestconfig: pytest.Config) -> Client:
+    """One client, new. Ottla's topics must be usable the moment they are created; Kafka's may take their time."""
+    try:
+        found = connect(client_name, bootstrap)
+    except Skipped as why:
+        pytest.skip(str(why))
+    return found if pytestconfig.getoption("--broker") == "ottla" else Patient(found)

@@ -1,0 +1,1 @@
+"""Small programs that show what Ottla is good for; each runs with one command."""

@@ -1,0 +1,1 @@
+"""The broker put together: listeners, the switchboard, and the composition root."""

@@ -1,0 +1,119 @@
+"""Accepts connections and hands each to the data plane, which owns it from then on.
+
+Prior art: Kafka's ``SocketServer.Acceptor``. Ours accepts in bursts on the one Trio thread: a hand-over costs some
+microseconds, and a connection is accepted seldom beside what it then asks for.
+
+Invariants: sockets are bound before anything is told of their ports; a lack of descriptors pauses the listener and
+closes nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import FileIO
+from socket import socket as Socket
+from typing import Final, final
+
+import trio
+
+__all__ = ["BoundListener", "ListenError", "bind"]
+
+BACKLOG: Final = 1024
+ACCEPTS_PER_TURN: Final = 64
+"""Connections accepted before other tasks get their turn."""
+PAUSE_SECONDS: Final = 0.1
+"""While there are no descriptors left: Kafka's acceptor waits as long."""
+_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+class ListenError(Exception):
+    """A listener cannot be opened; the message names it, the address and the cause."""
+
+
+@final
+@dataclass(slots=True, frozen=True)
+class BoundListener:
+    """A socket that listens, and the listener it is for."""
+
+    name: str
+    socket: Socket
+    host: str
+    """As configured: may be empty for all addresses."""
+    port: int
+    """The one in use; chosen by the system when 0 was configured."""
+
+    async def accept(self, adopt: Callable[[Socket, str], None], refused: Callable[[str], None]) -> None:
+        """Accepts until cancelled. ``adopt`` takes each socket over; ``refused`` is told why one was not."""
+        spare = _spare()
+        try:
+            while True:
+                await trio.lowlevel.wait_readable(self.socket)
+                try:
+                    for _ in range(ACCEPTS_PER_TURN):
+                        self._accept_one(adopt, refused)
+                except BlockingIOError:
+                    continue
+                except OSError as error:
+                    if error.errno not in _EXHAUSTED:
+                        raise
+                    # To say so may take a descriptor: the first line of a log imports what writes it.
+                    spare.close()
+                    refused(f"listener {self.name} pauses: {error.strerror}")
+                    await trio.sleep(PAUSE_SECONDS)
+                    with contextlib.suppress(OSError):
+                        spare = _spare()
+        finally:
+            spare.close()
+
+    def _accept_one(self, adopt: Callable[[Socket, str], None], refused: Callable[[str], None]) -> None:
+        try:
+            connection, _ = self.socket.accept()
+        except ConnectionAbortedError:
+            return
+        try:
+            adopt(connection, self.name)
+        except OSError as error:
+            # The client left between its connect and our accept.
+            connection.close()
+            refused(f"listener {self.name}: {error}")
+
+    def close(self) -> None:
+        """No further connections. Those that were accepted live on."""
+        self.socket.close()
+
+
+def _spare() -> FileIO:
+    """A descriptor that is held for when there are no others."""
+    return FileIO(os.devnull)
+
+
+def bind(name: str, host: str, port: int) -> BoundListener:
+    """Opens a listening socket; port 0 lets the system choose. Raises ``ListenError``."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        if not host and socket.has_dualstack_ipv6():
+            listening = socket.create_server(("", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True)
+        else:
+            listening = socket.create_server((str(address[0]), port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        where = f"{name}://{host}:{port}"
+        raise ListenError(
+            f"cannot listen on {where}: {_words(error)} · is another broker running there? "
+            "choose another port with --listen, or 0 for any"
+        ) from error
+    listening.setblocking(False)
+    return BoundListener(name, listening, host, listening.getsockname()[1])
+
+
+def _words(error: OSError) -> str:
+    """What the system says, without what Python adds of the address."""
+    if isinstance(error, socket.gaierror) or error.errno is None:
+        return error.strerror or str(error)
+    return os.strerror(error.errno)

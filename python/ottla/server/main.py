@@ -1,0 +1,361 @@
+"""The composition root: a broker out of a configuration, from an empty directory or an old one.
+
+Order of a start: lock the directory, format it if it is new, bind the listeners (so that chosen ports are known), load
+the metadata, register and unfence, recover the logs, then accept. Of a stop: no new connections, lead nothing, flush
+and mark clean.
+
+Prior art: Kafka's ``KafkaRaftServer`` and ``BrokerServer``. Ours is one object per broker; nothing is global, so
+several run in one process. Logging is bound per broker and handed in.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, final
+
+import trio
+
+from ottla.api.broker import Broker, BrokerSettings
+from ottla.api.configs import MetadataConfigs
+from ottla.api.table import TABLE
+from ottla.clock import Clock, SystemClock
+from ottla.controller.cluster import ControllerRegistration, Registration
+from ottla.controller.configs import BrokerTopicConfigs
+from ottla.controller.format import META_PROPERTIES, MetaProperties, bootstrap_batches, decode_meta, encode_meta
+from ottla.controller.node import MetadataNode, MetadataSettings
+from ottla.controller.topics import TopicDefaults, TopicTools
+from ottla.dataplane import EngineOptions, Fact, Plane, Request, ViewPublisher
+from ottla.ids import DirectoryId, random_uuid, uuid_from_text, uuid_text
+from ottla.metadata.features import SUPPORTED
+from ottla.metadata.publishers import DataPlanePublisher, LocalBroker
+from ottla.metadata.records import MetadataCodec
+from ottla.metadata.view import FailedCommand
+from ottla.raft.client import Retention
+from ottla.raft.snapshot import BOOTSTRAP_SNAPSHOT
+from ottla.raft.voters import ReplicaKey, Voter, VoterEndpoint
+from ottla.security.authorizer import ANONYMOUS, AllowAll
+from ottla.server.listener import BoundListener, bind
+from ottla.server.release import check_served
+from ottla.server.switchboard import Switchboard
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+    from ottla.config.load import Loaded
+
+__all__ = ["DataDirectoryError", "Server", "Started", "in_words"]
+
+KRAFT_VERSION: Final = 1
+"""Of directories formatted here: voters are kept in the log (KIP-853)."""
+SPARE_NETWORK_THREADS: Final = 2
+"""Beyond one per core: a disk that stalls one must leave another for the network."""
+
+
+class DataDirectoryError(Exception):
+    """The data directory cannot be used as it is; the message says why and what to do."""
+
+
+@final
+@dataclass(slots=True, frozen=True)
+class Started:
+    """What is said once when a broker serves."""
+
+    listeners: Sequence[tuple[str, str, int]]
+    """(listener, host, port): where clients connect."""
+    cluster_id: str
+    node_id: int
+    data_dir: Path
+    formatted: bool
+    """Whether the directory was new."""
+    partitions: int
+    recovered_bytes: int
+    duration_ms: int
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """What a client on this machine is given."""
+        return ",".join(f"{_bracketed(host)}:{port}" for _, host, port in self.listeners)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def in_words(error: BaseException) -> str:
+    """What went wrong, for people: without the nesting of nurseries."""
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(in_words(inner) for inner in error.exceptions)
+    return str(error) or type(error).__name__
+
+
+def _reachable(host: str) -> str:
+    """Where a client on this machine finds a listener that is bound to ``host``."""
+    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+
+
+@final
+class Server:
+    """One broker. ``serve`` runs it from start to clean stop."""
+
+    def __init__(self, loaded: Loaded, log: FilteringBoundLogger, clock: Clock | None = None) -> None:
+        self._loaded = loaded
+        self._config = loaded.config
+        self._node = loaded.node
+        self._log = log
+        self._clock = SystemClock() if clock is None else clock
+        self._stop = trio.Event()
+        self._killed = False
+        self._life = trio.CancelScope()
+        self._switchboard: Switchboard | None = None
+        self._services: Broker | None = None
+
+    def stop(self) -> None:
+        """Begin the clean stop; from the broker's own thread. ``serve`` returns when it is done."""
+        self._stop.set()
+
+    def kill(self) -> None:
+        """End at once and leave the directory as a crash would; from the broker's own thread. ``serve`` returns when it
+        is done, whatever it was at."""
+        self._killed = True
+        self._life.cancel()
+
+    @property
+    def services(self) -> Broker:
+        """What handlers work with; once ``started`` was called, until ``serve`` returns."""
+        assert self._services is not None, "the broker has not started"
+        return self._services
+
+    async def serve(self, started: Callable[[Started], None]) -> None:
+        """Start, call ``started`` once clients may connect, serve until ``stop``, stop cleanly.
+
+        Raises ``DataDirectoryError``, ``ListenError``, ``ConfigError``, ``OSError``, all worded for people, when it
+        cannot start; ``LogFailedError`` when the metadata log fails.
+        """
+        with self._life:
+            await self._serve(started)
+
+    async def _serve(self, started: Callable[[Started], None]) -> None:
+        begun_ms = self._clock.monotonic_ms()
+        check_served(self._config, self._node)
+        data_dir = self._data_dir()
+        plane = Plane(self._engine_options(data_dir))
+        broker_epoch = -1
+        try:
+            meta, formatted = self._identify(plane, data_dir)
+            plane.directory_id = uuid_from_text(uuid_text(meta.directory_id))
+            listeners = [bind(end.listener, end.host, end.port) for end in self._node.listeners.broker]
+            try:
+                metadata, publisher = self._metadata(plane, meta, listeners)
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(plane.run, self._on_request, self._on_fact, self._on_closed_connection)
+                    await plane.log.open()
+                    if formatted:
+                        voter = self._voter(meta)
+                        now_ms = self._clock.wall_ms()
+                        batches = bootstrap_batches(voter, MetadataCodec(), now_ms)
+                        await plane.log.write_snapshot(BOOTSTRAP_SNAPSHOT, batches)
+                    await metadata.start(*self._registrations(plane, meta, listeners))
+                    broker_epoch = metadata.broker_epoch
+                    self._services = self._broker(plane, metadata, meta)
+                    self._switchboard = Switchboard(plane, self._services, AllowAll(), ANONYMOUS, self._log, nursery)
+                    nursery.start_soon(metadata.run)
+                    await metadata.wait_ready()
+                    await self._set_strays_aside(plane, metadata)
+                    started(
+                        Started(
+                            listeners=[(bound.name, _reachable(bound.host), bound.port) for bound in listeners],
+                            cluster_id=meta.cluster_id,
+                            node_id=meta.node_id,
+                            data_dir=data_dir,
+                            formatted=formatted,
+                            partitions=publisher.led_partitions,
+                            recovered_bytes=publisher.recovered_bytes,
+                            duration_ms=self._clock.monotonic_ms() - begun_ms,
+                        )
+                    )
+                    accepting = trio.CancelScope()
+                    nursery.start_soon(self._accept, listeners, plane, accepting)
+                    await self._stop.wait()
+                    accepting.cancel()
+                    await metadata.shut_down()
+                    nursery.cancel_scope.cancel()
+            finally:
+                for bound in listeners:
+                    bound.close()
+        finally:
+            if self._killed:
+                plane.abandon()
+            for problem in plane.close(broker_epoch):
+                self._log.error("not closed well", problem=problem)
+
+    # --- parts ------------------------------------------------------------------------------------------------------
+
+    def _data_dir(self) -> Path:
+        return Path(self._config.log_dirs[0]).absolute()
+
+    def _engine_options(self, data_dir: Path) -> EngineOptions:
+        config = self._config
+        cores = len(os.sched_getaffinity(0))
+        threads = config.integer("num.network.threads") if "num.network.threads" in config.static else 0
+        return EngineOptions(
+            data_dir=data_dir,
+            node_id=config.node_id,
+            apis=TABLE,
+            network_threads=max(threads, cores + SPARE_NETWORK_THREADS),
+            frame_bytes_max=config.integer("socket.request.max.bytes"),
+            idle_ms_max=config.integer("connections.max.idle.ms"),
+            fetch_bytes_max=config.integer("fetch.max.bytes"),
+            fetch_sessions_max=config.integer("max.incremental.fetch.session.cache.slots"),
+        )
+
+    def _identify(self, plane: Plane, data_dir: Path) -> tuple[MetaProperties, bool]:
+        """Whose directory it is; an empty one is formatted. Blocks for two small files, before anything else runs."""
+        content = plane.read_file(META_PROPERTIES)
+        path = str(data_dir / META_PROPERTIES)
+        if content is not None:
+            meta = decode_meta(content.decode("utf-8", "replace"), path)
+            if meta.node_id != self._config.node_id:
+                raise DataDirectoryError(
+                    f"{path} belongs to node {meta.node_id}, this is node {self._config.node_id}: "
+                    "set node.id, or use another data directory"
+                )
+            return meta, False
+        foreign = sorted(entry.name for entry in data_dir.iterdir() if entry.name not in _OWN_AT_START)
+        if foreign:
+            shown = ", ".join(foreign[:5])
+            raise DataDirectoryError(
+                f"{data_dir} has no {META_PROPERTIES} and is not empty ({shown}): it is no data directory of a broker; "
+                "choose an empty or a new one with --data-dir"
+            )
+        cluster_id = uuid_text(random_uuid(os.urandom))
+        meta = MetaProperties(cluster_id, self._config.node_id, DirectoryId(random_uuid(os.urandom)))
+        written = time.strftime("%a %b %d %H:%M:%S UTC %Y", time.gmtime(self._clock.wall_ms() / 1000))
+        plane.write_file(META_PROPERTIES, encode_meta(meta, written).encode())
+        return meta, True
+
+    def _voter(self, meta: MetaProperties) -> Voter:
+        key = ReplicaKey(meta.node_id, uuid_from_text(uuid_text(meta.directory_id)))
+        controllers = self._node.listeners.controller
+        names = self._node.listeners.controller_names
+        if controllers:
+            endpoints = tuple(VoterEndpoint(end.listener, _reachable(end.host), end.port) for end in controllers)
+        else:
+            # Nobody connects: the controller is in this process. A voter must have an endpoint all the same.
+            endpoints = (VoterEndpoint(names[0], "localhost", 0),)
+        return Voter(key, endpoints, 0, KRAFT_VERSION)
+
+    def _metadata(
+        self, plane: Plane, meta: MetaProperties, listeners: Sequence[BoundListener]
+    ) -> tuple[MetadataNode, ViewPublisher]:
+        config = self._config
+        configs = BrokerTopicConfigs(config)
+        publisher = ViewPublisher(
+            plane,
+            meta.cluster_id,
+            meta.node_id,
+            SUPPORTED,
+            config.boolean("auto.create.topics.enable"),
+            config.integer("producer.id.expiration.ms"),
+        )
+        local = LocalBroker(meta.node_id, frozenset(self._node.listeners.advertised), KRAFT_VERSION)
+        tools = TopicTools(
+            TopicDefaults(config.integer("num.partitions"), config.integer("default.replication.factor")),
+            configs,
+            lambda: random_uuid(os.urandom),
+            random.SystemRandom().randrange,
+        )
+        settings = MetadataSettings(
+            snapshot_bytes=config.integer("metadata.log.max.record.bytes.between.snapshots"),
+            snapshot_interval_ms=config.integer("metadata.log.max.snapshot.interval.ms"),
+            idle_interval_ms=config.integer("metadata.max.idle.interval.ms"),
+            retention=Retention(
+                config.integer("metadata.max.retention.bytes"), config.integer("metadata.max.retention.ms")
+            ),
+        )
+        node = MetadataNode(
+            plane.log,
+            self._voter(meta),
+            MetadataCodec(),
+            self._clock,
+            settings,
+            tools,
+            [DataPlanePublisher(publisher, lambda: local, configs.settings)],
+            str(config.integer("min.insync.replicas")),
+            report=self._on_failed_command,
+        )
+        return node, publisher
+
+    def _registrations(
+        self, plane: Plane, meta: MetaProperties, listeners: Sequence[BoundListener]
+    ) -> tuple[Registration, ControllerRegistration]:
+        told = self._node.listeners.advertised
+        protocols = self._node.listeners.protocols
+        endpoints = tuple(
+            (end.listener, end.host, end.port, int(end.protocol))
+            if (end := told.get(bound.name)) is not None
+            else (bound.name, _reachable(bound.host), bound.port, int(protocols[bound.name]))
+            for bound in listeners
+        )
+        controllers = tuple(
+            (end.listener, end.host, end.port, int(protocols[end.listener])) for end in self._voter(meta).endpoints
+        )
+        broker = Registration(
+            broker_id=meta.node_id,
+            incarnation_id=random_uuid(os.urandom),
+            endpoints=endpoints,
+            directory_ids=(meta.directory_id,),
+            rack=self._node.rack,
+            previous_epoch=plane.clean_broker_epoch(),
+        )
+        return broker, ControllerRegistration(meta.node_id, random_uuid(os.urandom), controllers)
+
+    def _broker(self, plane: Plane, metadata: MetadataNode, meta: MetaProperties) -> Broker:
+        return Broker(
+            node_id=meta.node_id,
+            cluster_id=meta.cluster_id,
+            settings=BrokerSettings.of(self._config),
+            advertised_listeners=frozenset(self._node.listeners.advertised),
+            metadata=metadata.loader,
+            controller=metadata.controller,
+            producer_ids=metadata.producer_ids,
+            log_dirs=plane,
+            configs=MetadataConfigs(self._config, metadata.loader),
+        )
+
+    async def _set_strays_aside(self, plane: Plane, metadata: MetadataNode) -> None:
+        topics = metadata.loader.image.topics.by_id
+        keep = [(topic_id, index) for topic_id, topic in topics.items() for index in range(len(topic.partitions))]
+        for name in await plane.set_strays_aside(keep):
+            self._log.warning("log set aside: no topic of the cluster has it", directory=name)
+
+    async def _accept(self, listeners: Sequence[BoundListener], plane: Plane, scope: trio.CancelScope) -> None:
+        with scope:
+            async with trio.open_nursery() as nursery:
+                for bound in listeners:
+                    nursery.start_soon(bound.accept, plane.adopt, self._on_refused_connection)
+        for bound in listeners:
+            bound.close()
+
+    def _on_request(self, request: Request) -> None:
+        assert self._switchboard is not None, "a request before connections were accepted"
+        self._switchboard.route(request)
+
+    def _on_failed_command(self, failed: FailedCommand) -> None:
+        self._log.error("partition not served", topic=failed.topic, partition=failed.partition, reason=failed.message)
+
+    def _on_refused_connection(self, reason: str) -> None:
+        self._log.warning("connection not accepted", reason=reason)
+
+    def _on_closed_connection(self, reason: str) -> None:
+        self._log.info("connection closed", reason=reason)
+
+    def _on_fact(self, fact: Fact) -> None:
+        self._log.error(fact.subject, detail=fact.text)
+
+
+_OWN_AT_START: Final = frozenset({".lock", "lost+found"})

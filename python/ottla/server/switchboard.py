@@ -1,0 +1,98 @@
+"""From a request that the data plane passed up to the handler of its API, and back.
+
+Prior art: Kafka's ``KafkaApis.handle``. Ours has no list of its own: ``api/table.py`` says who answers. A request is
+decoded, handled in a task of its own, encoded and sent down. The data plane keeps the order per connection, since it
+sends up one request of a connection at a time.
+
+Invariants: every request is answered or its connection closed; what a handler raises hurts its own connection alone,
+and is logged with api, version, client and address.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+import trio
+
+from ottla.api.context import RequestContext
+from ottla.api.table import by_key
+from ottla.wire.codec import WireError, decode_request, encode_response
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+    from ottla.api.broker import Broker
+    from ottla.api.table import Api
+    from ottla.dataplane import Plane, Request
+    from ottla.security.authorizer import Authorizer, Principal
+
+__all__ = ["Switchboard"]
+
+
+@final
+class Switchboard:
+    """Routes requests for one broker. ``route`` is called by the data plane's drain, within the nursery's life."""
+
+    def __init__(
+        self,
+        plane: Plane,
+        broker: Broker,
+        authorizer: Authorizer,
+        anonymous: Principal,
+        log: FilteringBoundLogger,
+        nursery: trio.Nursery,
+    ) -> None:
+        self._plane = plane
+        self._broker = broker
+        self._authorizer = authorizer
+        self._anonymous = anonymous
+        self._log = log
+        self._nursery = nursery
+
+    def route(self, request: Request) -> None:
+        """Begins to handle a request; returns at once."""
+        api = by_key.get(request.api_key)
+        if api is None or api.handler is None:
+            self._plane.refuse(request.request_id, f"nobody answers api {request.api_key}")
+            return
+        try:
+            message = decode_request(request.api_key, request.api_version, request.body)
+        except WireError as error:
+            self._plane.refuse(request.request_id, f"bad {api.name} v{request.api_version} request: {error}")
+            return
+        except OSError as error:
+            # The first request of an API imports its messages, and there may be no descriptor to do it with.
+            self._plane.refuse(request.request_id, f"{api.name} cannot be read now: {error}")
+            return
+        self._nursery.start_soon(self._serve, api, message, request)
+
+    async def _serve(self, api: Api, message: object, request: Request) -> None:
+        assert api.handler is not None
+        context = RequestContext(
+            request.api_key,
+            request.api_version,
+            request.client_id,
+            request.listener,
+            self._anonymous,
+            request.peer_host,
+            request.connection_id,
+            request.local_host,
+            request.local_port,
+            request.received_ms,
+            self._authorizer,
+        )
+        try:
+            response = await api.handler(message, context, self._broker)
+            body = encode_response(response, request.api_version).body
+        except Exception as error:
+            # Whatever it was, it must not take the broker down with it; the client sees its connection end.
+            self._log.exception(
+                "request failed",
+                api=api.name,
+                version=request.api_version,
+                client=request.client_id,
+                host=request.peer_host,
+            )
+            self._plane.refuse(request.request_id, f"{api.name} failed: {type(error).__name__}: {error}")
+            return
+        self._plane.reply(request.request_id, body)

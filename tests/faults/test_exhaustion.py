@@ -1,0 +1,158 @@
+"""A full disk and a lack of descriptors: clear errors, reads and deletes go on, and it ends by itself when there is
+room again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import pytest
+
+from ottla._core import decode_batches
+from ottla.errors import ErrorCode
+from ottla.wire.k00_produce import PartitionProduceData, ProduceRequest, TopicProduceData
+from ottla.wire.k01_fetch import FetchPartition, FetchRequest, FetchTopic
+from ottla.wire.k20_delete_topics import DeleteTopicsRequest, DeleteTopicState
+from ottla.wire.k60_describe_cluster import DescribeClusterRequest
+from tests.faults.ledger import Place
+from tests.faults.load import list_offset
+from tests.support.broker_process import BrokerProcess
+from tests.support.healthy_client import HealthyClient
+from tests.support.lying_batches import batch_of
+from tests.support.raw_client import Closed, RawConnection, create_topic, is_alive, topic_of
+
+DISK_BYTES: Final = 24 << 20
+VALUE: Final = b"x" * 200_000
+ROOM_TIMEOUT_S: Final = 60.0
+DESCRIPTORS_MAX: Final = 120
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, in memory."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a file system")
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(place)], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"no file system may be mounted here: {mounted.stderr.decode().strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def _produce(connection: RawConnection, topic: str, value: bytes = VALUE) -> Any:
+    data = PartitionProduceData(index=0, records=batch_of(1, int(time.time() * 1000), value))
+    named = TopicProduceData(name=topic, partition_data=(data,))
+    request = ProduceRequest(transactional_id=None, acks=-1, timeout_ms=30_000, topic_data=(named,))
+    return connection.request(request, 9).responses[0].partition_responses[0]
+
+
+def test_a_full_disk_refuses_writes_and_nothing_else(small_disk: Path, tmp_path: Path) -> None:
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(DISK_BYTES // 3))
+    with BrokerProcess(small_disk / "data", {"log.segment.bytes": 1 << 20}) as broker:
+        broker.log_path = tmp_path / "broker.log"
+        broker.start()
+        with RawConnection(broker.address) as connection:
+            assert create_topic(connection, "kept") == 0
+            assert create_topic(connection, "removed") == 0
+            assert _produce(connection, "removed").error_code == 0
+            count = 0
+            while (answer := _produce(connection, "kept")).error_code == 0:
+                count += 1
+                assert count * len(VALUE) < DISK_BYTES, "the disk does not fill"
+            assert answer.error_code == ErrorCode.KAFKA_STORAGE_ERROR, ErrorCode(answer.error_code).name
+            assert "kept-0" in answer.error_message
+            assert "is full" in answer.error_message, answer.error_message
+            # Reads go on, nothing half-written is seen, and the rest of the broker answers.
+            for _ in range(3):
+                assert _produce(connection, "kept").error_code == ErrorCode.KAFKA_STORAGE_ERROR
+            model = _read(connection)
+            assert model == [len(VALUE)] * count
+            assert is_alive(broker.address)
+            # So do deletes. (What they free comes free after file.delete.delay.ms.)
+            request = DeleteTopicsRequest(topics=(DeleteTopicState(name="removed"),), timeout_ms=30_000)
+            assert connection.request(request, 6).responses[0].error_code == 0
+            assert topic_of(connection, "removed").error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+            # With room it goes on, without restart.
+            ballast.unlink()
+            _until_taken(connection, "kept")
+            assert _produce(connection, "kept").base_offset == count + 1
+            # Full once more, and killed while it is.
+            with ballast.open("wb", buffering=0) as file:
+                _fill(file)
+            while _produce(connection, "kept", b"y" * 4000).error_code == 0:
+                pass
+            end = list_offset(connection, Place("kept", 0), -1)[0]
+        broker.kill()
+        ballast.unlink()
+        broker.start()
+        with RawConnection(broker.address) as connection:
+            assert list_offset(connection, Place("kept", 0), -1)[0] == end
+            assert len(_read(connection)) == end
+            assert _produce(connection, "kept").base_offset == end
+
+
+def _read(connection: RawConnection) -> list[int]:
+    """The sizes of the values of kept-0."""
+    sizes: list[int] = []
+    end = list_offset(connection, Place("kept", 0), -1)[0]
+    while len(sizes) < end:
+        wanted = FetchPartition(partition=0, fetch_offset=len(sizes), partition_max_bytes=4 << 20)
+        topic = FetchTopic(topic="kept", partitions=(wanted,))
+        request = FetchRequest(replica_id=-1, max_wait_ms=0, min_bytes=1, max_bytes=4 << 20, topics=(topic,))
+        answer = connection.request(request, 12).responses[0].partitions[0]
+        assert answer.error_code == 0, answer.error_code
+        batches = decode_batches(answer.records).batches
+        assert batches, f"nothing at {len(sizes)}, though the end is {end}"
+        sizes += [len(record.value or b"") for batch in batches for record in batch.records]
+    return sizes
+
+
+def _fill(file: BinaryIO) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+
+
+def _until_taken(connection: RawConnection, topic: str) -> None:
+    deadline = time.monotonic() + ROOM_TIMEOUT_S
+    while (answer := _produce(connection, topic)).error_code != 0:
+        assert answer.error_code == ErrorCode.KAFKA_STORAGE_ERROR, ErrorCode(answer.error_code).name
+        assert time.monotonic() < deadline, "there is room, and writes are still refused"
+
+
+def test_a_lack_of_descriptors_pauses_accepting(tmp_path: Path) -> None:
+    with BrokerProcess(tmp_path / "data", descriptors_max=DESCRIPTORS_MAX) as broker:
+        broker.start()
+        with HealthyClient(broker.address) as honest:
+            honest.progress(3)
+            # Of none of these has the broker loaded what it takes to answer them, or to say why it does not.
+            strange, nonsense = RawConnection(broker.address), RawConnection(broker.address)
+            crowd = [socket.create_connection(broker.address) for _ in range(2 * DESCRIPTORS_MAX)]
+            honest.progress(50)
+            nonsense.send_bytes(b"\xff\xff\xff\xff")
+            nonsense.wait_closed()
+            strange.send(DescribeClusterRequest(), 1)
+            with contextlib.suppress(Closed):
+                strange.receive()
+            honest.progress(50)
+            assert broker.exit_code() is None
+            assert "pauses" in broker.log(), broker.log_tail()
+            for connection in (*crowd, strange, nonsense):
+                connection.close()
+            # Those that wait in the backlog are accepted, found closed, and the next is served.
+            assert is_alive(broker.address)
+            honest.progress(10)

@@ -1,0 +1,277 @@
+"""Runs the scripts of ``tests/scripts``: requests of clients as JSON, and the full transcript of the answers.
+
+A script is a series of steps: a command, ``----``, what came of it, an empty line. Lines with ``#`` before a command
+are comments. Commands::
+
+    CreateTopics v7 {"topics": [{"name": "a", "num_partitions": 1, "replication_factor": 1}], "timeout_ms": 5000}
+
+Fields have the names of ``ottla.wire``; what is missing has Kafka's default. The id of a topic is written ``@name``.
+Answers show the fields that differ from their defaults, and of configs only the dynamic ones. ``records:`` lists what
+the metadata log got.
+
+    python -m tests.support.api_scripts FILE...                        compare with this broker
+    python -m tests.support.api_scripts --rewrite FILE...              write what this broker answers
+    python -m tests.support.api_scripts --against HOST:PORT FILE...    compare with a broker (a fresh single Kafka node)
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import trio
+
+from ottla.ids import uuid_from_text, uuid_text
+from ottla.wire.codec import decode_response, decode_response_header, encode_request, encode_request_header
+from ottla.wire.headers import RequestHeader
+from ottla.wire.registry import request_class
+from ottla.wire.schema import Kind, fields_of, schema_of
+from tests.support.memory_broker import MemoryBroker, memory_broker
+
+KEYS: Final = {
+    "Metadata": 3,
+    "CreateTopics": 19,
+    "DeleteTopics": 20,
+    "InitProducerId": 22,
+    "CreatePartitions": 37,
+    "DescribeCluster": 60,
+    "DescribeTopicPartitions": 75,
+}
+NOT_OF_INTEREST: Final = (4, 5)
+"""Sources of configs: the file a broker was started with, and defaults."""
+
+
+class Step(NamedTuple):
+    comment: str
+    command: str
+    transcript: str
+
+
+class Request(NamedTuple):
+    key: int
+    version: int
+    message: Any
+
+
+Ask = Callable[[Request], Awaitable[Any]]
+
+
+class Ids:
+    """Topic ids by name, as answers reveal them."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
+    def learn(self, topic_id: bytes, name: str) -> None:
+        self._names[uuid_text(topic_id)] = name
+
+    def text(self, topic_id: bytes) -> str:
+        text = uuid_text(topic_id)
+        name = self._names.get(text)
+        return text if name is None else f"@{name}"
+
+    def value(self, text: str) -> bytes:
+        if not text.startswith("@"):
+            return uuid_from_text(text)
+        found = [topic_id for topic_id, name in self._names.items() if name == text[1:]]
+        return uuid_from_text(found[-1])
+
+
+def parse(text: str) -> list[Step]:
+    steps: list[Step] = []
+    for block in text.strip("\n").split("\n\n"):
+        head, separator, transcript = f"{block}\n".partition("\n----\n")
+        lines = head.split("\n")
+        comment = "\n".join(line for line in lines if line.startswith("#"))
+        command = "\n".join(line for line in lines if not line.startswith("#"))
+        assert separator or not command, f"a command without ---- in {block!r}"
+        steps.append(Step(comment, command.rstrip("\n"), transcript.rstrip("\n")))
+    return steps
+
+
+def unparse(steps: list[Step]) -> str:
+    blocks = []
+    for step in steps:
+        head = "\n".join(part for part in (step.comment, step.command) if part)
+        blocks.append(f"{head}\n----\n{step.transcript}" if step.command else head)
+    return "\n\n".join(blocks) + "\n"
+
+
+def request_of(command: str, ids: Ids) -> Request:
+    name, version, body = command.split(" ", 2)
+    key = KEYS[name]
+    return Request(key, int(version.removeprefix("v")), _from_json(request_class(key), json.loads(body), ids))
+
+
+def _from_json(cls: type[Any], body: Mapping[str, Any], ids: Ids) -> Any:
+    fields = {field.attribute: field for field in fields_of(cls)}
+    values: dict[str, Any] = {}
+    for name, value in body.items():
+        field = fields[name]
+        if value is None:
+            values[name] = None
+        elif field.struct is not None:
+            struct = field.struct
+            values[name] = (
+                tuple(_from_json(struct, each, ids) for each in value)
+                if field.array
+                else _from_json(struct, value, ids)
+            )
+        elif field.kind is Kind.UUID:
+            values[name] = ids.value(value)
+        else:
+            values[name] = tuple(value) if field.array else value
+    return cls(**values)
+
+
+def _learn(message: Any, ids: Ids) -> None:
+    for field in fields_of(message):
+        value = getattr(message, field.attribute)
+        if field.struct is not None and value is not None:
+            for each in value if field.array else (value,):
+                _learn(each, ids)
+    topic_id, name = getattr(message, "topic_id", b""), getattr(message, "name", None)
+    if name and any(topic_id) and getattr(message, "error_code", 0) == 0:
+        ids.learn(topic_id, name)
+
+
+def to_json(message: Any, ids: Ids) -> Any:
+    """The fields that differ from their defaults."""
+    shown: dict[str, Any] = {}
+    for field in fields_of(message):
+        value = getattr(message, field.attribute)
+        if field.attribute in ("host", "port", "cluster_id", "throttle_time_ms"):
+            continue
+        if field.struct is not None and value is not None:
+            items = [to_json(each, ids) for each in value] if field.array else to_json(value, ids)
+            if field.attribute == "configs":
+                items = [each for each in items if each["config_source"] not in NOT_OF_INTEREST]
+            value = items
+        elif isinstance(value, bytes):
+            value = ids.text(value) if any(value) else None
+        elif isinstance(value, tuple):
+            value = list(value)
+        if value not in (None, [], field.default):
+            shown[field.attribute] = value
+    return shown
+
+
+def rendered(answer: Any, ids: Ids) -> str:
+    """A line for each element of the answer's lists, a line for the rest."""
+    _learn(answer, ids)
+    shown = to_json(answer, ids)
+    lines = []
+    for name, value in list(shown.items()):
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            lines += [f"{name}: {json.dumps(each)}" for each in value]
+            del shown[name]
+    return "\n".join(([json.dumps(shown)] if shown or not lines else []) + lines)
+
+
+async def play(steps: list[Step], ask: Ask, records: Callable[[], list[object]] | None) -> list[Step]:
+    """The steps with the transcripts as they came out."""
+    ids, played = Ids(), []
+    seen = len(records()) if records else 0
+    for step in steps:
+        if not step.command:
+            played.append(step)
+            continue
+        lines = [rendered(await ask(request_of(step.command, ids)), ids)]
+        if records:
+            new = records()[seen:]
+            seen += len(new)
+            lines += [f"records: {_record(each, ids)}" for each in new]
+        played.append(step._replace(transcript="\n".join(line for line in lines if line)))
+    return played
+
+
+def _record(record: Any, ids: Ids) -> str:
+    _learn(record, ids)
+    shown = to_json(record, ids)
+    shown.pop("directories", None)
+    return f"{schema_of(record).name} {json.dumps(shown)}"
+
+
+async def play_in_memory(text: str) -> str:
+    """The script as the broker in memory plays it."""
+    async with memory_broker() as broker:
+        return unparse(await play(parse(text), _asking(broker), broker.metadata_records))
+    raise AssertionError
+
+
+def _asking(broker: MemoryBroker) -> Ask:
+    async def ask(request: Request) -> Any:
+        return await broker.ask(request.message, request.version)
+
+    return ask
+
+
+async def play_against(text: str, host: str, port: int) -> str:
+    """The script as a broker behind a socket plays it; the records of the transcript are left as they are."""
+    with socket.create_connection((host, port)) as connection:
+
+        async def ask(request: Request) -> Any:
+            await trio.lowlevel.checkpoint()
+            return _exchange(connection, request)
+
+        before = parse(text)
+        after = await play(before, ask, None)
+        kept = []
+        for old, new in zip(before, after, strict=True):
+            records = [line for line in old.transcript.split("\n") if line.startswith("records: ")]
+            kept.append(new._replace(transcript="\n".join([new.transcript, *records])) if new.command else new)
+        return unparse(kept)
+
+
+def _exchange(connection: socket.socket, request: Request) -> Any:
+    header = RequestHeader(
+        request_api_key=request.key, request_api_version=request.version, correlation_id=1, client_id="script"
+    )
+    frame = encode_request_header(header) + encode_request(request.message, request.version)
+    connection.sendall(len(frame).to_bytes(4, "big") + frame)
+    size = int.from_bytes(_read(connection, 4), "big")
+    answer = _read(connection, size)
+    _, offset = decode_response_header(request.key, request.version, answer)
+    return decode_response(request.key, request.version, answer, offset)
+
+
+def _read(connection: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        part = connection.recv(size - len(data))
+        if not part:
+            raise EOFError("the broker closed the connection")
+        data += part
+    return data
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Run API scripts.")
+    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--rewrite", action="store_true")
+    parser.add_argument("--against", metavar="HOST:PORT")
+    options = parser.parse_args()
+    different = 0
+    for path in options.files:
+        text = path.read_text()
+        if options.against:
+            host, _, port = options.against.rpartition(":")
+            played = trio.run(play_against, text, host, int(port))
+        else:
+            played = trio.run(play_in_memory, text)
+        if options.rewrite:
+            path.write_text(played)
+        elif played != text:
+            different += 1
+            for mine, theirs in zip(parse(text), parse(played), strict=True):
+                if mine != theirs:
+                    print(f"{path}: {mine.command}\n- {mine.transcript}\n+ {theirs.transcript}")
+    return 1 if different else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
