@@ -607,6 +607,7 @@ impl Opening<'_> {
             log.flush.want_side_files(self.options.now);
         }
         let trusted = self.options.recovery_point.min(end);
+        log.distrust_snapshots(trusted, self.options.now)?;
         if from > trusted {
             let (states, from) = log.snapshot_before(trusted, self.options.now)?;
             aborted = log.replay(&mut states.unwrap_or_default(), from)?;
@@ -629,6 +630,21 @@ impl Log {
         let aborted = self.replay(&mut producers, from)?;
         self.producers = producers;
         Ok((from, aborted))
+    }
+
+    /// Snapshots at `from` and behind may be torn, or whole and not yet flushed: the first go, the second are flushed next.
+    fn distrust_snapshots(&mut self, from: Offset, now: TimestampMs) -> io::Result<()> {
+        let doubtful: Vec<Offset> = self.snapshots.iter().copied().filter(|at| *at >= from).collect();
+        for at in doubtful {
+            let name = FileKind::ProducerSnapshot.name(at);
+            let content = disk::read_all(self.shared.home.disk(), &self.shared.home.path(&name), SIDE_FILE_BYTES_MAX)?;
+            if snapshot::decode(&content, now, i64::MAX).is_ok() {
+                self.flush.add_file(name);
+            } else {
+                self.remove_snapshots(|other| other == at)?;
+            }
+        }
+        Ok(())
     }
 
     /// The newest snapshot that can be read and is not behind `upto`, and its offset; without one the first offset that can
@@ -679,7 +695,10 @@ impl Log {
     fn complete_aborted(&mut self, aborted: &[AbortedTransaction], from: Offset) -> io::Result<()> {
         let (segments, end) = (self.shared.segments.load_full(), self.end());
         for segment in segments.iter().filter(|segment| segment.next_offset() >= from) {
-            segment.truncate_aborted(end)?;
+            if segment.truncate_aborted(end)? {
+                // Or they could come back when other records have their offsets.
+                segment.sync_indexes()?;
+            }
             let inside = |ended: &&AbortedTransaction| {
                 ended.last_offset >= segment.base && ended.last_offset < segment.next_offset()
             };

@@ -375,8 +375,8 @@ impl Segment {
         Ok(written.chain(aborted.pending.iter().copied()).collect())
     }
 
-    /// Keeps the aborted transactions that ended before `end`, and cuts what else is in the file.
-    pub(crate) fn truncate_aborted(&self, end: Offset) -> io::Result<()> {
+    /// Keeps the aborted transactions that ended before `end`, and cuts what else is in the file; says whether there was any.
+    pub(crate) fn truncate_aborted(&self, end: Offset) -> io::Result<bool> {
         let kept = self.aborted()?.iter().take_while(|entry| entry.last_offset < end).count() as u32;
         let mut aborted = self.aborted.lock();
         let written = aborted.written.min(kept);
@@ -385,8 +385,9 @@ impl Segment {
             let file = self.home.open(&self.name(FileKind::TxnIndex), Open::Write)?;
             file.set_len(u64::from(written) * TXN_ENTRY_BYTES as u64)?;
             aborted.dirty = true;
+            return Ok(true);
         }
-        Ok(())
+        Ok(false)
     }
 
     /// What the process before us wrote to the transaction index may not be on the disk.

@@ -315,7 +315,8 @@ impl World {
         let end = self.log.end();
         let to = Offset((end.0 + self.random.below(200) as i64 - 50).max(0));
         // A checkpoint of the log that was must not outlive it.
-        if self.directory.write_checkpoint(OffsetCheckpoint::LogStart, std::iter::empty()).is_err() {
+        let starts = [("orders", PartitionIndex(0), to.min(self.log.start()))];
+        if self.directory.write_checkpoint(OffsetCheckpoint::LogStart, starts.into_iter()).is_err() {
             return self.restart(End::PowerLost);
         }
         self.trace.push(format!("start at {to} instead of {} to {end}", self.log.start()));
