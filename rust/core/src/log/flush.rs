@@ -155,6 +155,11 @@ impl FlushState {
         self.parent_dirty = true;
     }
 
+    /// Whether the directory's own name is not durable yet; the caller makes it so.
+    pub(crate) fn take_parent_dirty(&mut self) -> bool {
+        std::mem::take(&mut self.parent_dirty)
+    }
+
     pub(crate) fn add_file(&mut self, name: String) {
         self.names_dirty = true;
         self.files.push(name);

@@ -593,7 +593,11 @@ impl Opening<'_> {
         if log.is_raft() {
             return Ok(());
         }
-        log.remove_snapshots(|at| at > end)?;
+        if log.snapshots.iter().any(|at| *at > end) {
+            // Or one could come back when the log is as long again, with other records.
+            log.remove_snapshots(|at| at > end)?;
+            self.home.disk().sync_dir(&self.home.root())?;
+        }
         if self.options.clean && log.snapshots.is_empty() {
             // As Kafka does: a clean log without a snapshot has no producers.
             return Ok(());
@@ -726,11 +730,11 @@ impl Log {
     /// to four batches before: they are read from the log just before the snapshot.
     fn recall(&self, producers: &mut ProducerStates, snapshot: Offset) -> io::Result<()> {
         let end = snapshot.min(self.end());
-        if producers.is_empty() {
+        let (mut from, mut left) = (self.first_readable(), RECALL_BYTES);
+        if producers.is_empty() || from >= end {
             return Ok(());
         }
         let segments = self.shared.segments.load_full();
-        let (mut from, mut left) = (self.first_readable(), RECALL_BYTES);
         for segment in segments.iter().rev().filter(|segment| segment.base < end) {
             let size = segment.locate(end, segment.size())?.map_or(segment.size(), |batch| batch.position);
             if size > left {

@@ -146,7 +146,9 @@ impl Retired {
                 }
             }
         }
-        self.home.disk().sync_dir(&self.home.root())
+        self.home.disk().sync_dir(&self.home.root())?;
+        self.segments.iter().for_each(|segment| segment.set_renamed());
+        Ok(())
     }
 
     /// Unlinks the renamed files, after `file.delete.delay.ms`. Blocks: pool threads only, outside any lock.
@@ -192,7 +194,9 @@ impl Log {
             count -= 1;
         }
         let (retired, kept) = segments.split_at(count);
-        let retired = retired.to_vec();
+        // Those whose files still have their names go first: or a start would find a hole behind them.
+        self.retiring.retain(|segment| !segment.is_renamed());
+        self.retiring.extend_from_slice(retired);
         let mut snapshot = None;
         if let Some(first) = kept.first().filter(|_| count > 0) {
             snapshot = self.snapshots.iter().find(|at| **at >= first.base).copied();
@@ -203,14 +207,14 @@ impl Log {
             if self.epochs.truncate_from_start(self.start()) {
                 self.flush.epochs_changed(now);
             }
-            for segment in &retired {
+            for segment in retired {
                 segment.retire();
             }
             self.snapshots.retain(|at| !retired.iter().any(|segment| segment.base == *at));
         } else if !plan.is_empty() {
             self.flush.want_side_files(now);
         }
-        Ok(Retired { home: Arc::clone(&self.shared.home), segments: retired, snapshot })
+        Ok(Retired { home: Arc::clone(&self.shared.home), segments: self.retiring.clone(), snapshot })
     }
 
     /// Whether a start that finds `base` as the first segment would know all that it needs.

@@ -77,6 +77,8 @@ pub(crate) struct Segment {
     tail: Mutex<Tail>,
     /// Taken out of its log: its files are renamed or gone.
     retired: AtomicBool,
+    /// And the files have their new names, durably.
+    renamed: AtomicBool,
 }
 
 impl Segment {
@@ -116,6 +118,7 @@ impl Segment {
             aborted: Mutex::new(Aborted { written: aborted, ..Aborted::default() }),
             tail: Mutex::default(),
             retired: AtomicBool::new(false),
+            renamed: AtomicBool::new(false),
         }
     }
 
@@ -143,6 +146,14 @@ impl Segment {
 
     pub(crate) fn retire(&self) {
         self.retired.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn set_renamed(&self) {
+        self.renamed.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_renamed(&self) -> bool {
+        self.renamed.load(Ordering::Acquire)
     }
 
     pub(crate) fn is_retired(&self) -> bool {

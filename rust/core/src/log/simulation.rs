@@ -90,6 +90,10 @@ impl World {
         let log = Log::create(&directory, NAME, TOPIC, Arc::clone(&config), start, TimestampMs(now)).unwrap();
         let starts = [("orders", PartitionIndex(0), start)];
         directory.write_checkpoint(OffsetCheckpoint::LogStart, starts.into_iter()).unwrap();
+        if start > Offset(0) {
+            disk.sync_dir(std::path::Path::new(NAME)).unwrap();
+            disk.sync_dir(std::path::Path::new("")).unwrap();
+        }
         Self {
             random,
             disk,

@@ -68,6 +68,8 @@ pub struct Log {
     pub(crate) producers: ProducerStates,
     /// Offsets of the producer snapshots on the disk, ascending.
     pub(crate) snapshots: Vec<Offset>,
+    /// Segments that were taken out and whose files may still have their names.
+    pub(crate) retiring: Vec<Arc<Segment>>,
     pub(crate) flush: FlushState,
 }
 
@@ -184,6 +186,7 @@ impl Log {
             epochs: EpochCache::default(),
             producers: ProducerStates::new(),
             snapshots: Vec::new(),
+            retiring: Vec::new(),
             flush,
         }
     }
@@ -612,6 +615,10 @@ impl Log {
             }
         }
         self.remove_snapshots_on_disk(|_| true)?;
+        if self.flush.take_parent_dirty() {
+            self.shared.home.disk().sync_dir(Path::new(""))?;
+        }
+        self.retiring.clear();
         self.producers.clear();
         self.epochs.clear();
         self.flush.epochs_changed(now);
