@@ -48,6 +48,46 @@ struct Gathered {
     complete: Condvar,
 }
 
+/// One job's share of a Command. However the job ends, each of its logs has an outcome, and the Command has an end.
+#[derive(Debug)]
+struct Share {
+    gathered: Arc<Gathered>,
+    logs: Vec<(TopicId, PartitionIndex)>,
+    outcomes: Vec<LeadOutcome>,
+}
+
+impl Share {
+    fn of(gathered: &Arc<Gathered>, leads: &[Lead]) -> Self {
+        gathered.outcomes.lock().0 += 1;
+        let logs = leads.iter().map(|lead| (lead.topic_id, lead.index)).collect();
+        Self { gathered: gathered.clone(), logs, outcomes: Vec::with_capacity(leads.len()) }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        for (topic_id, index) in self.logs.drain(..).skip(self.outcomes.len()) {
+            let error = Some("the log was not opened: its job ended in a panic, or was dropped".to_owned());
+            self.outcomes.push(LeadOutcome { topic_id, index, recovered_bytes: 0, error });
+        }
+        let mut all = self.gathered.outcomes.lock();
+        all.0 -= 1;
+        all.1.append(&mut self.outcomes);
+        self.gathered.complete.notify_one();
+    }
+}
+
+impl Gathered {
+    /// Blocks until every share is in.
+    fn wait(&self) -> Vec<LeadOutcome> {
+        let mut all = self.outcomes.lock();
+        while all.0 > 0 {
+            self.complete.wait(&mut all);
+        }
+        std::mem::take(&mut all.1)
+    }
+}
+
 impl Conductor {
     /// A conductor for one directory.
     #[must_use]
@@ -105,21 +145,15 @@ impl Conductor {
         let mut leads = leads.into_iter().peekable();
         while leads.peek().is_some() {
             let some: Vec<Lead> = leads.by_ref().take(LEADS_PER_JOB).collect();
-            gathered.outcomes.lock().0 += 1;
-            let (this, checkpoints, gathered) = (self.clone(), checkpoints.clone(), gathered.clone());
+            let (this, checkpoints, mut share) = (self.clone(), checkpoints.clone(), Share::of(&gathered, &some));
             self.jobs.submit(Box::new(move || {
-                let outcomes: Vec<_> = some.into_iter().map(|lead| this.lead_one(lead, &checkpoints)).collect();
-                let mut all = gathered.outcomes.lock();
-                all.0 -= 1;
-                all.1.extend(outcomes);
-                gathered.complete.notify_one();
+                for lead in some {
+                    let outcome = this.lead_one(lead, &checkpoints);
+                    share.outcomes.push(outcome);
+                }
             }));
         }
-        let mut all = gathered.outcomes.lock();
-        while all.0 > 0 {
-            gathered.complete.wait(&mut all);
-        }
-        Ok(std::mem::take(&mut all.1))
+        Ok(gathered.wait())
     }
 
     fn lead_one(&self, lead: Lead, checkpoints: &Checkpoints) -> LeadOutcome {
@@ -301,5 +335,32 @@ impl Conductor {
             failed.push(error.to_string());
         }
         failed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_that_does_not_end_well_ends_its_command() {
+        let pool = Pool::start("test", 1).unwrap();
+        let gathered = Arc::new(Gathered::default());
+        let share = |first: u8| {
+            gathered.outcomes.lock().0 += 1;
+            let logs = (first..first + 2).map(|id| (TopicId([id; 16]), PartitionIndex(0))).collect();
+            Share { gathered: gathered.clone(), logs, outcomes: Vec::new() }
+        };
+        let (mut panics, dropped) = (share(1), share(3));
+        pool.submit(Box::new(move || {
+            let (topic_id, index) = panics.logs[0];
+            panics.outcomes.push(LeadOutcome { topic_id, index, recovered_bytes: 5, error: None });
+            panic!("a log that nobody can read");
+        }));
+        pool.stop();
+        pool.submit(Box::new(move || drop(dropped)));
+        let outcomes = gathered.wait();
+        let seen: Vec<_> = outcomes.iter().map(|led| (led.topic_id.0[0], led.error.is_none())).collect();
+        assert_eq!(seen, [(1, true), (2, false), (3, false), (4, false)]);
     }
 }

@@ -161,3 +161,12 @@ fn lying_lengths_close_the_connection() {
         assert!(closed.0.contains("socket.request.max.bytes"), "{}", closed.0);
     }
 }
+
+#[test]
+fn half_a_frame_does_not_keep_a_connection() {
+    let broker = Broker::with(Limits { idle_ms_max: 1_000, ..Limits::default() });
+    let mut client = Client::new(&broker);
+    client.send(&broker, &[0, 0], at(0)).unwrap();
+    client.settle(&broker, at(1_000));
+    assert!(client.connection.is_idle_too_long(&broker.services, at(1_000)));
+}
