@@ -208,7 +208,7 @@ impl Conductor {
     }
 
     fn stop(&self, partitions: &[(TopicId, PartitionIndex)], delete: bool) -> Result<DoneValue, String> {
-        let (disk, now) = (self.directory.disk(), self.clock.now());
+        let now = self.clock.now();
         let (mut failed, mut renamed) = (Vec::new(), Vec::new());
         for (topic, index) in partitions {
             if !delete {
@@ -223,19 +223,16 @@ impl Conductor {
             let unique = u128::from_be_bytes(topic.0) ^ u128::from(now.wall.0 as u64);
             let from = names::partition_directory(&partition.topic, *index);
             let to = names::deleted_directory(&partition.topic, *index, unique);
-            match disk.rename(from.as_ref(), to.as_ref()) {
-                Ok(()) => {
-                    partition.with_log(|log| log.renamed(&to));
-                    renamed.push(to);
-                }
+            match partition.with_log(|log| log.rename(&to)) {
+                Ok(()) => renamed.push(to),
                 Err(error) => failed.push(format!("cannot rename {}/{from}: {error}", self.directory.describe())),
             }
         }
         // Once for all: a topic of thousands of partitions is deleted in one go.
         if !renamed.is_empty()
-            && let Err(error) = disk.sync_dir("".as_ref())
+            && let Err(error) = self.directory.flush_names()
         {
-            failed.push(format!("cannot flush {}: {error}", self.directory.describe()));
+            failed.push(error.to_string());
         }
         for directory in renamed {
             self.maintenance.remove_later(directory, now.instant);
