@@ -201,9 +201,8 @@ impl Serve {
                         return Poll::Ready(close);
                     }
                 }
-                Poll::Ready(Ok(false)) => {}
                 Poll::Ready(Err(close)) => return Poll::Ready(close),
-                Poll::Pending => {}
+                Poll::Ready(Ok(false)) | Poll::Pending => {}
             }
             match self.read(context) {
                 Poll::Ready(Ok(read)) => moved |= read,

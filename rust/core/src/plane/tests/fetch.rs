@@ -24,7 +24,7 @@ fn fetch(call: &Call<'_>, head: FetchRequestHead<'_>, asked: &[Asked]) -> Vec<u8
 
 /// A fetch at the end of an empty partition 0, that waits.
 pub(super) fn wait_at_end(call: &Call<'_>, min_bytes: i32, max_wait_ms: i32) -> Vec<u8> {
-    fetch(call, FetchRequestHead { min_bytes, max_wait_ms, ..FetchRequestHead::default() }, &[(0, 0, 1 << 20)])
+    fetch(call, FetchRequestHead { max_wait_ms, min_bytes, ..FetchRequestHead::default() }, &[(0, 0, 1 << 20)])
 }
 
 /// Session, and (index, error, high watermark, bytes of records) of each partition.

@@ -231,7 +231,7 @@ impl Client {
     }
 }
 
-fn body<'a>(frame: &'a [u8], key: i16, version: i16) -> Cursor<'a> {
+fn body(frame: &[u8], key: i16, version: i16) -> Cursor<'_> {
     decode_response_header(frame, api_of(key).unwrap(), version).unwrap().1
 }
 
