@@ -22,8 +22,9 @@ def test_requests_kept_for_lack_of_room_are_answered(tmp_path: Path) -> None:
     count = 20
     requests = b"".join(map(_metadata, range(count)))
     one: tuple[int, ...] = (1,)
+    none: tuple[int, ...] = ()
     topics = [
-        (number.to_bytes(16), f"{number:0240}", False, 1, [(0, 1, 0, 0, one, one, ())]) for number in range(1, 800)
+        (number.to_bytes(16), f"{number:0240}", False, 1, [(0, 1, 0, 0, one, one, none)]) for number in range(1, 800)
     ]
     with engine(tmp_path) as serving:
         serving.plane.engine.install(None, topics, [])
