@@ -151,7 +151,9 @@ def test_a_lack_of_descriptors_pauses_accepting(tmp_path: Path) -> None:
             honest.progress(50)
             assert broker.exit_code() is None
             assert "pauses" in broker.log(), broker.log_tail()
-            for connection in (*crowd, strange, nonsense):
+            strange.close()
+            nonsense.close()
+            for connection in crowd:
                 connection.close()
             # Those that wait in the backlog are accepted, found closed, and the next is served.
             assert is_alive(broker.address)
