@@ -362,7 +362,9 @@ impl Opening<'_> {
         });
         let sound = sound.count();
         if sound * TXN_ENTRY_BYTES < bytes.len() {
+            // Durably: what stands behind the damage could look sound once the damage is written over.
             file.set_len((sound * TXN_ENTRY_BYTES) as u64)?;
+            file.sync()?;
         }
         Ok(sound as u32)
     }
