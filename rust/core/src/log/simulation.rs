@@ -515,11 +515,14 @@ impl World {
             let found = (kept.header.base_offset, epoch);
             assert!(kept.header.base_offset < self.start || found == expected, "{found:?} {:?}", self.log.epochs());
         }
-        for segment in reader.segments().iter().filter(|segment| segment.next_offset() > start) {
+        for segment in reader.segments().iter().filter(|segment| segment.next_offset() > self.start) {
             check_indexes(segment, &found);
         }
         self.check_reads(&mut random, &reader, &kept);
-        self.check_times(&mut random, &reader, &kept);
+        if start >= self.start {
+            // A segment that was retired and came back has the indexes of the day it went.
+            self.check_times(&mut random, &reader, &kept);
+        }
         self.check_producers(first);
     }
 
