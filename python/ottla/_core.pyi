@@ -258,13 +258,13 @@ class Engine:
     def install(
         self,
         cluster: Cluster | None,
-        topics: list[
+        topics: Sequence[
             tuple[
                 bytes,
                 str,
                 bool,
                 int,
-                list[tuple[int, int, int, int, tuple[int, ...], tuple[int, ...], tuple[int, ...]]],
+                Sequence[tuple[int, int, int, int, tuple[int, ...], tuple[int, ...], tuple[int, ...]]],
             ]
         ],
         removed: list[bytes],

@@ -321,8 +321,8 @@ class Plane:
             raise ClosedError("the data plane was closed")
         ticket, waiting = self._next_ticket, _Ticket()
         self._next_ticket += 1
-        self._tickets[ticket] = waiting
         send(ticket)
+        self._tickets[ticket] = waiting
         return waiting.value
 
     async def _command(self, send: Callable[[int], None]) -> _Result:

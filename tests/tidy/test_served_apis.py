@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from ottla.api.table import TABLE, Api, Side
-from ottla.dataplane import EngineOptions, Plane
 from ottla.wire.codec import decode, encode_request, encode_request_header
 from ottla.wire.headers import RequestHeader
 from ottla.wire.k18_api_versions import ApiVersionsRequest, ApiVersionsResponse
 from ottla.wire.registry import ApiKey, request_class, response_class
 from ottla.wire.schema import schema_of
+from tests.support.engine import engine
 from tests.tidy.sources import CORE, PACKAGE, ROOT
 
 NAMED: Final = pytest.mark.parametrize("api", TABLE, ids=lambda api: str(api.name))
@@ -44,38 +41,12 @@ def test_a_row_has_words_a_handler_and_tests(api: Api) -> None:
         assert any(f"{api.name}Request" in path.read_text() for path in tests), f"nobody tests {api.name}"
 
 
-@contextlib.contextmanager
-def _connected(data_dir: Path) -> Iterator[socket.socket]:
-    """A client of an engine that serves the table."""
-    plane = Plane(
-        EngineOptions(
-            data_dir=data_dir,
-            node_id=1,
-            apis=TABLE,
-            network_threads=1,
-            frame_bytes_max=100_000,
-            idle_ms_max=600_000,
-            fetch_bytes_max=1_000_000,
-            fetch_sessions_max=10,
-        )
-    )
-    try:
-        with socket.create_server(("127.0.0.1", 0)) as listening:
-            client = socket.create_connection(listening.getsockname(), timeout=30)
-            accepted, _ = listening.accept()
-            plane.adopt(accepted, "PLAINTEXT")
-            with client:
-                yield client
-    finally:
-        plane.close(-1)
-
-
 @pytest.mark.parametrize("version", schema_of(ApiVersionsRequest).valid)
 def test_api_versions_says_what_the_table_says(version: int, tmp_path: Path) -> None:
     header = RequestHeader(request_api_key=18, request_api_version=version, correlation_id=7, client_id="tidy")
     request = ApiVersionsRequest(client_software_name="tidy", client_software_version="1")
     frame = encode_request_header(header) + encode_request(request, version)
-    with _connected(tmp_path) as client:
+    with engine(tmp_path) as serving, serving.connect() as client:
         client.sendall(struct.pack(">i", len(frame)) + frame)
         with client.makefile("rb") as answers:
             (length,) = struct.unpack(">i", answers.read(4))

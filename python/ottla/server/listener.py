@@ -4,7 +4,7 @@ Prior art: Kafka's ``SocketServer.Acceptor``. Ours accepts in bursts on the one 
 microseconds, and a connection is accepted seldom beside what it then asks for.
 
 Invariants: sockets are bound before anything is told of their ports; a lack of descriptors pauses the listener and
-closes nothing.
+closes nothing; what is wrong with one connection ends nothing but that connection.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ ACCEPTS_PER_TURN: Final = 64
 PAUSE_SECONDS: Final = 0.1
 """While there are no descriptors left: Kafka's acceptor waits as long."""
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_BROKEN: Final = frozenset({errno.EBADF, errno.EINVAL, errno.ENOTSOCK})
+"""Of the listening socket itself. Anything else that accept says is the fate of one connection (accept(2))."""
 
 
 class ListenError(Exception):
@@ -59,8 +61,11 @@ class BoundListener:
                 except BlockingIOError:
                     continue
                 except OSError as error:
-                    if error.errno not in _EXHAUSTED:
+                    if error.errno in _BROKEN:
                         raise
+                    if error.errno not in _EXHAUSTED:
+                        refused(f"listener {self.name}: {error.strerror}")
+                        continue
                     # To say so may take a descriptor: the first line of a log imports what writes it.
                     spare.close()
                     refused(f"listener {self.name} pauses: {error.strerror}")

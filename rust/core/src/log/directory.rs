@@ -175,9 +175,15 @@ impl LogDirectory {
         Ok((partitions, others))
     }
 
-    /// Renames the directory of a partition and makes the new name durable. Blocks.
+    /// Renames the directory of a partition that is not open (see [`crate::log::Log::rename`]) and makes the new name
+    /// durable. Blocks.
     pub fn rename(&self, from: &str, to: &str) -> Result<(), DirectoryError> {
         self.disk.rename(Path::new(from), Path::new(to)).map_err(|source| self.io("rename", from, source))?;
+        self.flush_names()
+    }
+
+    /// Makes the names of partitions' directories durable. Blocks.
+    pub fn flush_names(&self) -> Result<(), DirectoryError> {
         self.disk.sync_dir(Path::new("")).map_err(|source| self.io("flush", "", source))
     }
 
@@ -316,16 +322,31 @@ impl Home {
     }
 
     pub(crate) fn open(&self, name: &str, how: Open) -> io::Result<Arc<dyn File>> {
-        self.directory.disk.open(&self.path(name), how)
+        self.at_root(|root| self.directory.disk.open(&root.join(name), how))
+    }
+
+    /// Works on a path of the directory. What is not found because the directory was renamed meanwhile is looked for
+    /// under its new name: a flush must not fail, and poison everything, because a topic is deleted under it.
+    pub(crate) fn at_root<T>(&self, work: impl Fn(&Path) -> io::Result<T>) -> io::Result<T> {
+        loop {
+            let root = self.root();
+            match work(&root) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound && self.root() != root => {}
+                outcome => return outcome,
+            }
+        }
     }
 
     pub(crate) fn disk(&self) -> &dyn Disk {
         &*self.directory.disk
     }
 
-    /// From now on the directory has another name.
-    pub(crate) fn moved(&self, name: &str) {
-        *self.path.write() = PathBuf::from(name);
+    /// Gives the directory another name. Nobody sees the old one on the disk and the new one here, or the reverse.
+    pub(crate) fn rename(&self, to: &str) -> io::Result<()> {
+        let mut path = self.path.write();
+        self.disk().rename(&path, Path::new(to))?;
+        *path = PathBuf::from(to);
+        Ok(())
     }
 
     /// The file for people: with the log directory in front.

@@ -242,10 +242,11 @@ impl FlushPlan {
             file.sync()?;
         }
         if let Some(epochs) = &self.epochs {
-            disk::replace(self.home.disk(), &self.home.path(EPOCHS_FILE), epochs.as_bytes())?;
+            let epochs = epochs.as_bytes();
+            self.home.at_root(|root| disk::replace(self.home.disk(), &root.join(EPOCHS_FILE), epochs))?;
         }
         if self.sync_names {
-            self.home.disk().sync_dir(&self.home.root())?;
+            self.home.at_root(|root| self.home.disk().sync_dir(root))?;
         }
         if self.sync_parent {
             self.home.disk().sync_dir(std::path::Path::new(""))?;

@@ -134,7 +134,7 @@ impl Retired {
                 file => file?.sync()?,
             }
         }
-        self.home.disk().sync_dir(&self.home.root())?;
+        self.home.at_root(|root| self.home.disk().sync_dir(root))?;
         for segment in &self.segments {
             segment.close_files();
             for kind in FileKind::ALL {
@@ -146,7 +146,7 @@ impl Retired {
                 }
             }
         }
-        self.home.disk().sync_dir(&self.home.root())?;
+        self.home.at_root(|root| self.home.disk().sync_dir(root))?;
         self.segments.iter().for_each(|segment| segment.set_renamed());
         Ok(())
     }

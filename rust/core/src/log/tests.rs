@@ -393,3 +393,33 @@ fn another_topics_directory_is_refused() {
     let options = OpenOptions { topic_id: Some(TopicId([7; 16])), ..OpenOptions::new(small_segments(), NOW) };
     assert!(matches!(Log::open(&directory, "orders-0", &options), Err(OpenError::TopicId { found: TOPIC, .. })));
 }
+
+#[test]
+fn a_directory_that_is_renamed_under_its_user_is_found_again() {
+    let disk = SimDisk::new(1);
+    let directory = LogDirectory::new(Arc::clone(&disk) as Arc<dyn Disk>, 10);
+    let mut log = Log::create(&directory, "orders-0", TOPIC, small_segments(), Offset(0), NOW).unwrap();
+    append(&mut log, &batch(BatchOptions::default(), &[1], b"value"));
+    let plan = log.flush_plan().unwrap().unwrap();
+    let home = super::directory::Home::new(&directory, "orders-0");
+    // The topic is deleted between the look at the name and the use of it.
+    let seen = std::sync::Mutex::new(Vec::new());
+    let found = home.at_root(|root| {
+        seen.lock().unwrap().push(root.to_owned());
+        if seen.lock().unwrap().len() == 1 {
+            home.rename("orders-0.gone-delete").unwrap();
+        }
+        directory.disk().stat(&root.join("partition.metadata"))
+    });
+    assert!(found.unwrap().len > 0);
+    assert_eq!(seen.into_inner().unwrap().len(), 2);
+    let missing = home.at_root(|root| directory.disk().stat(&root.join("nothing")));
+    assert_eq!(missing.unwrap_err().kind(), std::io::ErrorKind::NotFound);
+
+    home.rename("orders-0").unwrap();
+    log.rename("orders-0.gone-delete").unwrap();
+    let outcome = plan.run();
+    log.flushed(&plan, &outcome);
+    assert!(outcome.is_ok() && directory.poisoned().is_none());
+    assert_eq!(log.durable_end(), Offset(1));
+}

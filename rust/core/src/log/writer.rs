@@ -288,9 +288,9 @@ impl Log {
         }
     }
 
-    /// The directory has another name from now on.
-    pub fn renamed(&self, name: &str) {
-        self.shared.home.moved(name);
+    /// Gives the directory another name, which [`LogDirectory::flush_names`] makes durable. Blocks for a moment.
+    pub fn rename(&self, to: &str) -> io::Result<()> {
+        self.shared.home.rename(to)
     }
 
     /// Appends one batch at the end: asks the producer's state, gives the batch its offset and the leader's epoch, and

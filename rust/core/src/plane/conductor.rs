@@ -48,6 +48,46 @@ struct Gathered {
     complete: Condvar,
 }
 
+/// One job's share of a Command. However the job ends, each of its logs has an outcome, and the Command has an end.
+#[derive(Debug)]
+struct Share {
+    gathered: Arc<Gathered>,
+    logs: Vec<(TopicId, PartitionIndex)>,
+    outcomes: Vec<LeadOutcome>,
+}
+
+impl Share {
+    fn of(gathered: &Arc<Gathered>, leads: &[Lead]) -> Self {
+        gathered.outcomes.lock().0 += 1;
+        let logs = leads.iter().map(|lead| (lead.topic_id, lead.index)).collect();
+        Self { gathered: gathered.clone(), logs, outcomes: Vec::with_capacity(leads.len()) }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        for (topic_id, index) in self.logs.drain(..).skip(self.outcomes.len()) {
+            let error = Some("the log was not opened: its job ended in a panic, or was dropped".to_owned());
+            self.outcomes.push(LeadOutcome { topic_id, index, recovered_bytes: 0, error });
+        }
+        let mut all = self.gathered.outcomes.lock();
+        all.0 -= 1;
+        all.1.append(&mut self.outcomes);
+        self.gathered.complete.notify_one();
+    }
+}
+
+impl Gathered {
+    /// Blocks until every share is in.
+    fn wait(&self) -> Vec<LeadOutcome> {
+        let mut all = self.outcomes.lock();
+        while all.0 > 0 {
+            self.complete.wait(&mut all);
+        }
+        std::mem::take(&mut all.1)
+    }
+}
+
 impl Conductor {
     /// A conductor for one directory.
     #[must_use]
@@ -105,21 +145,15 @@ impl Conductor {
         let mut leads = leads.into_iter().peekable();
         while leads.peek().is_some() {
             let some: Vec<Lead> = leads.by_ref().take(LEADS_PER_JOB).collect();
-            gathered.outcomes.lock().0 += 1;
-            let (this, checkpoints, gathered) = (self.clone(), checkpoints.clone(), gathered.clone());
+            let (this, checkpoints, mut share) = (self.clone(), checkpoints.clone(), Share::of(&gathered, &some));
             self.jobs.submit(Box::new(move || {
-                let outcomes: Vec<_> = some.into_iter().map(|lead| this.lead_one(lead, &checkpoints)).collect();
-                let mut all = gathered.outcomes.lock();
-                all.0 -= 1;
-                all.1.extend(outcomes);
-                gathered.complete.notify_one();
+                for lead in some {
+                    let outcome = this.lead_one(lead, &checkpoints);
+                    share.outcomes.push(outcome);
+                }
             }));
         }
-        let mut all = gathered.outcomes.lock();
-        while all.0 > 0 {
-            gathered.complete.wait(&mut all);
-        }
-        Ok(std::mem::take(&mut all.1))
+        Ok(gathered.wait())
     }
 
     fn lead_one(&self, lead: Lead, checkpoints: &Checkpoints) -> LeadOutcome {
@@ -174,7 +208,7 @@ impl Conductor {
     }
 
     fn stop(&self, partitions: &[(TopicId, PartitionIndex)], delete: bool) -> Result<DoneValue, String> {
-        let (disk, now) = (self.directory.disk(), self.clock.now());
+        let now = self.clock.now();
         let (mut failed, mut renamed) = (Vec::new(), Vec::new());
         for (topic, index) in partitions {
             if !delete {
@@ -189,19 +223,16 @@ impl Conductor {
             let unique = u128::from_be_bytes(topic.0) ^ u128::from(now.wall.0 as u64);
             let from = names::partition_directory(&partition.topic, *index);
             let to = names::deleted_directory(&partition.topic, *index, unique);
-            match disk.rename(from.as_ref(), to.as_ref()) {
-                Ok(()) => {
-                    partition.with_log(|log| log.renamed(&to));
-                    renamed.push(to);
-                }
+            match partition.with_log(|log| log.rename(&to)) {
+                Ok(()) => renamed.push(to),
                 Err(error) => failed.push(format!("cannot rename {}/{from}: {error}", self.directory.describe())),
             }
         }
         // Once for all: a topic of thousands of partitions is deleted in one go.
         if !renamed.is_empty()
-            && let Err(error) = disk.sync_dir("".as_ref())
+            && let Err(error) = self.directory.flush_names()
         {
-            failed.push(format!("cannot flush {}: {error}", self.directory.describe()));
+            failed.push(error.to_string());
         }
         for directory in renamed {
             self.maintenance.remove_later(directory, now.instant);
@@ -301,5 +332,32 @@ impl Conductor {
             failed.push(error.to_string());
         }
         failed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_that_does_not_end_well_ends_its_command() {
+        let pool = Pool::start("test", 1).unwrap();
+        let gathered = Arc::new(Gathered::default());
+        let share = |first: u8| {
+            gathered.outcomes.lock().0 += 1;
+            let logs = (first..first + 2).map(|id| (TopicId([id; 16]), PartitionIndex(0))).collect();
+            Share { gathered: gathered.clone(), logs, outcomes: Vec::new() }
+        };
+        let (mut panics, dropped) = (share(1), share(3));
+        pool.submit(Box::new(move || {
+            let (topic_id, index) = panics.logs[0];
+            panics.outcomes.push(LeadOutcome { topic_id, index, recovered_bytes: 5, error: None });
+            panic!("a log that nobody can read");
+        }));
+        pool.stop();
+        pool.submit(Box::new(move || drop(dropped)));
+        let outcomes = gathered.wait();
+        let seen: Vec<_> = outcomes.iter().map(|led| (led.topic_id.0[0], led.error.is_none())).collect();
+        assert_eq!(seen, [(1, true), (2, false), (3, false), (4, false)]);
     }
 }

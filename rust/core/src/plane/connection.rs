@@ -146,8 +146,8 @@ impl Connection {
 
     fn accepts_requests(&self) -> bool {
         self.slots.len() < IN_FLIGHT_PER_CONNECTION_MAX
-            && self.unsent_bytes() < UNSENT_BYTES_MAX
             && !matches!(self.slots.back(), Some(Slot::Away { .. }))
+            && self.unsent_bytes() < UNSENT_BYTES_MAX
     }
 
     /// Of answers that are there, whether it is their turn or not.
@@ -185,12 +185,18 @@ impl Connection {
         Ok(())
     }
 
-    /// Handles what was read into [`Connection::room`] or kept while a request was away.
+    /// Handles what was read into [`Connection::room`].
+    pub fn received(&mut self, services: &Services, now: Now) -> Result<(), Close> {
+        self.last_active = now.instant;
+        self.handle_kept(services, now)
+    }
+
+    /// Handles what was kept while no request could be taken; to be called when [`Connection::settle`] moved something and
+    /// when the output was sent. Half a frame is no sign of life: the connection is as idle as before.
     pub fn handle_kept(&mut self, services: &Services, now: Now) -> Result<(), Close> {
         if self.frames.is_empty() {
             return Ok(());
         }
-        self.last_active = now.instant;
         let mut frames = std::mem::take(&mut self.frames);
         let mut outcome = Ok(());
         while outcome.is_ok() && self.accepts_requests() {
@@ -243,7 +249,7 @@ impl Connection {
             match front {
                 Slot::Ready(output) => self.output.append(std::mem::take(output)),
                 Slot::Produce(waiting) => {
-                    if !waiting.complete(services, now, &mut self.output) {
+                    if !waiting.complete(services, &self.link, now, &mut self.output) {
                         break;
                     }
                 }
@@ -281,35 +287,40 @@ impl Connection {
         Ok(())
     }
 
-    /// When [`Connection::settle`] must be called even if no bell rings; none while somebody else has the next word.
-    #[must_use]
-    pub fn deadline(&self, services: &Services) -> Option<Instant> {
-        if self.slots.is_empty() {
-            return Some(self.last_active.after_ms(services.limits.idle_ms_max))
-                .filter(|_| services.limits.idle_ms_max >= 0 && self.output.is_empty());
-        }
-        let waits = self.slots.iter().filter_map(|slot| match slot {
-            Slot::Produce(waiting) => Some(waiting.deadline),
-            Slot::Fetch(waiting) => Some(waiting.deadline),
-            Slot::Ready(_) | Slot::Away { .. } => None,
-        });
-        waits.min()
+    /// The socket took `count` bytes of the output.
+    pub fn sent(&mut self, count: usize, now: Now) {
+        self.output.advance(count);
+        self.last_active = now.instant;
     }
 
-    /// Whether nothing was heard for so long that the connection is closed.
+    /// When [`Connection::settle`] must be called even if no bell rings; none while somebody else has the next word. Only
+    /// the first slot counts: nothing behind it may be answered before it.
+    #[must_use]
+    pub fn deadline(&self, services: &Services) -> Option<Instant> {
+        match self.slots.front() {
+            Some(Slot::Produce(waiting)) => Some(waiting.deadline),
+            Some(Slot::Fetch(waiting)) => Some(waiting.deadline),
+            Some(Slot::Ready(_) | Slot::Away { .. }) => None,
+            None if services.limits.idle_ms_max < 0 => None,
+            None => Some(self.last_active.after_ms(services.limits.idle_ms_max)),
+        }
+    }
+
+    /// Whether nothing was heard, and nothing taken of what there is to send, for so long that the connection is closed.
     #[must_use]
     pub fn is_idle_too_long(&self, services: &Services, now: Now) -> bool {
         services.limits.idle_ms_max >= 0
             && self.slots.is_empty()
-            && self.output.is_empty()
             && now.instant >= self.last_active.after_ms(services.limits.idle_ms_max)
     }
 
     /// Takes what waits on partitions out again; to be called when the connection ends.
     pub fn release(&mut self) {
         for slot in self.slots.drain(..) {
-            if let Slot::Fetch(mut waiting) = slot {
-                waiting.release();
+            match slot {
+                Slot::Produce(mut waiting) => waiting.release(),
+                Slot::Fetch(mut waiting) => waiting.release(),
+                Slot::Ready(_) | Slot::Away { .. } => {}
             }
         }
     }

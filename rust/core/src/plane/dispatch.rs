@@ -55,7 +55,10 @@ impl Incoming<'_> {
         };
         match services.mailbox.request(request) {
             Ok(()) => Ok(self.away()),
-            Err(_) => Err(Close(format!("too many {} requests wait to be answered", self.header.api.name))),
+            Err(refused) => {
+                services.outstanding.forget(refused.id);
+                Err(Close(format!("too many {} requests wait to be answered", self.header.api.name)))
+            }
         }
     }
 }

@@ -25,3 +25,6 @@ pub mod session;
 pub mod shell_engine;
 mod shell_worker;
 pub mod view;
+
+#[cfg(test)]
+mod tests;

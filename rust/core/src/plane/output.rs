@@ -17,6 +17,9 @@ pub const COPY_BYTES_MAX: usize = 16 * 1024;
 /// that does not read.
 const COPIED_BYTES_MAX: usize = 1024 * 1024;
 
+/// Bytes that were sent and are kept until as many are not longer there to be moved.
+const SENT_BYTES_MAX: usize = 64 * 1024;
+
 /// Capacity that an idle connection keeps.
 const IDLE_CAPACITY: usize = 1024;
 
@@ -132,7 +135,18 @@ impl Output {
         }
         if self.is_empty() {
             self.settle();
+        } else if self.sent >= SENT_BYTES_MAX && self.sent >= self.bytes.len() / 2 {
+            self.forget_sent();
         }
+    }
+
+    /// A client that always leaves something unread must not make us keep all that it has read.
+    fn forget_sent(&mut self) {
+        self.bytes.drain(..self.sent);
+        for splice in &mut self.splices {
+            splice.at -= self.sent;
+        }
+        self.sent = 0;
     }
 
     fn settle(&mut self) {

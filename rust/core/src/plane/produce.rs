@@ -14,7 +14,7 @@ use crate::batch::validate;
 use crate::error::ErrorCode;
 use crate::ids::{Offset, PartitionIndex, TimestampMs};
 use crate::plane::clock::{Instant, Now};
-use crate::plane::connection::{Close, Handled};
+use crate::plane::connection::{Close, Handled, Link};
 use crate::plane::dispatch::{Incoming, malformed};
 use crate::plane::leaders::Leaders;
 use crate::plane::output::Output;
@@ -109,35 +109,63 @@ pub struct Waiting {
     correlation_id: i32,
     topics: Vec<(TopicKey, usize)>,
     outcomes: Vec<Outcome>,
+    registered: Vec<(Arc<Partition>, Offset)>,
 }
 
 impl Waiting {
     /// Writes the answer if it is time; says whether it was.
-    pub fn complete(&mut self, _services: &Services, now: Now, output: &mut Output) -> bool {
-        let complete = self.waiter.is_complete();
-        if !complete && now.instant < self.deadline {
-            return false;
-        }
-        for (slot, outcome) in self.outcomes.iter_mut().enumerate() {
-            if !outcome.error.is_none() {
-                continue;
+    pub fn complete(&mut self, services: &Services, link: &Link, now: Now, output: &mut Output) -> bool {
+        if !self.waiter.is_complete() {
+            if now.instant < self.deadline {
+                return false;
             }
-            match self.waiter.outcome(slot) {
-                Some(ErrorCode::None) => {}
-                Some(error) => *outcome = Outcome::failed(outcome.index, error),
-                // The data stays; the client is told that it does not know whether it will.
-                None => *outcome = Outcome::failed(outcome.index, ErrorCode::RequestTimedOut),
+            self.release();
+        }
+        let view = services.view.load();
+        let topics = self.topics.iter().flat_map(|(topic, partitions)| std::iter::repeat_n(topic, *partitions));
+        for (slot, (topic, outcome)) in topics.zip(&mut self.outcomes).enumerate() {
+            if outcome.error.is_none() {
+                // The batch stays, whatever the error: as in Kafka, its offset is told.
+                outcome.error = self.waiter.outcome(slot).unwrap_or(ErrorCode::RequestTimedOut);
+                if outcome.error == ErrorCode::NotLeaderOrFollower {
+                    outcome.leader = leader(&view, topic.as_ref(), outcome.index);
+                }
             }
         }
+        let leaders = Leaders::of(&view, &link.context, self.outcomes.iter().filter_map(|outcome| outcome.leader));
         let mut writer = ProduceResponseWriter::new(&mut output.bytes, self.correlation_id, self.version);
         let mut outcomes = self.outcomes.iter();
         for (topic, partitions) in &self.topics {
             writer.topic(topic.as_ref());
             outcomes.by_ref().take(*partitions).for_each(|outcome| outcome.write(&mut writer));
         }
-        writer.finish(0, &[]);
+        writer.finish(0, &leaders.endpoints());
         true
     }
+
+    /// Takes the waiter out of its partitions.
+    pub fn release(&mut self) {
+        for (partition, needed) in self.registered.drain(..) {
+            partition.stop_waiting_replicated(needed, &self.waiter);
+        }
+    }
+}
+
+/// Who leads a partition, as far as the View knows.
+fn leader(view: &View, topic: TopicRef<'_>, index: PartitionIndex) -> Option<LeaderIdAndEpoch> {
+    let topic = match topic {
+        TopicRef::Name(name) => view.topic(name),
+        TopicRef::Id(id) => view.topic_by_id(id),
+    };
+    let routed = topic?.partitions.get(usize::try_from(index.0).ok()?)?;
+    Some(LeaderIdAndEpoch { leader: routed.leader, epoch: routed.leader_epoch })
+}
+
+/// The partitions of a request that wait for replication.
+#[derive(Debug)]
+struct Registered {
+    waiter: Arc<ProduceWaiter>,
+    partitions: Vec<(Arc<Partition>, Offset)>,
 }
 
 /// Handles one request.
@@ -145,26 +173,27 @@ pub fn handle(incoming: &Incoming<'_>, services: &Services, output: &mut Output)
     let version = incoming.header.api_version;
     let request = ProduceRequest::decode(incoming.body, version).map_err(|error| malformed(incoming, &error))?;
     let view = services.view.load();
-    let refusal = refuse_all(&request);
+    let refusal = refuse_transactional(&request);
     let batch = Batch { incoming, services, view: &view, version, acks: Acks::from_wire(request.acks) };
     let mut outcomes = Vec::with_capacity(request.topics.len());
-    let mut waiter = None;
+    let mut registered: Option<Registered> = None;
     for (topic, partition) in request.partitions() {
         let slot = outcomes.len();
         outcomes.push(match refusal {
             Some(error) => Outcome::failed(partition.index, error),
-            None => batch.append(topic, &partition, slot, &request, &mut waiter),
+            None => batch.append(topic, &partition, slot, &request, &mut registered),
         });
     }
     if request.acks == 0 {
         return silent(incoming, &outcomes);
     }
-    if let Some(waiter) = waiter {
+    if let Some(Registered { waiter, partitions: registered }) = registered {
         waiter.seal();
         let topics = request.topics.iter().map(|topic| (topic.topic.into(), topic.partitions.len())).collect();
         let deadline = incoming.now.instant.after_ms(i64::from(request.timeout_ms));
         let correlation_id = incoming.header.correlation_id;
-        return Ok(Handled::Produce(Waiting { waiter, deadline, version, correlation_id, topics, outcomes }));
+        let waiting = Waiting { waiter, deadline, version, correlation_id, topics, outcomes, registered };
+        return Ok(Handled::Produce(waiting));
     }
     let leaders = Leaders::of(&view, &incoming.link.context, outcomes.iter().filter_map(|outcome| outcome.leader));
     let mut writer = ProduceResponseWriter::new(&mut output.bytes, incoming.header.correlation_id, version);
@@ -177,8 +206,8 @@ pub fn handle(incoming: &Incoming<'_>, services: &Services, output: &mut Output)
     Ok(Handled::Answered)
 }
 
-/// What fails every partition of the request.
-fn refuse_all(request: &ProduceRequest<'_>) -> Option<ErrorCode> {
+/// What fails every partition of the request: transactional records without a transaction.
+fn refuse_transactional(request: &ProduceRequest<'_>) -> Option<ErrorCode> {
     // What is no batch of magic 2 says nothing of transactions; it is refused for what it is.
     let header = |partition: ProducePartition<'_>| {
         let records = partition.records.unwrap_or_default();
@@ -186,10 +215,8 @@ fn refuse_all(request: &ProduceRequest<'_>) -> Option<ErrorCode> {
     };
     let transactional =
         || request.partitions().any(|(_, partition)| header(partition).is_some_and(|header| header.is_transactional()));
-    if request.transactional_id.is_none() && transactional() {
-        return Some(ErrorCode::TransactionalIdAuthorizationFailed);
-    }
-    (!(-1..=1).contains(&request.acks)).then_some(ErrorCode::InvalidRequiredAcks)
+    let refused = request.transactional_id.is_none() && transactional();
+    refused.then_some(ErrorCode::TransactionalIdAuthorizationFailed)
 }
 
 /// The log start that goes with a refusal: Kafka tells it where the records or the producer are at fault, and not where
@@ -234,7 +261,7 @@ impl Batch<'_> {
         partition: &ProducePartition<'_>,
         slot: usize,
         request: &ProduceRequest<'_>,
-        waiter: &mut Option<Arc<ProduceWaiter>>,
+        registered: &mut Option<Registered>,
     ) -> Outcome {
         let index = partition.index;
         let known = match topic {
@@ -253,6 +280,9 @@ impl Batch<'_> {
             Ok(header) => header,
             Err(rejected) => return Outcome::refused(index, rejected.into(), format!("{}-{index}", known.name)),
         };
+        if !(-1..=1).contains(&request.acks) {
+            return Outcome::failed(index, ErrorCode::InvalidRequiredAcks);
+        }
         if known.internal && self.incoming.header.client_id != ADMIN_CLIENT_ID {
             return Outcome::failed(index, ErrorCode::InvalidTopicException);
         }
@@ -267,7 +297,7 @@ impl Batch<'_> {
             Err(ErrorCode::NotLeaderOrFollower) => return not_leader(),
             Err(error) => return Outcome::failed(index, error),
         };
-        let outcome = match self.append_to(&hosted, records, header, slot, request, waiter) {
+        let outcome = match self.append_to(&hosted, records, header, slot, request, registered) {
             Ok(outcome) => outcome,
             Err(refused) if refused.code() == ErrorCode::NotLeaderOrFollower => return not_leader(),
             Err(refused) => Outcome {
@@ -283,12 +313,12 @@ impl Batch<'_> {
 
     fn append_to(
         &self,
-        hosted: &Partition,
+        hosted: &Arc<Partition>,
         records: &[u8],
         header: BatchHeader,
         slot: usize,
         request: &ProduceRequest<'_>,
-        waiter: &mut Option<Arc<ProduceWaiter>>,
+        registered: &mut Option<Registered>,
     ) -> Result<Outcome, Refused> {
         hosted.admits(self.acks)?;
         let settings = hosted.settings();
@@ -298,11 +328,13 @@ impl Batch<'_> {
             hosted.append(&checked, self.acks, now)
         })?;
         if self.acks == Acks::All && !appended.replicated {
-            let waits = waiter.get_or_insert_with(|| {
+            let registered = registered.get_or_insert_with(|| {
                 let slots = request.topics.iter().map(|topic| topic.partitions.len()).sum();
-                ProduceWaiter::new(self.incoming.link.bell.clone(), slots)
+                let waiter = ProduceWaiter::new(self.incoming.link.bell.clone(), slots);
+                Registered { waiter, partitions: Vec::new() }
             });
-            hosted.wait_replicated(appended.next_offset, appended.leader_epoch, slot, waits);
+            hosted.wait_replicated(appended.next_offset, slot, &registered.waiter);
+            registered.partitions.push((hosted.clone(), appended.next_offset));
         }
         Ok(Outcome::appended(hosted.index, &appended))
     }

@@ -140,6 +140,11 @@ impl Outstanding {
         id
     }
 
+    /// A request that did not go up after all.
+    pub fn forget(&self, id: RequestId) {
+        self.waiting.lock().remove(&id);
+    }
+
     /// Passes an answer on; one that nobody waits for is dropped.
     pub fn answer(&self, id: RequestId, answer: Answer) {
         let waiting = self.waiting.lock().remove(&id);

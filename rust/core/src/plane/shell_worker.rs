@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use tokio::time::Sleep;
 
 use crate::disk::File;
-use crate::plane::clock::{Clock, Instant, SystemClock};
+use crate::plane::clock::{Clock, Instant, Now, SystemClock};
 use crate::plane::connection::{Close, Connection, Link};
 use crate::plane::output::Chunk;
 use crate::plane::services::Services;
@@ -115,7 +115,7 @@ impl Serve {
             let Some(room) = self.connection.room() else { return Poll::Ready(Ok(false)) };
             return Poll::Ready(match self.stream.try_read_buf(room) {
                 Ok(0) => Err(Close(String::new())),
-                Ok(_) => self.connection.handle_kept(&self.services, self.clock.now()).map(|()| true),
+                Ok(_) => self.connection.received(&self.services, self.clock.now()).map(|()| true),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
                 Err(error) => Err(Close(error.to_string())),
             });
@@ -135,7 +135,7 @@ impl Serve {
     }
 
     /// Sends what it can. `Ready(true)` when something was sent.
-    fn write(&mut self, context: &mut Context<'_>) -> Poll<Result<bool, Close>> {
+    fn write(&mut self, context: &mut Context<'_>, now: Now) -> Poll<Result<bool, Close>> {
         let mut sent_any = false;
         loop {
             if let Some(warm) = &self.warming
@@ -163,7 +163,7 @@ impl Serve {
                 // The log was cut under us: what was promised cannot be sent any more.
                 Ok(0) => return Poll::Ready(Err(Close("the log was cut while it was sent".to_owned()))),
                 Ok(count) => {
-                    self.connection.output.advance(count);
+                    self.connection.sent(count, now);
                     sent_any = true;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -193,10 +193,16 @@ impl Serve {
                     return Poll::Ready(Close("idle for longer than connections.max.idle.ms".to_owned()));
                 }
             }
-            match self.write(context) {
-                Poll::Ready(Ok(sent)) => moved |= sent,
+            match self.write(context, now) {
+                Poll::Ready(Ok(true)) => {
+                    moved = true;
+                    // Room for answers again: requests that were kept for the lack of it need no further bytes.
+                    if let Err(close) = self.connection.handle_kept(&self.services, now) {
+                        return Poll::Ready(close);
+                    }
+                }
                 Poll::Ready(Err(close)) => return Poll::Ready(close),
-                Poll::Pending => {}
+                Poll::Ready(Ok(false)) | Poll::Pending => {}
             }
             match self.read(context) {
                 Poll::Ready(Ok(read)) => moved |= read,
@@ -242,6 +248,9 @@ impl Future for Serve {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let close = ready!(self.serve(context));
+        // What was answered before leaves, as far as the socket takes it at once.
+        let now = self.clock.now();
+        drop(self.write(context, now));
         self.services.connections.closed(&self.link.context, &close.0);
         if !close.0.is_empty() {
             self.services.mailbox.nudge();

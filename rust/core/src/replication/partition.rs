@@ -204,8 +204,27 @@ pub struct Leadership {
     pub isr: Vec<BrokerId>,
 }
 
-/// More bytes than any reader waits for: it is not known how many became readable, so everybody looks.
+/// More bytes than any reader waits for.
 const ANY_BYTES: i64 = i64::MAX / 2;
+
+/// How many bytes readers gain when watermarks move.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Gain {
+    /// One batch was appended at this offset, of so many bytes.
+    Batch { base: Offset, bytes: i64 },
+    /// It is not known: everybody looks.
+    Any,
+}
+
+impl Gain {
+    /// For readers whose end was `before`: more than the batch when the end had lagged behind the log.
+    fn bytes(self, before: Offset) -> i64 {
+        match self {
+            Self::Batch { base, bytes } if before == base => bytes,
+            Self::Batch { .. } | Self::Any => ANY_BYTES,
+        }
+    }
+}
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Role {
@@ -274,7 +293,7 @@ impl Partition {
             log,
             waiters: Waiters::default(),
         };
-        state.advance(this_broker, settings.min_insync_replicas, ANY_BYTES);
+        state.advance(this_broker, settings.min_insync_replicas, Gain::Any);
         Self { topic_id, topic, index, this_broker, settings: ArcSwap::new(settings), state: Mutex::new(state) }
     }
 
@@ -289,7 +308,7 @@ impl Partition {
         let mut state = self.state.lock();
         state.log.reconfigure(settings.log.clone());
         self.settings.store(settings);
-        state.advance(self.this_broker, self.settings.load().min_insync_replicas, ANY_BYTES);
+        state.advance(self.this_broker, self.settings.load().min_insync_replicas, Gain::Any);
     }
 
     /// New replica state under which this broker leads, or leads again. False when it is older than what is known.
@@ -310,7 +329,7 @@ impl Partition {
         }
         state.maximal_isr.clone_from(&leadership.isr);
         state.leadership = leadership;
-        state.advance(self.this_broker, self.settings.load().min_insync_replicas, ANY_BYTES);
+        state.advance(self.this_broker, self.settings.load().min_insync_replicas, Gain::Any);
         true
     }
 
@@ -377,7 +396,8 @@ impl Partition {
         let outcome = state.log.append(header, records, Origin::Client, leader_epoch, now);
         let (base_offset, next_offset, log_append_time) = match outcome.map_err(|error| refused(self, error))? {
             Outcome::Appended(appended) => {
-                state.advance(self.this_broker, min_isr, appended.size as i64);
+                let gain = Gain::Batch { base: appended.base_offset, bytes: appended.size as i64 };
+                state.advance(self.this_broker, min_isr, gain);
                 (appended.base_offset, appended.last_offset.plus(1), checked.log_append_time())
             }
             // As Kafka: the remembered time is told whatever the topic's timestamp type.
@@ -389,15 +409,20 @@ impl Partition {
     }
 
     /// Registers a produce that waits until everything below `needed` is replicated. It ends at once when it already is, or
-    /// when leadership has changed since the append.
-    pub fn wait_replicated(&self, needed: Offset, epoch: LeaderEpoch, slot: usize, waiter: &Arc<ProduceWaiter>) {
+    /// when the partition was given up since the append. A newer epoch of the same leader ends nothing, as in Kafka.
+    pub fn wait_replicated(&self, needed: Offset, slot: usize, waiter: &Arc<ProduceWaiter>) {
         let min_isr = self.settings.load().min_insync_replicas;
         let mut state = self.state.lock();
-        state.waiters.add_produce(needed, slot, waiter.clone());
-        if state.leads(LeaderEpoch::NONE).is_err() || state.leadership.leader_epoch != epoch {
-            state.waiters.release(ErrorCode::NotLeaderOrFollower);
+        if let Err(error) = state.leads(LeaderEpoch::NONE) {
+            return waiter.refuse(slot, error);
         }
+        state.waiters.add_produce(needed, slot, waiter.clone());
         state.complete_produces(min_isr);
+    }
+
+    /// Takes a produce out again.
+    pub fn stop_waiting_replicated(&self, needed: Offset, waiter: &Arc<ProduceWaiter>) {
+        self.state.lock().waiters.remove_produce(needed, waiter);
     }
 
     /// Registers a fetch that waits for the end to pass `seen`. None when it already has.
@@ -574,9 +599,8 @@ impl State {
         Ok(diverges.then_some(EpochEndOffset { epoch, end_offset }))
     }
 
-    /// After the log, the ISR or a follower moved: moves the watermarks, and tells who waits for them. `gained` is how
-    /// many bytes readers may gain at most.
-    fn advance(&mut self, this_broker: BrokerId, min_insync_replicas: usize, gained: i64) {
+    /// After the log, the ISR or a follower moved: moves the watermarks, and tells who waits for them.
+    fn advance(&mut self, this_broker: BrokerId, min_insync_replicas: usize, gain: Gain) {
         let before = (self.high_watermark, self.last_stable);
         if self.has_min_isr(min_insync_replicas) {
             let start = self.log.start();
@@ -593,13 +617,16 @@ impl State {
         if self.waiters.is_empty() {
             return;
         }
-        self.waiters.advance(Isolation::LogEnd, gained);
+        match gain {
+            Gain::Batch { bytes, .. } => self.waiters.advance(Isolation::LogEnd, bytes),
+            Gain::Any => self.waiters.advance(Isolation::LogEnd, ANY_BYTES),
+        }
         if self.high_watermark > before.0 {
-            self.waiters.advance(Isolation::HighWatermark, gained);
+            self.waiters.advance(Isolation::HighWatermark, gain.bytes(before.0));
             self.complete_produces(min_insync_replicas);
         }
         if self.last_stable > before.1 {
-            self.waiters.advance(Isolation::LastStable, gained);
+            self.waiters.advance(Isolation::LastStable, gain.bytes(before.1));
         }
     }
 
@@ -609,3 +636,6 @@ impl State {
         self.waiters.replicated(self.high_watermark, outcome);
     }
 }
+
+#[cfg(test)]
+mod tests;

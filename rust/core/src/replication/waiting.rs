@@ -4,6 +4,7 @@
 //! hang on the partition itself, under the lock that moves the watermark, so that a move and a registration cannot
 //! miss each other. Deadlines are not kept here: the connection that waits has them.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI16, AtomicI64, AtomicUsize, Ordering};
 use std::task::{Context, Waker};
@@ -111,6 +112,12 @@ impl ProduceWaiter {
         self.remaining.fetch_add(1, Ordering::AcqRel);
     }
 
+    /// A partition that there is nothing to wait for at any more.
+    pub fn refuse(&self, slot: usize, outcome: ErrorCode) {
+        self.expect(slot);
+        self.complete(slot, outcome);
+    }
+
     /// All partitions are registered.
     pub fn seal(&self) {
         self.arrive();
@@ -165,8 +172,8 @@ pub struct WaitKey(usize);
 #[derive(Debug, Default)]
 pub struct Waiters {
     fetches: Slab<(Isolation, Arc<FetchWaiter>)>,
-    /// In the order of appends, which is the order of their offsets.
-    produces: std::collections::VecDeque<(Offset, usize, Arc<ProduceWaiter>)>,
+    /// By ascending offset.
+    produces: VecDeque<(Offset, usize, Arc<ProduceWaiter>)>,
 }
 
 impl Waiters {
@@ -174,6 +181,12 @@ impl Waiters {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.fetches.is_empty() && self.produces.is_empty()
+    }
+
+    /// How many wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.fetches.len() + self.produces.len()
     }
 
     /// Registers a fetch.
@@ -191,11 +204,21 @@ impl Waiters {
         }
     }
 
-    /// Registers a produce that is complete when the high watermark reaches `needed`.
+    /// Registers a produce that is complete when the high watermark reaches `needed`. Mostly the largest so far, but
+    /// connections come here in another order than they appended, and a repeated batch waits for an old offset.
     pub fn add_produce(&mut self, needed: Offset, slot: usize, waiter: Arc<ProduceWaiter>) {
-        debug_assert!(self.produces.back().is_none_or(|(last, _, _)| *last <= needed));
         waiter.expect(slot);
-        self.produces.push_back((needed, slot, waiter));
+        let place = self.produces.partition_point(|(known, _, _)| *known <= needed);
+        self.produces.insert(place, (needed, slot, waiter));
+    }
+
+    /// Takes a produce out again whose client waits no longer; one that is complete is gone already.
+    pub fn remove_produce(&mut self, needed: Offset, waiter: &Arc<ProduceWaiter>) {
+        let first = self.produces.partition_point(|(known, _, _)| *known < needed);
+        let mut same = self.produces.range(first..).take_while(|(known, _, _)| *known == needed);
+        if let Some(place) = same.position(|(_, _, known)| Arc::ptr_eq(known, waiter)) {
+            self.produces.remove(first + place);
+        }
     }
 
     /// The end for readers of `isolation` moved on by `bytes`.

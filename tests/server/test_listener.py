@@ -1,0 +1,66 @@
+"""Accepting goes on, whatever happens to a single connection."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+import trio
+
+from ottla.server.listener import BoundListener, bind
+
+
+class _Failing(socket.socket):
+    """A listening socket whose next accepts fail with these numbers."""
+
+    failures: Iterator[int]
+
+    def accept(self) -> tuple[socket.socket, object]:
+        for number in self.failures:
+            raise OSError(number, os.strerror(number))
+        return super().accept()
+
+
+@pytest.mark.parametrize(
+    "number", [errno.ENETDOWN, errno.EPROTO, errno.EHOSTUNREACH, errno.EPERM, errno.ECONNABORTED, errno.EMFILE]
+)
+def test_an_error_of_one_connection_does_not_end_the_listener(number: int) -> None:
+    bound = bind("PLAINTEXT", "127.0.0.1", 0)
+    listening = _Failing(fileno=bound.socket.detach())
+    listening.setblocking(False)
+    listening.failures = iter([number])
+    adopted: list[socket.socket] = []
+    refused: list[str] = []
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+
+            def adopt(connection: socket.socket, listener: str) -> None:
+                assert listener == "PLAINTEXT"
+                adopted.append(connection)
+                nursery.cancel_scope.cancel()
+
+            failing = BoundListener("PLAINTEXT", listening, "127.0.0.1", bound.port)
+            nursery.start_soon(failing.accept, adopt, refused.append)
+
+    with listening, socket.create_connection(("127.0.0.1", bound.port)):
+        trio.run(main)
+    assert len(adopted) == 1
+    adopted[0].close()
+    assert len(refused) == (number != errno.ECONNABORTED)
+
+
+def test_a_socket_that_does_not_listen_is_an_error() -> None:
+    bound = bind("PLAINTEXT", "127.0.0.1", 0)
+    listening = _Failing(fileno=bound.socket.detach())
+    listening.setblocking(False)
+    listening.failures = iter([errno.EINVAL])
+    with (
+        listening,
+        socket.create_connection(("127.0.0.1", bound.port)),
+        pytest.raises(OSError, match="Invalid argument"),
+    ):
+        trio.run(BoundListener("PLAINTEXT", listening, "", bound.port).accept, lambda *_: None, lambda _: None)
