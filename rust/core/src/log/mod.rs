@@ -4,7 +4,9 @@
 //! - `scan`, `index`, `txn_index`, `segment`: a segment and what stands beside it
 //! - [`directory`]: one entry of `log.dirs`
 //! - [`Log`]: the writer, under the partition's lock; [`LogReader`]: everyone else, without it
-//! - `recovery`: opening; `flush`: getting to the disk
+//! - `recovery`, `leftovers`, `replay`: opening; `flush`: getting to the disk; `truncate`, [`retention`]: getting rid; [`verify`]:
+//!   looking at everything
+//! - [`snapshot_file`]: snapshots of a raft log
 //!
 //! A batch that was appended is in the kernel's hands before anyone is told: the death of the process loses nothing. What
 //! is below [`Log::durable_end`] survives the loss of power too.
@@ -21,6 +23,7 @@ mod leftovers;
 pub mod names;
 mod reader;
 mod recovery;
+mod replay;
 pub mod retention;
 mod scan;
 mod segment;
@@ -29,6 +32,7 @@ mod simulation;
 pub mod snapshot_file;
 #[cfg(test)]
 mod tests;
+mod truncate;
 mod txn_index;
 pub mod verify;
 mod writer;
