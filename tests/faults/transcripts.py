@@ -123,6 +123,8 @@ class Player:
         self._producers: dict[str, int] = {}
         self._refused = "closed"
         self._now_ms = int(time.time() * 1000)
+        self._said: set[int] = set()
+        """Times that the script named: others are the broker's own, however close."""
 
     def close(self) -> None:
         self._connection.close()
@@ -413,14 +415,17 @@ class Player:
         found = re.fullmatch(r"now(?:([+-]\d+)(d?))?", word)
         if not found:
             return int(word)
-        return self._now_ms + int(found[1] or 0) * (DAY_MS if found[2] else 1)
+        said = self._now_ms + int(found[1] or 0) * (DAY_MS if found[2] else 1)
+        self._said.add(said)
+        return said
 
     def _when(self, timestamp_ms: int) -> str:
         if timestamp_ms <= 0 or timestamp_ms < self._now_ms - NOW_WINDOW_MS:
             return str(timestamp_ms)
         from_now = timestamp_ms - self._now_ms
         # Times that a script chose lie near ours; those of the broker's clock come later.
-        return f"now{from_now:+d}" if -200 <= from_now <= 5 and from_now else "now"
+        near = -200 <= from_now <= 5 and from_now != 0 and timestamp_ms in self._said
+        return f"now{from_now:+d}" if near else "now"
 
 
 def play(path: Path, address: tuple[str, int], prefix: str) -> list[tuple[Block, list[str]]]:
