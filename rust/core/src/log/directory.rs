@@ -14,6 +14,7 @@ use parking_lot::RwLock;
 use super::checkpoint::{self, CheckpointError, OffsetsByPartition};
 use super::files::OpenFiles;
 use super::names::PartitionDirectoryName;
+use super::window::{FlushPolicy, FlushWindow};
 use crate::disk::{self, Disk, File, Open};
 use crate::ids::{Offset, PartitionIndex};
 
@@ -103,6 +104,8 @@ impl std::error::Error for DirectoryError {}
 pub struct LogDirectory {
     disk: Arc<dyn Disk>,
     pub(crate) files: OpenFiles,
+    /// What of all its logs is not flushed.
+    pub window: FlushWindow,
     poison: OnceLock<String>,
     lock: OnceLock<Arc<dyn File>>,
 }
@@ -120,7 +123,14 @@ impl LogDirectory {
     /// A directory on `disk`, of which at most `open_files_max` files are kept open between uses. Does nothing yet.
     #[must_use]
     pub fn new(disk: Arc<dyn Disk>, open_files_max: usize) -> Arc<Self> {
-        Arc::new(Self { disk, files: OpenFiles::new(open_files_max), poison: OnceLock::new(), lock: OnceLock::new() })
+        Self::with_policy(disk, open_files_max, FlushPolicy::default())
+    }
+
+    /// A directory with bounds of its own on what is not flushed.
+    #[must_use]
+    pub fn with_policy(disk: Arc<dyn Disk>, open_files_max: usize, policy: FlushPolicy) -> Arc<Self> {
+        let (files, window) = (OpenFiles::new(open_files_max), FlushWindow::new(policy));
+        Arc::new(Self { disk, files, window, poison: OnceLock::new(), lock: OnceLock::new() })
     }
 
     /// The disk below.
@@ -150,9 +160,10 @@ impl LogDirectory {
         }
     }
 
-    /// Marks the directory as failed; the first reason stays.
+    /// Marks the directory as failed; the first reason stays. Whoever flushes is woken, to tell those who wait.
     pub fn poison(&self, reason: &str) {
         let _ = self.poison.set(reason.to_owned());
+        self.window.alarm().ring();
     }
 
     /// Why the directory failed, if it did.

@@ -82,7 +82,7 @@ impl Link {
 enum Slot {
     /// It is there and waits for its turn.
     Ready(Output),
-    /// It waits for replication.
+    /// It waits for replicas or the disk.
     Produce(produce::Waiting),
     /// It waits for bytes.
     Fetch(Box<fetch::Waiting>),
@@ -145,9 +145,12 @@ impl Connection {
     }
 
     fn accepts_requests(&self) -> bool {
-        self.slots.len() < IN_FLIGHT_PER_CONNECTION_MAX
-            && !matches!(self.slots.back(), Some(Slot::Away { .. }))
-            && self.unsent_bytes() < UNSENT_BYTES_MAX
+        let held = match self.slots.back() {
+            Some(Slot::Away { .. }) => true,
+            Some(Slot::Produce(waiting)) => waiting.holds,
+            _ => false,
+        };
+        !held && self.slots.len() < IN_FLIGHT_PER_CONNECTION_MAX && self.unsent_bytes() < UNSENT_BYTES_MAX
     }
 
     /// Of answers that are there, whether it is their turn or not.
