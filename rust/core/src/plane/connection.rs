@@ -12,12 +12,12 @@ use std::sync::Arc;
 
 use crate::limits::IN_FLIGHT_PER_CONNECTION_MAX;
 use crate::plane::clock::{Instant, Now};
+use crate::plane::dispatch;
 use crate::plane::frames::{Frames, split_frame};
-use crate::plane::incoming::Handled;
+use crate::plane::incoming::{Handled, Waiting};
 use crate::plane::link::{Answer, Close, Link};
 use crate::plane::output::Output;
 use crate::plane::services::Services;
-use crate::plane::{dispatch, fetch, produce};
 use crate::wire::header::{Api, begin_response};
 
 /// Bytes of answers a client may leave unread before no more of its requests are taken.
@@ -28,10 +28,8 @@ const UNSENT_BYTES_MAX: usize = 1024 * 1024;
 enum Slot {
     /// It is there and waits for its turn.
     Ready(Output),
-    /// It waits for replication.
-    Produce(produce::Waiting),
-    /// It waits for bytes.
-    Fetch(Box<fetch::Waiting>),
+    /// It waits for what happens to partitions.
+    Waits(Box<dyn Waiting>),
     /// Somebody else makes it.
     Away { number: u64, api: &'static Api, version: i16, correlation_id: i32 },
 }
@@ -148,8 +146,7 @@ impl Connection {
             Handled::Answered if direct => {}
             Handled::Answered => self.slots.push_back(Slot::Ready(aside)),
             Handled::Silent => {}
-            Handled::Produce(waiting) => self.slots.push_back(Slot::Produce(waiting)),
-            Handled::Fetch(waiting) => self.slots.push_back(Slot::Fetch(waiting)),
+            Handled::Waits(waiting) => self.slots.push_back(Slot::Waits(waiting)),
             Handled::Away { api, version, correlation_id } => {
                 self.slots.push_back(Slot::Away { number, api, version, correlation_id });
                 self.next_number += 1;
@@ -171,12 +168,7 @@ impl Connection {
         while let Some(front) = self.slots.front_mut() {
             match front {
                 Slot::Ready(output) => self.output.append(std::mem::take(output)),
-                Slot::Produce(waiting) => {
-                    if !waiting.complete(services, &self.link, now, &mut self.output) {
-                        break;
-                    }
-                }
-                Slot::Fetch(waiting) => {
+                Slot::Waits(waiting) => {
                     if !waiting.complete(services, &self.link, now, &mut self.output)? {
                         break;
                     }
@@ -221,8 +213,7 @@ impl Connection {
     #[must_use]
     pub fn deadline(&self, services: &Services) -> Option<Instant> {
         match self.slots.front() {
-            Some(Slot::Produce(waiting)) => Some(waiting.deadline),
-            Some(Slot::Fetch(waiting)) => Some(waiting.deadline),
+            Some(Slot::Waits(waiting)) => Some(waiting.deadline()),
             Some(Slot::Ready(_) | Slot::Away { .. }) => None,
             None if services.limits.idle_ms_max < 0 => None,
             None => Some(self.last_active.after_ms(services.limits.idle_ms_max)),
@@ -241,8 +232,7 @@ impl Connection {
     pub fn release(&mut self) {
         for slot in self.slots.drain(..) {
             match slot {
-                Slot::Produce(mut waiting) => waiting.release(),
-                Slot::Fetch(mut waiting) => waiting.release(),
+                Slot::Waits(mut waiting) => waiting.release(),
                 Slot::Ready(_) | Slot::Away { .. } => {}
             }
         }

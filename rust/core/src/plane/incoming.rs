@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::plane::clock::Now;
+use crate::plane::clock::{Instant, Now};
 use crate::plane::link::{Close, Link};
 use crate::plane::mailbox::{Lane, Request};
+use crate::plane::output::Output;
 use crate::plane::services::Services;
-use crate::plane::{fetch, produce};
 use crate::wire::cursor::Cursor;
 use crate::wire::header::{Api, RequestHeader};
 
@@ -17,10 +17,8 @@ pub enum Handled {
     Answered,
     /// No answer is owed.
     Silent,
-    /// A produce waits.
-    Produce(produce::Waiting),
-    /// A fetch waits.
-    Fetch(Box<fetch::Waiting>),
+    /// The answer waits for what happens to partitions.
+    Waits(Box<dyn Waiting>),
     /// The answer comes through [`Link::answer`], under the number that the request was given.
     Away {
         /// For the response header.
@@ -30,6 +28,19 @@ pub enum Handled {
         /// For this request.
         correlation_id: i32,
     },
+}
+
+/// A request that hangs on partitions until it may be answered.
+pub trait Waiting: std::fmt::Debug + Send {
+    /// Writes the answer if it is time; says whether it was.
+    fn complete(&mut self, services: &Services, link: &Arc<Link>, now: Now, output: &mut Output)
+    -> Result<bool, Close>;
+
+    /// When it is answered with what there is.
+    fn deadline(&self) -> Instant;
+
+    /// Takes what waits out of its partitions.
+    fn release(&mut self);
 }
 
 /// A request of which the header was read.

@@ -14,7 +14,7 @@ use crate::batch::validate;
 use crate::error::ErrorCode;
 use crate::ids::{Offset, PartitionIndex, TimestampMs};
 use crate::plane::clock::{Instant, Now};
-use crate::plane::incoming::{Handled, Incoming, malformed};
+use crate::plane::incoming::{Handled, Incoming, Waiting, malformed};
 use crate::plane::leaders::Leaders;
 use crate::plane::link::{Close, Link};
 use crate::plane::output::Output;
@@ -101,10 +101,9 @@ impl Outcome {
 
 /// A produce that waits until its partitions are replicated.
 #[derive(Debug)]
-pub struct Waiting {
+struct Replicating {
     waiter: Arc<ProduceWaiter>,
-    /// When the client's patience ends.
-    pub deadline: Instant,
+    deadline: Instant,
     version: i16,
     correlation_id: i32,
     topics: Vec<(TopicKey, usize)>,
@@ -112,12 +111,17 @@ pub struct Waiting {
     registered: Vec<(Arc<Partition>, Offset)>,
 }
 
-impl Waiting {
-    /// Writes the answer if it is time; says whether it was.
-    pub fn complete(&mut self, services: &Services, link: &Link, now: Now, output: &mut Output) -> bool {
+impl Waiting for Replicating {
+    fn complete(
+        &mut self,
+        services: &Services,
+        link: &Arc<Link>,
+        now: Now,
+        output: &mut Output,
+    ) -> Result<bool, Close> {
         if !self.waiter.is_complete() {
             if now.instant < self.deadline {
-                return false;
+                return Ok(false);
             }
             self.release();
         }
@@ -140,11 +144,14 @@ impl Waiting {
             outcomes.by_ref().take(*partitions).for_each(|outcome| outcome.write(&mut writer));
         }
         writer.finish(0, &leaders.endpoints());
-        true
+        Ok(true)
     }
 
-    /// Takes the waiter out of its partitions.
-    pub fn release(&mut self) {
+    fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    fn release(&mut self) {
         for (partition, needed) in self.registered.drain(..) {
             partition.stop_waiting_replicated(needed, &self.waiter);
         }
@@ -192,8 +199,8 @@ pub fn handle(incoming: &Incoming<'_>, services: &Services, output: &mut Output)
         let topics = request.topics.iter().map(|topic| (topic.topic.into(), topic.partitions.len())).collect();
         let deadline = incoming.now.instant.after_ms(i64::from(request.timeout_ms));
         let correlation_id = incoming.header.correlation_id;
-        let waiting = Waiting { waiter, deadline, version, correlation_id, topics, outcomes, registered };
-        return Ok(Handled::Produce(waiting));
+        let waiting = Replicating { waiter, deadline, version, correlation_id, topics, outcomes, registered };
+        return Ok(Handled::Waits(Box::new(waiting)));
     }
     let leaders = Leaders::of(&view, &incoming.link.context, outcomes.iter().filter_map(|outcome| outcome.leader));
     let mut writer = ProduceResponseWriter::new(&mut output.bytes, incoming.header.correlation_id, version);
