@@ -14,9 +14,9 @@ use crate::batch::validate;
 use crate::error::ErrorCode;
 use crate::ids::{Offset, PartitionIndex, TimestampMs};
 use crate::plane::clock::{Instant, Now};
-use crate::plane::connection::{Close, Handled, Link};
-use crate::plane::dispatch::{Incoming, malformed};
+use crate::plane::incoming::{Handled, Incoming, Waiting, malformed};
 use crate::plane::leaders::Leaders;
+use crate::plane::link::{Close, Link};
 use crate::plane::output::Output;
 use crate::plane::services::Services;
 use crate::plane::session::TopicKey;
@@ -103,14 +103,13 @@ impl Outcome {
 
 /// A produce that waits until its partitions are replicated, or flushed.
 #[derive(Debug)]
-pub struct Waiting {
+struct Replicating {
     waiter: Arc<ProduceWaiter>,
-    /// Whether the bound on what is not flushed is reached: no more is taken from the client until this is answered.
-    pub holds: bool,
+    /// Whether the bound on what is not flushed is reached.
+    holds: bool,
     /// Whether no answer is owed.
     silent: bool,
-    /// When the client's patience ends.
-    pub deadline: Instant,
+    deadline: Instant,
     version: i16,
     correlation_id: i32,
     topics: Vec<(TopicKey, usize)>,
@@ -118,17 +117,22 @@ pub struct Waiting {
     registered: Vec<(Arc<Partition>, Awaited)>,
 }
 
-impl Waiting {
-    /// Writes the answer if it is time; says whether it was.
-    pub fn complete(&mut self, services: &Services, link: &Link, now: Now, output: &mut Output) -> bool {
+impl Waiting for Replicating {
+    fn complete(
+        &mut self,
+        services: &Services,
+        link: &Arc<Link>,
+        now: Now,
+        output: &mut Output,
+    ) -> Result<bool, Close> {
         if !self.waiter.is_complete() {
             if now.instant < self.deadline {
-                return false;
+                return Ok(false);
             }
             self.release();
         }
         if self.silent {
-            return true;
+            return Ok(true);
         }
         let view = services.view.load();
         let topics = self.topics.iter().flat_map(|(topic, partitions)| std::iter::repeat_n(topic, *partitions));
@@ -149,11 +153,18 @@ impl Waiting {
             outcomes.by_ref().take(*partitions).for_each(|outcome| outcome.write(&mut writer));
         }
         writer.finish(0, &leaders.endpoints());
-        true
+        Ok(true)
     }
 
-    /// Takes the waiter out of its partitions.
-    pub fn release(&mut self) {
+    fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    fn holds(&self) -> bool {
+        self.holds
+    }
+
+    fn release(&mut self) {
         for (partition, awaited) in self.registered.drain(..) {
             partition.stop_waiting_appended(awaited, &self.waiter);
         }
@@ -203,9 +214,9 @@ pub fn handle(incoming: &Incoming<'_>, services: &Services, output: &mut Output)
         let correlation_id = incoming.header.correlation_id;
         let refused = if silent { refuse_silently(incoming, &outcomes) } else { Ok(()) };
         let mut waiting =
-            Waiting { waiter, holds, silent, deadline, version, correlation_id, topics, outcomes, registered };
+            Replicating { waiter, holds, silent, deadline, version, correlation_id, topics, outcomes, registered };
         return match refused {
-            Ok(()) => Ok(Handled::Produce(waiting)),
+            Ok(()) => Ok(Handled::Waits(Box::new(waiting))),
             Err(close) => {
                 waiting.release();
                 Err(close)

@@ -20,7 +20,8 @@ use crate::ids::{
 };
 use crate::log::{FlushPolicy, Log, LogConfig, LogDirectory};
 use crate::plane::clock::{Instant, Now};
-use crate::plane::connection::{Close, Connection, Link};
+use crate::plane::connection::Connection;
+use crate::plane::link::{Close, Link};
 use crate::plane::mailbox::{ConnectionContext, Lane, Mailbox};
 use crate::plane::output::Chunk;
 use crate::plane::pool::Pool;
