@@ -41,6 +41,7 @@ METRICS: Mapping[str, Metric] = {
     "encodes_s": Metric("encoded/s", Column.RESULT, more_is_better=True),
     "usable_s": Metric("s until usable", Column.RESULT, word="time"),
     "start_ms": Metric("ms to start", Column.RESULT, word="start"),
+    "import_ms": Metric("ms to import it before", Column.RESULT, word="import"),
     "api_versions_ms": Metric("ms to first answer", Column.RESULT, word="first answer"),
     "first_record_ms": Metric("ms to first record", Column.RESULT, word="first record"),
     "all_partitions_ms": Metric("ms until all partitions take a record", Column.RESULT, word="all partitions"),
