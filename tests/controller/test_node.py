@@ -19,12 +19,12 @@ from ottla.metadata.publishers import DataPlanePublisher, LocalBroker
 from ottla.raft.client import Retention
 from ottla.raft.control_records import ControlType, control_type, decode_voters
 from ottla.raft.log import SnapshotId
-from ottla.raft.memory_log import MemoryLog
 from ottla.raft.snapshot import BOOTSTRAP_SNAPSHOT
 from ottla.records.cluster_metadata import FeatureLevelRecord, NoOpRecord
 from ottla.wire.k19_create_topics import CreatableTopic
 from tests.support.golden_log import golden_batches
 from tests.support.memory_broker import CODEC, DataPlaneStandIn, config, memory_broker
+from tests.support.memory_log import MemoryLog
 
 time_passes: Final = trio.sleep
 """Only under `run_stepped`, where it takes no time: the clock steps to the next deadline once every task waits."""

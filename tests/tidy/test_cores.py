@@ -22,7 +22,6 @@ SHELLS: Final = {
     "controller/producer_ids.py": "waits for the next block",
     "metadata/loader.py": "follows the log",
     "raft/client.py": "the log and the timers of the quorum",
-    "raft/memory_log.py": "a log for tests",
     "server/listener.py": "sockets",
     "server/logs.py": "log lines carry the time",
     "server/main.py": "the composition root",
