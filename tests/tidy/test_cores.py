@@ -13,7 +13,9 @@ from tests.tidy.sources import CORE, imports_of, python_files, rust_code, rust_f
 SHELLS: Final = {
     "__main__.py": "the way in",
     "clock.py": "reads the clocks for everybody",
-    "dataplane.py": "the line to the engine",
+    "dataplane/log.py": "waits for the engine",
+    "dataplane/plane.py": "the line to the engine",
+    "dataplane/views.py": "waits for the engine",
     "api/broker.py": "names what handlers wait for",
     "api/waiting.py": "waits for the metadata log",
     "config/load.py": "reads server.properties",
