@@ -423,3 +423,33 @@ fn a_directory_that_is_renamed_under_its_user_is_found_again() {
     assert!(outcome.is_ok() && directory.poisoned().is_none());
     assert_eq!(log.durable_end(), Offset(1));
 }
+
+/// Kafka rebuilds, and says so, what has no index files below the recovery point or after a clean stop.
+#[test]
+fn index_files_are_there_when_the_checkpoints_say_that_all_is_well() {
+    let disk = SimDisk::new(1);
+    let config = small_segments();
+    let names = |disk: &SimDisk| -> Vec<String> {
+        let content = disk.content();
+        let names = content.keys().filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+        names.filter(|name| name.ends_with("index")).collect()
+    };
+    let both = ["00000000000000000000.index", "00000000000000000000.timeindex"];
+    let mut log = create(&disk, &config);
+    log.begin_epoch(LeaderEpoch(0), NOW);
+    log.flush().unwrap();
+    assert!(names(&disk).is_empty(), "a partition without records costs two files, not four");
+    append(&mut log, &batch(BatchOptions::default(), &[1], b"small"));
+    assert!(names(&disk).is_empty());
+    log.flush().unwrap();
+    assert_eq!(names(&disk), both);
+    assert_eq!(log.durable_end(), Offset(1));
+    assert_eq!(names(&disk.lose_power()), both);
+
+    let disk = SimDisk::new(1);
+    create(&disk, &config).close().unwrap();
+    assert_eq!(names(&disk), both);
+    let (mut log, report) = open(&disk.kill_process(), &config, |options| options.clean = true);
+    assert!(report.rebuilt.is_empty());
+    log.close().unwrap();
+}
