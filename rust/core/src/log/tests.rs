@@ -453,3 +453,31 @@ fn index_files_are_there_when_the_checkpoints_say_that_all_is_well() {
     assert!(report.rebuilt.is_empty());
     log.close().unwrap();
 }
+
+/// What a killed Kafka leaves of its active segment; behind the entries Kafka itself would read zeros after our clean stop.
+#[test]
+fn indexes_that_were_sized_ahead_are_cut_to_their_entries() {
+    for (recovery_point, clean) in [(0, false), (80, false), (80, true)] {
+        let disk = SimDisk::new(1);
+        let config = Arc::new(LogConfig { index_interval_bytes: 200, ..LogConfig::default() });
+        let mut log = create(&disk, &config);
+        for n in 0..40 {
+            append(&mut log, &batch(BatchOptions::default(), &[n + 1, n + 2], &[n as u8; 50]));
+        }
+        log.close().unwrap();
+        let files = ["index", "timeindex"].map(|kind| format!("orders-0/00000000000000000000.{kind}"));
+        let before = disk.content();
+        for name in &files {
+            disk.open(Path::new(name), Open::Write).unwrap().set_len(24 * 1000).unwrap();
+        }
+        let disk = disk.kill_process();
+        let (mut log, _) = open(&disk, &config, |options| {
+            options.recovery_point = Offset(recovery_point);
+            options.clean = clean;
+        });
+        log.close().unwrap();
+        for name in &files {
+            assert_eq!(disk.content()[Path::new(name)], before[Path::new(name)], "{name}, {recovery_point}, {clean}");
+        }
+    }
+}
