@@ -9,7 +9,7 @@ use crate::batch::build::{BatchBuilder, BatchOptions, RecordParts};
 use crate::batch::header::{BATCH_HEADER_BYTES, BatchHeader};
 use crate::batch::producer::Origin;
 use crate::disk::{Disk, Open};
-use crate::disk_sim::SimDisk;
+use crate::disk_sim::{Faults, SimDisk};
 use crate::ids::{LeaderEpoch, Offset, PartitionIndex, TimestampMs, TopicId};
 
 const NOW: TimestampMs = TimestampMs(1_000_000);
@@ -297,14 +297,15 @@ fn a_full_disk_refuses_writes_and_takes_them_again() {
     let mut log = create(&disk, &small_segments());
     let bytes = batch(BatchOptions::default(), &[1], &[7; 100]);
     append(&mut log, &bytes);
-    disk.set_faults(crate::disk_sim::Faults { capacity: Some(disk.used() + 50), ..Default::default() });
+    disk.set_faults(Faults { capacity: Some(disk.used() + 50), ..Faults::default() });
     let header = BatchHeader::decode(&bytes).unwrap();
     let refused = log.append(&header, &bytes[BATCH_HEADER_BYTES..], Origin::Client, LeaderEpoch(0), NOW).unwrap_err();
     assert!(matches!(refused, AppendError::Full { .. }));
     assert_eq!(refused.code(), crate::error::ErrorCode::KafkaStorageError);
     assert_eq!((log.end(), log.size()), (Offset(1), bytes.len() as u64));
     assert!(read(&log.reader(), 0, 10).is_some());
-    disk.set_faults(crate::disk_sim::Faults::default());
+    disk.set_faults(Faults::default());
+    assert!(log.shared.home.directory.look_for_room().unwrap());
     append(&mut log, &bytes);
     assert_eq!(log.end(), Offset(2));
 }
@@ -381,7 +382,7 @@ fn a_directory_is_locked_marked_and_checkpointed() {
     let used = disk.used();
     directory.release_headroom().unwrap();
     assert!(disk.used() < used);
-    disk.set_faults(crate::disk_sim::Faults { capacity: Some(disk.used()), ..Default::default() });
+    disk.set_faults(Faults { capacity: Some(disk.used()), ..Faults::default() });
     assert!(!directory.reserve_headroom().unwrap());
 }
 
@@ -480,4 +481,34 @@ fn indexes_that_were_sized_ahead_are_cut_to_their_entries() {
             assert_eq!(disk.content()[Path::new(name)], before[Path::new(name)], "{name}, {recovery_point}, {clean}");
         }
     }
+}
+
+#[test]
+fn a_full_disk_refuses_records_until_there_is_room_for_more_than_them() {
+    let disk = SimDisk::new(4);
+    let mut log = create(&disk, &Arc::new(LogConfig::default()));
+    let directory = Arc::clone(&log.shared.home.directory);
+    let full = |disk: &SimDisk, more| Faults { capacity: Some(disk.used() + more), ..Faults::default() };
+    assert!(directory.reserve_headroom().unwrap());
+    append(&mut log, &batch(BatchOptions::default(), &[1], &[1; 100]));
+    disk.set_faults(full(&disk, 1000));
+    let bytes = batch(BatchOptions::default(), &[1], &[1; 2000]);
+    let mut try_append = |bytes: &[u8]| {
+        let header = BatchHeader::decode(bytes).unwrap();
+        log.append(&header, &bytes[BATCH_HEADER_BYTES..], Origin::Client, LeaderEpoch(0), NOW).map(drop)
+    };
+    assert!(matches!(try_append(&bytes), Err(AppendError::Full { .. })));
+    // Not even what would fit, also when the headroom is free: it is for checkpoints.
+    let small = batch(BatchOptions::default(), &[1], b"small");
+    assert!(matches!(try_append(&small), Err(AppendError::Full { .. })));
+    disk.set_faults(full(&disk, 10));
+    let points = [("orders", PartitionIndex(0), Offset(1))];
+    directory.write_checkpoint(OffsetCheckpoint::RecoveryPoint, points.into_iter()).unwrap();
+    assert!(matches!(try_append(&small), Err(AppendError::Full { .. })));
+    assert!(!directory.look_for_room().unwrap());
+    disk.set_faults(full(&disk, 3 << 20));
+    assert!(directory.look_for_room().unwrap() && !directory.refuses_records());
+    try_append(&bytes).unwrap();
+    assert_eq!(log.end(), Offset(2));
+    assert!(directory.poisoned().is_none());
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use crate::ids::{Offset, PartitionIndex};
+use crate::log::directory::is_full;
 use crate::log::{FlushPolicy, LogDirectory, OffsetCheckpoint, Retired};
 use crate::plane::clock::{Clock, Instant, Now};
 use crate::plane::mailbox::Subject;
@@ -41,6 +42,8 @@ struct Work {
     retired: VecDeque<(Instant, Retired)>,
     last: Last,
     written: Written,
+    /// The headroom is given back, and the control plane knows that the disk is full.
+    full: bool,
 }
 
 /// When each was done last.
@@ -93,6 +96,8 @@ impl Maintenance {
     /// Works until it is stopped. Blocks.
     pub fn run(&self, clock: &dyn Clock) {
         let mut tick = IDLE_TICK;
+        let reserved = self.directory.reserve_headroom();
+        self.report(reserved.map(drop).map_err(|error| format!("cannot set space aside: {error}")));
         loop {
             {
                 let mut work = self.work.lock();
@@ -105,6 +110,7 @@ impl Maintenance {
             }
             let now = clock.now();
             let partitions = self.services.hosted.all();
+            self.mind_full_disk(&partitions, now);
             tick = if self.flush(&partitions, now) >= BUSY_BYTES { BUSY_TICK } else { IDLE_TICK };
             self.housekeeping(&partitions, now);
         }
@@ -130,7 +136,7 @@ impl Maintenance {
             }
         }
         if !chosen.is_empty() {
-            self.report(self.checkpoint(OffsetCheckpoint::RecoveryPoint));
+            self.write(OffsetCheckpoint::RecoveryPoint);
         }
         unflushed.iter().map(|log| log.bytes).sum()
     }
@@ -147,8 +153,42 @@ impl Maintenance {
             Err(error) => Err(error),
         };
         if let Err(error) = outcome {
+            if is_full(&error) && self.directory.poisoned().is_none() {
+                // Nothing is lost: it is tried again, with the headroom.
+                return self.directory.note_full();
+            }
             let known = format!("cannot flush {partition} in {}: {error}", self.directory.describe());
             self.services.mailbox.fact(Subject::LogDirectoryFailed, known);
+        }
+    }
+
+    /// When the disk is full: gives the headroom to what must go on and lets go of what need not be kept; from then on looks
+    /// for room.
+    fn mind_full_disk(&self, partitions: &[Arc<Partition>], now: Now) {
+        if !self.directory.refuses_records() {
+            return;
+        }
+        let known = std::mem::replace(&mut self.work.lock().full, true);
+        let what = if known {
+            match self.directory.look_for_room() {
+                Ok(false) => return,
+                Ok(true) => {
+                    self.work.lock().full = false;
+                    Ok("there is room again: records are taken")
+                }
+                Err(error) => Err(error),
+            }
+        } else {
+            let released = self.directory.release_headroom();
+            partitions.iter().for_each(|partition| self.retain(partition, now));
+            released.map(|()| "records are refused until there is room, reads and deletes go on")
+        };
+        match what {
+            Ok(what) => {
+                let known = format!("{}: {what}", self.directory.describe());
+                self.services.mailbox.fact(Subject::LogDirectoryFull, known);
+            }
+            Err(error) => self.report(Err(format!("cannot look for room in {}: {error}", self.directory.describe()))),
         }
     }
 
@@ -162,11 +202,11 @@ impl Maintenance {
             due
         };
         if is_time(&mut last.high_watermarks, HIGH_WATERMARK_MS) {
-            self.report(self.checkpoint(OffsetCheckpoint::Replication));
+            self.write(OffsetCheckpoint::Replication);
         }
         if is_time(&mut last.checkpoints, CHECKPOINT_MS) {
-            self.report(self.checkpoint(OffsetCheckpoint::RecoveryPoint));
-            self.report(self.checkpoint(OffsetCheckpoint::LogStart));
+            self.write(OffsetCheckpoint::RecoveryPoint);
+            self.write(OffsetCheckpoint::LogStart);
         }
         if is_time(&mut last.retention, RETENTION_MS) {
             for partition in partitions {
@@ -188,6 +228,7 @@ impl Maintenance {
             Ok(Some(retired)) => {
                 self.work.lock().retired.push_back((now.instant.after_ms(DELETE_DELAY_MS), retired));
             }
+            Err(error) if is_full(&error) => self.directory.note_full(),
             Err(error) => {
                 let subject = Subject::PartitionFailed(partition.topic.clone(), partition.index.0);
                 self.services.mailbox.fact(subject, format!("cannot delete old segments of {partition}: {error}"));
@@ -225,6 +266,14 @@ impl Maintenance {
     fn report(&self, outcome: Result<(), String>) {
         if let Err(error) = outcome {
             self.services.mailbox.fact(Subject::LogDirectoryFailed, error);
+        }
+    }
+
+    /// Writes a checkpoint. One for which there is no room is written later: the old one stays, and is true.
+    fn write(&self, which: OffsetCheckpoint) {
+        let outcome = self.checkpoint(which);
+        if outcome.is_ok() || !self.directory.refuses_records() {
+            self.report(outcome);
         }
     }
 
