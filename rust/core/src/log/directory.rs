@@ -5,7 +5,7 @@
 //! file given back makes sure that deleting and checkpointing still work.
 
 use std::fmt;
-use std::io::{self, IoSlice};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -13,6 +13,7 @@ use parking_lot::RwLock;
 
 use super::checkpoint::{self, CheckpointError, OffsetsByPartition};
 use super::files::OpenFiles;
+use super::headroom::Headroom;
 use super::names::PartitionDirectoryName;
 use super::window::{FlushPolicy, FlushWindow};
 use crate::disk::{self, Disk, File, Open};
@@ -22,10 +23,6 @@ use crate::ids::{Offset, PartitionIndex};
 pub const CLEAN_SHUTDOWN_FILE: &str = ".kafka_cleanshutdown";
 /// Held locked while a broker uses the directory.
 pub const LOCK_FILE: &str = ".lock";
-/// Filled with zeros, given back when the disk is full.
-const HEADROOM_FILE: &str = ".headroom";
-/// Enough for the checkpoints, a producer snapshot and the directory blocks that deleting needs.
-const HEADROOM_BYTES: u64 = 1 << 20;
 /// The largest checkpoint file: a million partitions with names of full length.
 const CHECKPOINT_BYTES_MAX: u64 = 512 << 20;
 const SMALL_FILE_BYTES_MAX: u64 = 1 << 20;
@@ -106,6 +103,7 @@ pub struct LogDirectory {
     pub(crate) files: OpenFiles,
     /// What of all its logs is not flushed.
     pub window: FlushWindow,
+    pub(crate) headroom: Headroom,
     poison: OnceLock<String>,
     lock: OnceLock<Arc<dyn File>>,
 }
@@ -130,7 +128,8 @@ impl LogDirectory {
     #[must_use]
     pub fn with_policy(disk: Arc<dyn Disk>, open_files_max: usize, policy: FlushPolicy) -> Arc<Self> {
         let (files, window) = (OpenFiles::new(open_files_max), FlushWindow::new(policy));
-        Arc::new(Self { disk, files, window, poison: OnceLock::new(), lock: OnceLock::new() })
+        let (headroom, poison, lock) = (Headroom::default(), OnceLock::new(), OnceLock::new());
+        Arc::new(Self { disk, files, window, headroom, poison, lock })
     }
 
     /// The disk below.
@@ -249,34 +248,10 @@ impl LogDirectory {
         self.read(name, SMALL_FILE_BYTES_MAX)
     }
 
-    /// Replaces a small file in one step, durably. Blocks.
+    /// Replaces a small file in one step, durably, at the cost of the headroom when the disk is full. Blocks.
     pub fn replace(&self, name: &str, content: &[u8]) -> Result<(), DirectoryError> {
-        disk::replace(&*self.disk, Path::new(name), content).map_err(|source| self.io("replace", name, source))
-    }
-
-    /// Sets space aside for the day the disk is full. Says whether it is there. Blocks.
-    pub fn reserve_headroom(&self) -> io::Result<bool> {
-        let path = Path::new(HEADROOM_FILE);
-        if self.disk.stat(path).is_ok_and(|stat| stat.len >= HEADROOM_BYTES) {
-            return Ok(true);
-        }
-        let file = self.disk.open(path, Open::Create)?;
-        match file.write_at(0, &[IoSlice::new(&vec![0; HEADROOM_BYTES as usize])]) {
-            Ok(()) => Ok(true),
-            Err(error) if is_full(&error) => {
-                self.disk.remove_file(path)?;
-                Ok(false)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Gives the space set aside back, so that deleting and checkpointing can go on. Blocks shortly.
-    pub fn release_headroom(&self) -> io::Result<()> {
-        match self.disk.remove_file(Path::new(HEADROOM_FILE)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        let replaced = self.with_headroom(|| disk::replace(&*self.disk, Path::new(name), content));
+        replaced.map_err(|source| self.io("replace", name, source))
     }
 
     fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, DirectoryError> {

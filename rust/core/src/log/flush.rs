@@ -297,6 +297,9 @@ impl Log {
         let mut contents = Vec::new();
         let mut obsolete = Vec::new();
         // Index entries below the durable end are durable, too: recovery trusts them.
+        if self.active.segment.size() > 0 {
+            self.flush.names_dirty |= self.active.segment.make_index_files()?;
+        }
         self.active.segment.write_indexes()?;
         if side_files {
             self.flush.side_bytes = 0;
@@ -368,9 +371,8 @@ impl Log {
     /// Closes the log well: indexes complete, everything flushed. Afterwards a clean-shutdown marker may be written. Blocks.
     pub fn close(&mut self) -> io::Result<()> {
         let segment = Arc::clone(&self.active.segment);
-        if segment.size() > 0 {
-            segment.finish_indexes()?;
-        }
+        // Also those of a log without records; that their names are not flushed for that alone costs nothing but a remark.
+        segment.finish_indexes()?;
         let has_snapshot = self.is_raft() || self.snapshots.last() == Some(&self.end());
         if self.flush.unflushed.since.is_some() || (segment.size() > 0 && !has_snapshot) {
             let plan = self.plan_flush(true)?;

@@ -2,7 +2,7 @@
 //!
 //! - [`names`], [`checkpoint`], [`epochs`]: the formats of small things
 //! - `scan`, `index`, `txn_index`, `segment`: a segment and what stands beside it
-//! - [`directory`]: one entry of `log.dirs`
+//! - [`directory`], `headroom`: one entry of `log.dirs`, and the day its disk is full
 //! - [`Log`]: the writer, under the partition's lock; [`LogReader`]: everyone else, without it
 //! - `recovery`, `leftovers`, `replay`: opening; `flush`: getting to the disk; `truncate`, [`retention`]: getting rid; [`verify`]:
 //!   looking at everything
@@ -18,6 +18,7 @@ pub mod epochs;
 mod errors;
 mod files;
 mod flush;
+mod headroom;
 mod index;
 mod leftovers;
 pub mod names;

@@ -311,6 +311,9 @@ impl Opening<'_> {
             };
             let aborted = self.load_aborted(base)?;
             let segment = Arc::new(Segment::of(&self.home, base, size, next, offsets, times, aborted));
+            if [FileKind::OffsetIndex, FileKind::TimeIndex].iter().all(|kind| self.has(&kind.name(base))) {
+                segment.set_index_files();
+            }
             if !complete {
                 self.rebuild_indexes(&segment)?;
             }

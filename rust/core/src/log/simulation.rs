@@ -361,6 +361,7 @@ impl World {
             _ => {}
         }
         self.disk.set_faults(faults);
+        self.directory.take_records();
     }
 
     /// A plan is made and its flusher never comes back.

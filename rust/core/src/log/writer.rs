@@ -382,8 +382,12 @@ impl Log {
         Ok(())
     }
 
-    /// Rolls when the segment cannot take the batch.
+    /// Rolls when the segment cannot take the batch. Refuses it where the disk is full.
     fn make_room(&mut self, frame: &Frame, size: u64, now: TimestampMs) -> Result<(), AppendError> {
+        // What was appended before is known all the same, and the metadata of a delete must go on.
+        if self.shared.home.directory.refuses_records() && !self.is_raft() {
+            return Err(self.full());
+        }
         if self.should_roll(frame, size, now) {
             self.roll(frame.base_offset.max(self.end()), now).map_err(|error| self.refused(error))?;
         }
@@ -502,11 +506,16 @@ impl Log {
     /// A failed write, as the caller must know it: a full disk refuses, everything else ends the directory.
     fn refused(&self, error: io::Error) -> AppendError {
         if is_full(&error) {
-            return AppendError::Full { directory: self.shared.home.directory.describe() };
+            self.shared.home.directory.note_full();
+            return self.full();
         }
         let reason = format!("cannot write to {}: {error}", self.shared.home.describe(""));
         self.shared.home.directory.poison(&reason);
         AppendError::Failed { doing: reason, source: error }
+    }
+
+    fn full(&self) -> AppendError {
+        AppendError::Full { directory: self.shared.home.directory.describe() }
     }
 
     /// Moves the first readable offset up; true when it moved. Segments below it go with the next retention.

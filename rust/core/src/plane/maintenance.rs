@@ -10,6 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::ids::{Offset, PartitionIndex};
+use crate::log::directory::is_full;
 use crate::log::{LOOKS_EVERY_MS, LogDirectory, OffsetCheckpoint, Retired};
 use crate::plane::clock::{Clock, Instant, Now};
 use crate::plane::mailbox::Subject;
@@ -42,6 +43,8 @@ struct Work {
     retired: VecDeque<(Instant, Retired)>,
     last: Last,
     written: Written,
+    /// The headroom is given back, and the control plane knows that the disk is full.
+    full: bool,
 }
 
 /// When each was done last.
@@ -91,6 +94,8 @@ impl Maintenance {
 
     /// Works until it is stopped. Blocks.
     pub fn run(&self, clock: &dyn Clock) {
+        let reserved = self.directory.reserve_headroom();
+        self.report(reserved.map(drop).map_err(|error| format!("cannot set space aside: {error}")));
         let mut patience = Duration::ZERO;
         loop {
             self.directory.window.alarm().wait(patience);
@@ -99,6 +104,7 @@ impl Maintenance {
             }
             let now = clock.now();
             let partitions = self.services.hosted.all();
+            self.mind_full_disk(&partitions, now);
             patience = self.flush(&partitions, now);
             self.housekeeping(&partitions, now);
             self.tell_failure(&partitions);
@@ -127,7 +133,7 @@ impl Maintenance {
             work.flushed_bytes
         };
         if since_checkpoint >= CHECKPOINT_BYTES {
-            self.report(self.checkpoint(OffsetCheckpoint::RecoveryPoint));
+            self.write(OffsetCheckpoint::RecoveryPoint);
         }
         let next_ms = due_ms.into_iter().filter(|due| *due > 0).min().unwrap_or(LOOKS_EVERY_MS).min(LOOKS_EVERY_MS);
         Duration::from_millis(next_ms.unsigned_abs())
@@ -148,6 +154,11 @@ impl Maintenance {
             }
             Err(error) => error,
         };
+        if is_full(&error) && self.directory.poisoned().is_none() {
+            // Nothing is lost: it is tried again, with the headroom.
+            self.directory.note_full();
+            return 0;
+        }
         self.report(Err(format!("cannot flush {partition} in {}: {error}", self.directory.describe())));
         0
     }
@@ -164,6 +175,36 @@ impl Maintenance {
         }
     }
 
+    /// When the disk is full: gives the headroom to what must go on and lets go of what need not be kept; from then on looks
+    /// for room.
+    fn mind_full_disk(&self, partitions: &[Arc<Partition>], now: Now) {
+        if !self.directory.refuses_records() {
+            return;
+        }
+        let known = std::mem::replace(&mut self.work.lock().full, true);
+        let what = if known {
+            match self.directory.look_for_room() {
+                Ok(false) => return,
+                Ok(true) => {
+                    self.work.lock().full = false;
+                    Ok("there is room again: records are taken")
+                }
+                Err(error) => Err(error),
+            }
+        } else {
+            let released = self.directory.release_headroom();
+            partitions.iter().for_each(|partition| self.retain(partition, now));
+            released.map(|()| "records are refused until there is room, reads and deletes go on")
+        };
+        match what {
+            Ok(what) => {
+                let known = format!("{}: {what}", self.directory.describe());
+                self.services.mailbox.fact(Subject::LogDirectoryFull, known);
+            }
+            Err(error) => self.report(Err(format!("cannot look for room in {}: {error}", self.directory.describe()))),
+        }
+    }
+
     fn housekeeping(&self, partitions: &[Arc<Partition>], now: Now) {
         let mut last = self.work.lock().last;
         let is_time = |since: &mut u64, period: u64| {
@@ -174,11 +215,11 @@ impl Maintenance {
             due
         };
         if is_time(&mut last.high_watermarks, HIGH_WATERMARK_MS) {
-            self.report(self.checkpoint(OffsetCheckpoint::Replication));
+            self.write(OffsetCheckpoint::Replication);
         }
         if is_time(&mut last.checkpoints, CHECKPOINT_MS) {
-            self.report(self.checkpoint(OffsetCheckpoint::RecoveryPoint));
-            self.report(self.checkpoint(OffsetCheckpoint::LogStart));
+            self.write(OffsetCheckpoint::RecoveryPoint);
+            self.write(OffsetCheckpoint::LogStart);
         }
         if is_time(&mut last.retention, RETENTION_MS) {
             for partition in partitions {
@@ -200,6 +241,7 @@ impl Maintenance {
             Ok(Some(retired)) => {
                 self.work.lock().retired.push_back((now.instant.after_ms(DELETE_DELAY_MS), retired));
             }
+            Err(error) if is_full(&error) => self.directory.note_full(),
             Err(error) => {
                 let subject = Subject::PartitionFailed(partition.topic.clone(), partition.index.0);
                 self.services.mailbox.fact(subject, format!("cannot delete old segments of {partition}: {error}"));
@@ -240,6 +282,14 @@ impl Maintenance {
             && self.directory.poisoned().is_none()
         {
             self.services.mailbox.fact(Subject::LogDirectoryFailed, error);
+        }
+    }
+
+    /// Writes a checkpoint. One for which there is no room is written later: the old one stays, and is true.
+    fn write(&self, which: OffsetCheckpoint) {
+        let outcome = self.checkpoint(which);
+        if outcome.is_ok() || !self.directory.refuses_records() {
+            self.report(outcome);
         }
     }
 
