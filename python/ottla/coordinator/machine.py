@@ -128,6 +128,9 @@ class Machine(Protocol):
         """Change the state as the record says: at the moment it is emitted, and when the log is replayed. Records that
         contradict the state are taken as they come: a compacted log has gaps."""
 
+    def apply_pending(self, producer_id: int, record: Record) -> None:
+        """A replayed record of a transaction that is still open: it counts when that is committed."""
+
     def loaded(self, now: Now) -> None:
         """The replay is done: deadlines of what was found begin."""
 
