@@ -1,8 +1,8 @@
 """One partition of a coordinator's topic, as its coordinator sees the log: append and wait, or read it all once.
 
-Prior art: Kafka's ``PartitionWriter`` and ``CoordinatorLoaderImpl``. There the coordinator builds batches and reads them
-back; ours hands over keys and values, and whoever holds the log builds the batch, replicates it, and drops superseded
-keys before anything is read here.
+Prior art: Kafka's ``PartitionWriter`` and ``CoordinatorLoaderImpl``. There the coordinator builds batches and reads
+them back; ours hands over keys and values, and whoever holds the log builds the batch, replicates it, and drops
+superseded keys before anything is read here.
 
 Invariants: a log is opened under one leader epoch, and whatever is asked of it under an older one fails and changes
 nothing; appends are written in the order in which they were begun, each whole or not at all.

@@ -12,7 +12,7 @@ nothing; answers leave when everything that was applied before them is committed
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Generic, NamedTuple, Protocol, TypeVar, final
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, final
 
 from ottla.errors import ErrorCode
 
@@ -141,5 +141,5 @@ class Machine(Protocol):
         """Do what is due at ``outbox.now``: expire members, end phases. At most some milliseconds of work; what is left
         is due at once."""
 
-    def abandon(self) -> Sequence[Reply[object]]:
+    def abandon(self) -> Sequence[Reply[Any]]:
         """The partition is led elsewhere, or must be read again: gives the replies still owed to requests inside."""
