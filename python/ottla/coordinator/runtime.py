@@ -12,7 +12,7 @@ before it is committed (``Shard``); a load that ends under another leader epoch 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, Generic, TypeVar, final
 
 import trio
@@ -105,31 +105,44 @@ class CoordinatorRuntime(Generic[M]):
         ``atomic``: all it emits is written together; else what each ``emit`` is given is. Raises CoordinatorError."""
         led = self._led.get(partition)
         if led is None:
-            raise CoordinatorError(
-                ErrorCode.NOT_COORDINATOR, f"partition {partition} of the coordinator's topic is not led here"
-            )
+            raise _not_led(partition)
         return await _settled(led.shard, self._begin(led.shard, operation, atomic=atomic))
+
+    async def ask_many(
+        self, asked: Sequence[tuple[int, Callable[[M, Outbox, Reply[T]], None]]], *, atomic: bool = True
+    ) -> list[T | CoordinatorError]:
+        """Runs operations, each on its partition, in slices, and waits for all of them; the answers in their order."""
+        slices = Slices()
+        begun: list[tuple[Shard[M], _Asked[T]] | CoordinatorError] = []
+        answers: list[T | CoordinatorError] = []
+        try:
+            for partition, operation in asked:
+                led = self._led.get(partition)
+                if led is None:
+                    begun.append(_not_led(partition))
+                else:
+                    begun.append((led.shard, self._begin(led.shard, operation, atomic=atomic)))
+                await slices.pause()
+            for each in begun:
+                try:
+                    answers.append(each if isinstance(each, CoordinatorError) else await _settled(*each))
+                except CoordinatorError as error:
+                    answers.append(error)
+        finally:
+            for each in begun:
+                if not isinstance(each, CoordinatorError):
+                    each[0].owed.pop(each[1].reply, None)
+        return answers
 
     async def ask_all(self, operation: Callable[[M, Outbox, Reply[T]], None]) -> list[T]:
         """Runs ``operation`` on every partition that is led here, and returns all answers. Those that are no longer led
         by then are left out; raises CoordinatorError for any other that fails, COORDINATOR_LOAD_IN_PROGRESS too."""
-        slices = Slices()
-        begun: list[tuple[Shard[M], _Asked[T]]] = []
-        for led in list(self._led.values()):
-            if led.shard.state in (State.ACTIVE, State.LOADING):
-                begun.append((led.shard, self._begin(led.shard, operation, atomic=True)))
-                await slices.pause()
         answers: list[T] = []
-        try:
-            for shard, asked in begun:
-                try:
-                    answers.append(await _settled(shard, asked))
-                except CoordinatorError as error:
-                    if error.code is not ErrorCode.NOT_COORDINATOR:
-                        raise
-        finally:
-            for shard, asked in begun:
-                shard.owed.pop(asked.reply, None)
+        for answer in await self.ask_many([(partition, operation) for partition in self._led]):
+            if not isinstance(answer, CoordinatorError):
+                answers.append(answer)
+            elif answer.code is not ErrorCode.NOT_COORDINATOR:
+                raise answer
         return answers
 
     async def tell_all(self, operation: Callable[[M, Outbox], None]) -> None:
@@ -338,6 +351,12 @@ async def _settled(shard: Shard[M], asked: _Asked[T]) -> T:
         return asked.reply.result()
     finally:
         shard.owed.pop(asked.reply, None)
+
+
+def _not_led(partition: int) -> CoordinatorError:
+    return CoordinatorError(
+        ErrorCode.NOT_COORDINATOR, f"partition {partition} of the coordinator's topic is not led here"
+    )
 
 
 def _advance(machine: Machine, outbox: Outbox) -> None:
