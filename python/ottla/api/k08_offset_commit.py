@@ -43,7 +43,7 @@ async def offset_commit(request: OffsetCommitRequest, context: RequestContext, b
         return OffsetCommitResponse(topics=tuple(refused))
     asked = replace(request, topics=tuple(wanted))
     try:
-        answer = await broker.groups.ask(
+        answer: OffsetCommitResponse = await broker.groups.ask(
             request.group_id, lambda shard, outbox, reply: shard.offset_commit(asked, version, reply, outbox)
         )
     except CoordinatorError as error:

@@ -29,9 +29,6 @@ async def list_groups(request: ListGroupsRequest, context: RequestContext, broke
     every = context.authorize(Operation.DESCRIBE)
     return ListGroupsResponse(
         groups=tuple(
-            group
-            for groups in listed
-            for group in groups
-            if every or may(context, Operation.DESCRIBE, group.group_id)
+            group for groups in listed for group in groups if every or may(context, Operation.DESCRIBE, group.group_id)
         )
     )

@@ -24,7 +24,7 @@ async def delete_groups(request: DeleteGroupsRequest, context: RequestContext, b
     answers = await broker.groups.ask_each(
         allowed, str, lambda group_id, shard, outbox, reply: shard.delete_group(group_id, reply, outbox)
     )
-    codes = {group_id: ErrorCode.GROUP_AUTHORIZATION_FAILED for group_id in names}
+    codes = dict.fromkeys(names, ErrorCode.GROUP_AUTHORIZATION_FAILED)
     for group_id, answer in zip(allowed, answers, strict=True):
         codes[group_id] = answer.code if isinstance(answer, CoordinatorError) else answer
     return DeleteGroupsResponse(

@@ -49,7 +49,7 @@ async def offset_delete(request: OffsetDeleteRequest, context: RequestContext, b
     if wanted:
         asked = replace(request, topics=tuple(wanted))
         try:
-            answer = await broker.groups.ask(
+            answer: OffsetDeleteResponse = await broker.groups.ask(
                 request.group_id, lambda shard, outbox, reply: shard.offset_delete(asked, reply, outbox)
             )
         except CoordinatorError as error:

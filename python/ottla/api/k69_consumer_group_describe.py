@@ -53,9 +53,9 @@ async def consumer_group_describe(
             groups.append(DescribedGroup(group_id=group_id, error_code=answer.code, error_message=answer.message))
             continue
         if answer.error_code == ErrorCode.NONE and request.include_authorized_operations:
-            answer = replace(answer, authorized_operations=group_operations(context, group_id))  # noqa: PLW2901
+            answer = replace(answer, authorized_operations=group_operations(context, group_id))
         if not all(context.authorize_topic(Operation.DESCRIBE, topic) for topic in set(_topics(answer))):
-            answer = replace(  # noqa: PLW2901
+            answer = replace(
                 answer, error_code=ErrorCode.TOPIC_AUTHORIZATION_FAILED, error_message=HIDDEN, members=()
             )
         groups.append(answer)

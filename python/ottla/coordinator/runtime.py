@@ -124,8 +124,13 @@ class CoordinatorRuntime(Generic[M]):
                     begun.append((led.shard, self._begin(led.shard, operation, atomic=atomic)))
                 await slices.pause()
             for each in begun:
+                if isinstance(each, CoordinatorError):
+                    answers.append(each)
+                    continue
+                shard, one = each
                 try:
-                    answers.append(each if isinstance(each, CoordinatorError) else await _settled(*each))
+                    answer: T = await _settled(shard, one)
+                    answers.append(answer)
                 except CoordinatorError as error:
                     answers.append(error)
         finally:

@@ -16,7 +16,7 @@ from ottla.groups.shard import GroupShard
 
 __all__ = ["GROUP_TOPIC", "GroupCoordinator"]
 
-I = TypeVar("I")
+Item = TypeVar("Item")
 T = TypeVar("T")
 
 GROUP_TOPIC: Final = "__consumer_offsets"
@@ -41,14 +41,14 @@ class GroupCoordinator:
 
     async def ask_each(
         self,
-        items: Sequence[I],
-        group_of: Callable[[I], str],
-        operation: Callable[[I, GroupShard, Outbox, Reply[T]], None],
+        items: Sequence[Item],
+        group_of: Callable[[Item], str],
+        operation: Callable[[Item, GroupShard, Outbox, Reply[T]], None],
     ) -> list[T | CoordinatorError]:
         """Asks about many things at once, each of one group; the answers in their order. What an operation emits is
         written in parts where it is too large for one batch."""
 
-        def about(item: I) -> Callable[[GroupShard, Outbox, Reply[T]], None]:
+        def about(item: Item) -> Callable[[GroupShard, Outbox, Reply[T]], None]:
             return lambda shard, outbox, reply: operation(item, shard, outbox, reply)
 
         return await self._runtime.ask_many(
