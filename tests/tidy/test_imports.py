@@ -24,6 +24,8 @@ PYTHON: Final[Mapping[str, str]] = {
     "raft":       "records wire",
     "metadata":   "config raft records wire",
     "controller": "config metadata raft records wire",
+    "coordinator": "records wire",
+    "groups":     "config coordinator metadata records wire",
     "api":        "config controller metadata records security wire",
     "dataplane":  "_core api config metadata raft",
     "server":     "api config controller dataplane metadata raft records security wire",

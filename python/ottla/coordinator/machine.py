@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar, final
 
 from ottla.errors import ErrorCode
-from ottla.wire.schema import Message
 
 __all__ = ["CoordinatorError", "Machine", "Now", "Outbox", "Record", "Reply"]
 
@@ -34,8 +33,9 @@ class Now(NamedTuple):
 class Record(NamedTuple):
     """One record of the coordinator's topic, as messages of ``ottla.records``."""
 
-    key: Message
-    value: Message | None
+    key: object
+    """Of a class that ``@message`` declares; type checkers do not see what those have in common."""
+    value: object
     """None deletes what stands under the key."""
 
 
