@@ -336,6 +336,16 @@ class Engine:
     def quorum_state_write(self, ticket: int, content: bytes) -> None:
         """Durable at its end. Value: None."""
 
+    def connection_census(self, listener: str, host: str) -> tuple[int, int, int]:
+        """How many connections are open: all, on this listener, from this address. Never blocks."""
+
+    def watch_connections(self) -> None:
+        """The next connection that ends is told as a fact, ``connection gone``. Never blocks."""
+
+    def evict_connection(self, protected: str) -> bool:
+        """Ends the connection idle for the longest time, of those that did not come in on this listener; whether there
+        was one. Never blocks."""
+
     def connection_count(self) -> int:
         """Connections that are open."""
 

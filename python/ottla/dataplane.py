@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ottla.config.topic import TopicSettings
 
 __all__ = [
+    "CONNECTION_GONE",
     "ClosedError",
     "CommandFailedError",
     "EngineOptions",
@@ -40,8 +41,11 @@ __all__ = [
     "Request",
     "ViewPublisher",
     "engine_settings",
+    "plain_host",
 ]
 
+CONNECTION_GONE: Final = "connection gone"
+"""The subject of a fact that was asked for by ``Plane.watch_connections``."""
 DRAIN_REQUESTS_MAX: Final = 64
 """Requests taken up at a time: between two drains the loop serves everything else."""
 
@@ -76,7 +80,7 @@ class Fact(NamedTuple):
     """Something that happened below; a later fact of the same subject replaces the earlier."""
 
     subject: str
-    """``log directory failed``, ``log directory full``, or ``partition failed``."""
+    """``log directory failed``, ``log directory full``, ``partition failed``, or ``connection gone``."""
     text: str
 
 
@@ -206,7 +210,7 @@ class Plane:
     def adopt(self, connection: socket.socket, listener: str) -> None:
         """Gives an accepted connection to a network thread for life; the socket object is empty afterwards."""
         peer, local = connection.getpeername(), connection.getsockname()
-        self._engine.adopt(connection.detach(), listener, peer[0], local[0], local[1])
+        self._engine.adopt(connection.detach(), listener, plain_host(peer[0]), plain_host(local[0]), local[1])
 
     def reply(self, request_id: int, body: bytes) -> None:
         """Answers a request with the body of its response. An answer to a connection that is gone is dropped."""
@@ -266,6 +270,19 @@ class Plane:
         path, total, usable, logs = await self._command(self._engine.describe_logs)
         views = [ReplicaLogView(topic, index, size, 0, False) for topic, index, size, _start, _end in logs]
         return [LogDirView(path, self.directory_id, True, total, usable, views)]
+
+    def connection_census(self, listener: str, host: str) -> tuple[int, int, int]:
+        """How many connections are open: all, on this listener, from this address."""
+        return self._engine.connection_census(listener, host)
+
+    def watch_connections(self) -> None:
+        """The next connection that ends is told, once: a fact ``connection gone``."""
+        self._engine.watch_connections()
+
+    def evict_connection(self, protected: str) -> bool:
+        """Ends the connection idle for the longest time, of those that did not come in on this listener; whether there
+        was one."""
+        return self._engine.evict_connection(protected)
 
     def connection_count(self) -> int:
         """Connections that are open now."""
@@ -332,6 +349,12 @@ class Plane:
     def engine(self) -> _core.Engine:
         """For ``PlaneLog``."""
         return self._engine
+
+
+def plain_host(host: str) -> str:
+    """An IPv4 address in its own form, where a socket for both kinds says it as IPv6."""
+    mapped = host.removeprefix("::ffff:")
+    return mapped if "." in mapped else host
 
 
 def _api_row(api: Api) -> tuple[int, int, int, int, int, bool, int]:

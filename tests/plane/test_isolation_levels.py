@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ottla.wire import replace
 from ottla.wire.k01_fetch import PartitionData
 from tests.plane.conftest import MakeTopic, Topic
 from tests.plane.requests import BY_ID_FETCH, fetch_request, list_offsets_request, produce_values
@@ -33,8 +34,8 @@ def test_a_fetch_fails_as_a_whole(connection: Connection, filled: Topic, level: 
     if version >= BY_ID_FETCH:
         assert parts == []
         return
-    refused = {"error_code": UNKNOWN_SERVER_ERROR, "high_watermark": -1, "records": b""}
-    assert parts == [PartitionData(partition_index=index, **refused) for index in (0, 9, 0)]
+    refused = PartitionData(error_code=UNKNOWN_SERVER_ERROR, high_watermark=-1, records=b"")
+    assert parts == [replace(refused, partition_index=index) for index in (0, 9, 0)]
 
 
 @pytest.mark.parametrize("version", [4, 7, 12, 13, 18])

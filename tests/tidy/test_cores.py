@@ -23,6 +23,7 @@ SHELLS: Final = {
     "metadata/loader.py": "follows the log",
     "raft/client.py": "the log and the timers of the quorum",
     "raft/memory_log.py": "a log for tests",
+    "server/admission.py": "waits for room, looks up names",
     "server/listener.py": "sockets",
     "server/logs.py": "log lines carry the time",
     "server/main.py": "the composition root",

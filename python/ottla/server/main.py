@@ -29,7 +29,7 @@ from ottla.controller.configs import BrokerTopicConfigs
 from ottla.controller.format import META_PROPERTIES, MetaProperties, bootstrap_batches, decode_meta, encode_meta
 from ottla.controller.node import MetadataNode, MetadataSettings
 from ottla.controller.topics import TopicDefaults, TopicTools
-from ottla.dataplane import EngineOptions, Fact, Plane, Request, ViewPublisher
+from ottla.dataplane import CONNECTION_GONE, EngineOptions, Fact, Plane, Request, ViewPublisher
 from ottla.ids import DirectoryId, random_uuid, uuid_from_text, uuid_text
 from ottla.metadata.features import SUPPORTED
 from ottla.metadata.publishers import DataPlanePublisher, LocalBroker
@@ -39,6 +39,7 @@ from ottla.raft.client import Retention
 from ottla.raft.snapshot import BOOTSTRAP_SNAPSHOT
 from ottla.raft.voters import ReplicaKey, Voter, VoterEndpoint
 from ottla.security.authorizer import ANONYMOUS, AllowAll
+from ottla.server.admission import Admission, ConnectionLimits
 from ottla.server.listener import BoundListener, bind
 from ottla.server.release import check_served
 from ottla.server.switchboard import Switchboard
@@ -113,6 +114,7 @@ class Server:
         self._life = trio.CancelScope()
         self._switchboard: Switchboard | None = None
         self._services: Broker | None = None
+        self._admission: Admission | None = None
 
     def stop(self) -> None:
         """Begin the clean stop; from the broker's own thread. ``serve`` returns when it is done."""
@@ -143,7 +145,9 @@ class Server:
         begun_ms = self._clock.monotonic_ms()
         check_served(self._config, self._node)
         data_dir = self._data_dir()
+        limits = ConnectionLimits.of(self._config, self._node.listeners)
         plane = Plane(self._engine_options(data_dir))
+        admission = self._admission = Admission(limits, plane)
         broker_epoch = -1
         try:
             meta, formatted = self._identify(plane, data_dir)
@@ -179,7 +183,7 @@ class Server:
                         )
                     )
                     accepting = trio.CancelScope()
-                    nursery.start_soon(self._accept, listeners, plane, accepting)
+                    nursery.start_soon(self._accept, listeners, plane, admission, accepting)
                     await self._stop.wait()
                     accepting.cancel()
                     await metadata.shut_down()
@@ -333,11 +337,13 @@ class Server:
         for name in await plane.set_strays_aside(keep):
             self._log.warning("log set aside: no topic of the cluster has it", directory=name)
 
-    async def _accept(self, listeners: Sequence[BoundListener], plane: Plane, scope: trio.CancelScope) -> None:
+    async def _accept(
+        self, listeners: Sequence[BoundListener], plane: Plane, admission: Admission, scope: trio.CancelScope
+    ) -> None:
         with scope:
             async with trio.open_nursery() as nursery:
                 for bound in listeners:
-                    nursery.start_soon(bound.accept, plane.adopt, self._on_refused_connection)
+                    nursery.start_soon(bound.accept, admission, plane.adopt, self._on_refused_connection)
         for bound in listeners:
             bound.close()
 
@@ -355,6 +361,10 @@ class Server:
         self._log.info("connection closed", reason=reason)
 
     def _on_fact(self, fact: Fact) -> None:
+        if fact.subject == CONNECTION_GONE:
+            assert self._admission is not None, "a connection before they were accepted"
+            self._admission.changed()
+            return
         self._log.error(fact.subject, detail=fact.text)
 
 

@@ -226,7 +226,7 @@ impl Engine {
         fetch_bytes_max: usize,
         fetch_sessions_max: usize,
     ) -> PyResult<Self> {
-        let limits = Limits { frame_bytes_max, idle_ms_max, fetch_bytes_max, fetch_sessions_max, ..Limits::default() };
+        let limits = Limits { frame_bytes_max, idle_ms_max, fetch_bytes_max, fetch_sessions_max };
         let options = Options {
             data_dir: data_dir.into(),
             node_id: BrokerId(node_id),
@@ -368,6 +368,19 @@ impl Engine {
 
     fn quorum_state_write(&self, ticket: Ticket, content: Vec<u8>) {
         self.metadata(ticket, MetadataCommand::WriteQuorumState(content));
+    }
+
+    fn connection_census(&self, listener: &str, host: &str) -> (usize, usize, usize) {
+        let census = self.0.connection_census(listener, host);
+        (census.total, census.of_listener, census.of_host)
+    }
+
+    fn watch_connections(&self) {
+        self.0.watch_connections();
+    }
+
+    fn evict_connection(&self, protected: &str) -> bool {
+        self.0.evict_connection(protected)
     }
 
     fn connection_count(&self) -> usize {

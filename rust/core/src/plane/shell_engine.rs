@@ -22,6 +22,7 @@ use crate::log::LogDirectory;
 use crate::plane::clock::{Clock, SystemClock};
 use crate::plane::command::{Command, Done, DoneValue, MetadataCommand, Ticket};
 use crate::plane::conductor::Conductor;
+use crate::plane::connections::{Census, Connections};
 use crate::plane::link::{Answer, Link};
 use crate::plane::mailbox::{ConnectionContext, Drained, Mailbox, RequestId};
 use crate::plane::maintenance::Maintenance;
@@ -97,7 +98,7 @@ impl Engine {
             })),
             outstanding: crate::plane::services::Outstanding::default(),
             sessions: Sessions::new(options.limits.fetch_sessions_max, seed),
-            connections: crate::plane::services::Connections::default(),
+            connections: Connections::default(),
             cold: Pool::start("ottla-cold", COLD_THREADS)?,
             limits: options.limits,
             apis,
@@ -170,12 +171,13 @@ impl Engine {
             local_host: local_host.into(),
             local_port,
         });
+        link.used(self.clock.now().instant);
         self.services.connections.remember(link.clone());
         let workers = self.workers.lock();
         let turn = self.next_worker.fetch_add(1, Ordering::Relaxed);
         match workers.get(turn.checked_rem(workers.len()).unwrap_or(0)) {
             Some(worker) => worker.adopt((stream, link)),
-            None => self.services.connections.forget(link.context.id),
+            None => self.services.forget_connection(link.context.id),
         }
         Ok(())
     }
@@ -211,6 +213,21 @@ impl Engine {
         if !sent {
             self.services.mailbox.done(Done { ticket, result: Err("the data plane was closed".to_owned()) });
         }
+    }
+
+    /// How many connections are open: all, on this listener, from this address.
+    pub fn connection_census(&self, listener: &str, host: &str) -> Census {
+        self.services.connections.census(listener, host)
+    }
+
+    /// The next connection that ends is told as a fact.
+    pub fn watch_connections(&self) {
+        self.services.connections.watch();
+    }
+
+    /// Ends the connection idle for the longest time, of those that did not come in on `protected`. Whether there was one.
+    pub fn evict_connection(&self, protected: &str) -> bool {
+        self.services.connections.evict(protected)
     }
 
     /// Connections that are open.
