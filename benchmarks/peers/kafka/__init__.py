@@ -124,12 +124,21 @@ class KafkaBroker:
     def started_unix_ns(self) -> int:
         return self._running.started_unix_ns
 
-    def format(self) -> None:
-        self._directory.mkdir(parents=True)
+    @property
+    def said(self) -> str:
+        """What it logged since it was last launched."""
+        return self._server_log.read_text(errors="replace")
+
+    def configure(self) -> None:
+        """Write the settings, for a data directory that is there or will be."""
+        self._directory.mkdir(parents=True, exist_ok=True)
         stock = SERVER_PROPERTIES.format(port=self._port, controller_port=self._controller_port, data_dir=self.data_dir)
         own = "".join(f"{key}={value}\n" for key, value in self._settings.items())  # later lines win
         self._properties.write_text(stock + own)
         (self._directory / "log4j2.properties").write_text(LOG_SETTINGS.format(file=self._server_log))
+
+    def format(self) -> None:
+        self.configure()
         storage = ["-Xmx256m", "-Dlog4j2.level=off", "-cp", f"{server_jars()}/*", "kafka.tools.StorageTool"]
         what = ["format", "--standalone", "-t", "AAAAAAAAAAAAAAAAAAAAAQ", "-c", str(self._properties)]
         run([str(java()), *storage, *what], timeout_s=START_TIMEOUT_S)
@@ -146,7 +155,7 @@ class KafkaBroker:
         wait_until(
             "kafka",
             self._running,
-            lambda: "Kafka Server started" in self._server_log.read_text(errors="replace"),
+            lambda: "Kafka Server started" in self.said,
             timeout_s=START_TIMEOUT_S,
         )
 

@@ -359,4 +359,4 @@ class Server:
         self._log.error(fact.subject, detail=fact.text)
 
 
-_OWN_AT_START: Final = frozenset({".lock", "lost+found"})
+_OWN_AT_START: Final = frozenset({".headroom", ".lock", "lost+found"})

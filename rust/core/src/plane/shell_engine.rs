@@ -22,7 +22,7 @@ use crate::log::LogDirectory;
 use crate::plane::clock::{Clock, SystemClock};
 use crate::plane::command::{Command, Done, DoneValue, MetadataCommand, Ticket};
 use crate::plane::conductor::Conductor;
-use crate::plane::connection::{Answer, Link};
+use crate::plane::link::{Answer, Link};
 use crate::plane::mailbox::{ConnectionContext, Drained, Mailbox, RequestId};
 use crate::plane::maintenance::Maintenance;
 use crate::plane::metadata_log::MetadataLog;
@@ -257,6 +257,7 @@ impl Engine {
         drop(self.commands.lock().take());
         drop(self.metadata.lock().take());
         self.maintenance.stop();
+        self.directory.end_waiting();
         for thread in std::mem::take(&mut *self.threads.lock()) {
             drop(thread.join());
         }
