@@ -4,35 +4,17 @@ The broker is a process of its own with small segments, so that there are rolled
 producer snapshots to read. It is dumped after a clean stop, and after a kill and a recovery.
 """
 
-import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from benchmarks.failure import Skipped
-from benchmarks.peers import Broker, Peer, kafka
+from benchmarks.peers import Broker, Peer
 
 from compat_support.client import Beginning, ProduceOptions, Record, connect
+from compat_support.dump import dump
 
-TOOL_TIMEOUT_S = 120.0
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 SEGMENT_BYTES = 1_100_000  # a little above the least that is allowed
-COMPLAINTS = (
-    "warn",
-    "error",
-    "exception",
-    "mismatch",
-    "not found",
-    "isvalid: false",
-    "corrupt",
-    "could not",
-    "invalid",
-    "non-consecutive",
-    "non-monotonic",
-    "out of order",
-)
-"""What the tool prints when a file is not as it should be, in lower case."""
 
 
 @pytest.fixture(scope="module")
@@ -59,38 +41,6 @@ def fill(broker: Broker) -> None:
 
 def records(count: int) -> list[Record]:
     return [Record(f"key-{i % 97}".encode(), f"{i}".encode() * 150, (("n", str(i).encode()),)) for i in range(count)]
-
-
-def dump(files: list[Path], *options: str) -> str:
-    """What DumpLogSegments prints for these files, after a look for complaints."""
-    try:
-        argv = kafka.tool("org.apache.kafka.tools.DumpLogSegments", "--files", ",".join(map(str, files)), *options)
-    except Skipped as why:
-        pytest.skip(str(why))
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=TOOL_TIMEOUT_S, check=False)
-    assert done.returncode == 0, done.stderr
-    said = complaints(done.stderr)
-    assert not said, said
-    found = [line for line in done.stdout.splitlines() if any(word in line.lower() for word in COMPLAINTS)]
-    assert not found, found[:5]
-    return done.stdout
-
-
-def complaints(stderr: str) -> list[str]:
-    """What the tool said of the files. Not counted, for Kafka's own directories give it too:
-
-    warnings of the Java machine about the jars, and "-1 is followed by N" where N is the first offset of a segment.
-    """
-    out: list[str] = []
-    for line in stderr.splitlines():
-        if not line or line.startswith("WARNING: "):
-            continue
-        first = re.fullmatch(r"\s*-1 is followed by (\d+)", line)
-        if first and out and out[-1].endswith(f"/{int(first.group(1)):020}.log"):
-            out.pop()  # the line before, which names the file
-        else:
-            out.append(line)
-    return out
 
 
 def files(broker: Broker, folders: str, *endings: str) -> list[Path]:

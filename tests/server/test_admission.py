@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import select
-
 import pytest
 import trio
 import trio.testing
@@ -15,7 +13,7 @@ from ottla.config.values import BrokerConfig
 from ottla.server.admission import Admission, ConnectionLimits
 from ottla.testing import Broker
 from ottla.wire.k18_api_versions import ApiVersionsRequest
-from tests.support.raw_client import RawConnection
+from tests.support.raw import Connection
 
 TWO_LISTENERS = {
     "listeners": "IN://127.0.0.1:0,OUT://127.0.0.1:0",
@@ -129,36 +127,31 @@ def test_room_for_a_broker_is_made_where_there_is_none() -> None:
     assert opened.evicted == ["IN"]
 
 
-def address_of(broker: Broker) -> tuple[str, int]:
-    host, _, port = broker.bootstrap_servers.rpartition(":")
-    return host, int(port)
-
-
-def serves(connection: RawConnection) -> bool:
-    code: int = connection.request(ApiVersionsRequest(), 0).error_code
+def serves(connection: Connection) -> bool:
+    code: int = connection.ask(ApiVersionsRequest(), 0).error_code
     return code == 0
 
 
 def test_a_broker_at_its_limit_serves_the_next_when_one_leaves() -> None:
     with Broker(config={"max.connections": 2}) as broker:
-        address = address_of(broker)
-        with RawConnection(address) as first, RawConnection(address) as second:
+        address = broker.bootstrap_servers
+        with Connection(address) as first, Connection(address) as second:
             assert serves(first)
             assert serves(second)
-            with RawConnection(address) as third:
+            with Connection(address) as third:
                 third.send(ApiVersionsRequest(), 0)
                 for _ in range(50):
                     assert serves(second)
-                assert select.select([third.socket], [], [], 0)[0] == []
+                assert not third.has_answer(0)
                 first.close()
                 assert third.receive().error_code == 0
 
 
 def test_an_address_at_its_limit_is_turned_away() -> None:
     with Broker(config={"max.connections.per.ip": 5, "max.connections.per.ip.overrides": "127.0.0.1:1"}) as broker:
-        address = address_of(broker)
-        with RawConnection(address) as first:
+        address = broker.bootstrap_servers
+        with Connection(address) as first:
             assert serves(first)
-            with RawConnection(address) as second:
+            with Connection(address) as second:
                 second.wait_closed()
             assert serves(first)

@@ -21,7 +21,7 @@ import trio
 from ottla.config.definition import ConfigError
 from ottla.config.listeners import Listeners
 from ottla.config.values import BrokerConfig
-from ottla.dataplane import plain_host
+from ottla.dataplane.plane import plain_host
 
 __all__ = ["LIMIT_KEYS", "Admission", "ConnectionLimits", "Connections"]
 

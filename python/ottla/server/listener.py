@@ -23,7 +23,7 @@ from typing import Final, final
 
 import trio
 
-from ottla.dataplane import plain_host
+from ottla.dataplane.plane import plain_host
 from ottla.server.admission import Admission
 
 __all__ = ["BoundListener", "ListenError", "Seldom", "bind"]

@@ -5,7 +5,7 @@
 //! file given back makes sure that deleting and checkpointing still work.
 
 use std::fmt;
-use std::io::{self, IoSlice};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -13,7 +13,9 @@ use parking_lot::RwLock;
 
 use super::checkpoint::{self, CheckpointError, OffsetsByPartition};
 use super::files::OpenFiles;
+use super::headroom::Headroom;
 use super::names::PartitionDirectoryName;
+use super::window::{FlushPolicy, FlushWindow};
 use crate::disk::{self, Disk, File, Open};
 use crate::ids::{Offset, PartitionIndex};
 
@@ -21,10 +23,6 @@ use crate::ids::{Offset, PartitionIndex};
 pub const CLEAN_SHUTDOWN_FILE: &str = ".kafka_cleanshutdown";
 /// Held locked while a broker uses the directory.
 pub const LOCK_FILE: &str = ".lock";
-/// Filled with zeros, given back when the disk is full.
-const HEADROOM_FILE: &str = ".headroom";
-/// Enough for the checkpoints, a producer snapshot and the directory blocks that deleting needs.
-const HEADROOM_BYTES: u64 = 1 << 20;
 /// The largest checkpoint file: a million partitions with names of full length.
 const CHECKPOINT_BYTES_MAX: u64 = 512 << 20;
 const SMALL_FILE_BYTES_MAX: u64 = 1 << 20;
@@ -103,6 +101,9 @@ impl std::error::Error for DirectoryError {}
 pub struct LogDirectory {
     disk: Arc<dyn Disk>,
     pub(crate) files: OpenFiles,
+    /// What of all its logs is not flushed.
+    pub window: FlushWindow,
+    pub(crate) headroom: Headroom,
     poison: OnceLock<String>,
     lock: OnceLock<Arc<dyn File>>,
 }
@@ -120,7 +121,15 @@ impl LogDirectory {
     /// A directory on `disk`, of which at most `open_files_max` files are kept open between uses. Does nothing yet.
     #[must_use]
     pub fn new(disk: Arc<dyn Disk>, open_files_max: usize) -> Arc<Self> {
-        Arc::new(Self { disk, files: OpenFiles::new(open_files_max), poison: OnceLock::new(), lock: OnceLock::new() })
+        Self::with_policy(disk, open_files_max, FlushPolicy::default())
+    }
+
+    /// A directory with bounds of its own on what is not flushed.
+    #[must_use]
+    pub fn with_policy(disk: Arc<dyn Disk>, open_files_max: usize, policy: FlushPolicy) -> Arc<Self> {
+        let (files, window) = (OpenFiles::new(open_files_max), FlushWindow::new(policy));
+        let (headroom, poison, lock) = (Headroom::default(), OnceLock::new(), OnceLock::new());
+        Arc::new(Self { disk, files, window, headroom, poison, lock })
     }
 
     /// The disk below.
@@ -150,9 +159,10 @@ impl LogDirectory {
         }
     }
 
-    /// Marks the directory as failed; the first reason stays.
+    /// Marks the directory as failed; the first reason stays. Whoever flushes is woken, to tell those who wait.
     pub fn poison(&self, reason: &str) {
         let _ = self.poison.set(reason.to_owned());
+        self.window.alarm().ring();
     }
 
     /// Why the directory failed, if it did.
@@ -238,34 +248,10 @@ impl LogDirectory {
         self.read(name, SMALL_FILE_BYTES_MAX)
     }
 
-    /// Replaces a small file in one step, durably. Blocks.
+    /// Replaces a small file in one step, durably, at the cost of the headroom when the disk is full. Blocks.
     pub fn replace(&self, name: &str, content: &[u8]) -> Result<(), DirectoryError> {
-        disk::replace(&*self.disk, Path::new(name), content).map_err(|source| self.io("replace", name, source))
-    }
-
-    /// Sets space aside for the day the disk is full. Says whether it is there. Blocks.
-    pub fn reserve_headroom(&self) -> io::Result<bool> {
-        let path = Path::new(HEADROOM_FILE);
-        if self.disk.stat(path).is_ok_and(|stat| stat.len >= HEADROOM_BYTES) {
-            return Ok(true);
-        }
-        let file = self.disk.open(path, Open::Create)?;
-        match file.write_at(0, &[IoSlice::new(&vec![0; HEADROOM_BYTES as usize])]) {
-            Ok(()) => Ok(true),
-            Err(error) if is_full(&error) => {
-                self.disk.remove_file(path)?;
-                Ok(false)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Gives the space set aside back, so that deleting and checkpointing can go on. Blocks shortly.
-    pub fn release_headroom(&self) -> io::Result<()> {
-        match self.disk.remove_file(Path::new(HEADROOM_FILE)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        let replaced = self.with_headroom(|| disk::replace(&*self.disk, Path::new(name), content));
+        replaced.map_err(|source| self.io("replace", name, source))
     }
 
     fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, DirectoryError> {

@@ -134,7 +134,8 @@ impl<E: Entry> Index<E> {
         Self { state: Mutex::new(State { written: 0, last: None, pending: Vec::new(), dirty: false }) }
     }
 
-    /// Takes a file as it is: the last entry is read, what Kafka left behind it as zeros is cut off in thought only. None
+    /// Takes a file as it is: the last entry is read, what Kafka left behind it as zeros is cut off, for Kafka itself takes
+    /// them for entries after a clean stop. None
     /// when the file cannot be an index of the segment: its length is no multiple of an entry, or its last entry lies
     /// outside. (Noise is found by that; to read every entry would make a start as long as the data.)
     pub(crate) fn load(file: &dyn File, extent: Extent) -> io::Result<Option<Self>> {
@@ -149,10 +150,14 @@ impl<E: Entry> Index<E> {
             written = partition_point(total, |at| Ok(read_entry::<E>(file, at)?.is_some_and(E::is_used)))?;
             last = if written == 0 { None } else { read_entry(file, written - 1)? };
         }
+        let cut = written < total && last.is_none_or(|entry| entry.fits(extent));
+        if cut {
+            file.set_len(u64::from(written) * E::BYTES as u64)?;
+        }
         if last.is_some_and(|entry| !entry.fits(extent)) {
             return Ok(None);
         }
-        Ok(Some(Self { state: Mutex::new(State { written, last, pending: Vec::new(), dirty: false }) }))
+        Ok(Some(Self { state: Mutex::new(State { written, last, pending: Vec::new(), dirty: cut }) }))
     }
 
     /// Every entry, in order.

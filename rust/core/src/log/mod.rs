@@ -2,7 +2,7 @@
 //!
 //! - [`names`], [`checkpoint`], [`epochs`]: the formats of small things
 //! - `scan`, `index`, `txn_index`, `segment`: a segment and what stands beside it
-//! - [`directory`]: one entry of `log.dirs`
+//! - [`directory`], `headroom`: one entry of `log.dirs`, and the day its disk is full
 //! - [`Log`]: the writer, under the partition's lock; [`LogReader`]: everyone else, without it
 //! - `recovery`, `leftovers`, `replay`: opening; `flush`: getting to the disk; `truncate`, [`retention`]: getting rid; [`verify`]:
 //!   looking at everything
@@ -18,6 +18,7 @@ pub mod epochs;
 mod errors;
 mod files;
 mod flush;
+mod headroom;
 mod index;
 mod leftovers;
 pub mod names;
@@ -35,17 +36,19 @@ mod tests;
 mod truncate;
 mod txn_index;
 pub mod verify;
+mod window;
 mod writer;
 
 pub use config::{LogConfig, Mode};
 pub use directory::{DirectoryError, LogDirectory, OffsetCheckpoint};
 pub use epochs::{EpochCache, EpochEntry};
 pub use errors::{AppendError, OpenError, ReadError, TruncateError};
-pub use flush::{FlushPlan, FlushPolicy, Unflushed};
+pub use flush::{FlushPlan, LOOKS_EVERY_MS};
 pub use reader::{Batches, FileRange, FoundRecord, LogPosition, LogReader, RawBatch, Upper};
 pub use recovery::{Cut, OpenOptions, RecoveryReport};
 pub use retention::{RetentionFacts, Retired};
 pub use scan::{Fault, Frame};
 pub use txn_index::AbortedTransaction;
+pub use window::{Alarm, FlushNeed, FlushPolicy, FlushWindow, Unflushed};
 pub(crate) use writer::PARTITION_METADATA_FILE;
 pub use writer::{Appended, AssignedBatches, Log, Outcome};

@@ -72,6 +72,8 @@ pub(crate) struct Segment {
     next: AtomicI64,
     pub(crate) offsets: Index<OffsetEntry>,
     pub(crate) times: Index<TimeEntry>,
+    /// The files of both indexes exist, if only empty.
+    has_index_files: AtomicBool,
     largest: Mutex<Largest>,
     aborted: Mutex<Aborted>,
     tail: Mutex<Tail>,
@@ -114,6 +116,7 @@ impl Segment {
             next: AtomicI64::new(next.0),
             offsets,
             times,
+            has_index_files: AtomicBool::new(false),
             largest: Mutex::new(largest),
             aborted: Mutex::new(Aborted { written: aborted, ..Aborted::default() }),
             tail: Mutex::default(),
@@ -233,10 +236,27 @@ impl Segment {
     /// Gives the time index its final entry and makes both files exist, as Kafka does at roll and close.
     pub(crate) fn finish_indexes(&self) -> io::Result<()> {
         self.push_largest_time();
-        self.time_file(Open::Create)?;
-        self.offset_file(Open::Create)?;
+        self.make_index_files()?;
         self.write_indexes()?;
         self.write_aborted()
+    }
+
+    /// Makes the files of both indexes exist; says whether they may be new. Kafka takes a segment below the recovery point, or
+    /// after a clean stop, for damaged when it has none, however small it is. A new segment has none: many never get a record.
+    pub(crate) fn make_index_files(&self) -> io::Result<bool> {
+        if self.has_index_files.load(Ordering::Acquire) {
+            return Ok(false);
+        }
+        for kind in [FileKind::TimeIndex, FileKind::OffsetIndex] {
+            self.home.open(&self.name(kind), Open::Create)?;
+        }
+        self.set_index_files();
+        Ok(true)
+    }
+
+    /// Both index files were found.
+    pub(crate) fn set_index_files(&self) {
+        self.has_index_files.store(true, Ordering::Release);
     }
 
     /// Flushes the index files: after entries were taken back, which must not come back.

@@ -9,8 +9,8 @@ use crate::batch::build::{BatchBuilder, BatchOptions, RecordParts};
 use crate::batch::header::{BATCH_HEADER_BYTES, BatchHeader};
 use crate::batch::producer::Origin;
 use crate::disk::{Disk, Open};
-use crate::disk_sim::SimDisk;
-use crate::ids::{LeaderEpoch, Offset, PartitionIndex, TimestampMs, TopicId};
+use crate::disk_sim::{Faults, SimDisk};
+use crate::ids::{LeaderEpoch, Offset, PartitionIndex, ProducerEpoch, ProducerId, Sequence, TimestampMs, TopicId};
 
 const NOW: TimestampMs = TimestampMs(1_000_000);
 const TOPIC: TopicId = TopicId(*b"0123456789abcdef");
@@ -297,14 +297,15 @@ fn a_full_disk_refuses_writes_and_takes_them_again() {
     let mut log = create(&disk, &small_segments());
     let bytes = batch(BatchOptions::default(), &[1], &[7; 100]);
     append(&mut log, &bytes);
-    disk.set_faults(crate::disk_sim::Faults { capacity: Some(disk.used() + 50), ..Default::default() });
+    disk.set_faults(Faults { capacity: Some(disk.used() + 50), ..Faults::default() });
     let header = BatchHeader::decode(&bytes).unwrap();
     let refused = log.append(&header, &bytes[BATCH_HEADER_BYTES..], Origin::Client, LeaderEpoch(0), NOW).unwrap_err();
     assert!(matches!(refused, AppendError::Full { .. }));
     assert_eq!(refused.code(), crate::error::ErrorCode::KafkaStorageError);
     assert_eq!((log.end(), log.size()), (Offset(1), bytes.len() as u64));
     assert!(read(&log.reader(), 0, 10).is_some());
-    disk.set_faults(crate::disk_sim::Faults::default());
+    disk.set_faults(Faults::default());
+    assert!(log.shared.home.directory.look_for_room().unwrap());
     append(&mut log, &bytes);
     assert_eq!(log.end(), Offset(2));
 }
@@ -381,7 +382,7 @@ fn a_directory_is_locked_marked_and_checkpointed() {
     let used = disk.used();
     directory.release_headroom().unwrap();
     assert!(disk.used() < used);
-    disk.set_faults(crate::disk_sim::Faults { capacity: Some(disk.used()), ..Default::default() });
+    disk.set_faults(Faults { capacity: Some(disk.used()), ..Faults::default() });
     assert!(!directory.reserve_headroom().unwrap());
 }
 
@@ -422,4 +423,117 @@ fn a_directory_that_is_renamed_under_its_user_is_found_again() {
     log.flushed(&plan, &outcome);
     assert!(outcome.is_ok() && directory.poisoned().is_none());
     assert_eq!(log.durable_end(), Offset(1));
+}
+
+#[test]
+fn a_full_disk_ends_no_flush_for_good() {
+    let disk = SimDisk::new(1);
+    let directory = LogDirectory::new(Arc::clone(&disk) as Arc<dyn Disk>, 10);
+    let config = Arc::new(LogConfig { replay_bytes: 1, ..LogConfig::default() });
+    let mut log = Log::create(&directory, "orders-0", TOPIC, config, Offset(0), NOW).unwrap();
+    log.begin_epoch(LeaderEpoch(3), NOW);
+    let id = BatchOptions { producer_id: ProducerId(9), producer_epoch: ProducerEpoch(0), ..BatchOptions::default() };
+    append(&mut log, &batch(BatchOptions { base_sequence: Sequence(0), ..id }, &[1], b"value"));
+    let unflushed = directory.window.bytes();
+    disk.set_faults(Faults { capacity: Some(disk.used()), ..Faults::default() });
+    let error = log.flush().unwrap_err();
+    assert!(super::directory::is_full(&error), "{error}");
+    assert_eq!((log.durable_end(), directory.window.bytes()), (Offset(0), unflushed));
+    assert!(directory.poisoned().is_none());
+    assert!(!disk.content().keys().any(|path| path.extension().is_some_and(|is| is == "snapshot")));
+
+    disk.set_faults(Faults::default());
+    log.flush().unwrap();
+    assert_eq!((log.durable_end(), directory.window.bytes()), (Offset(1), 0));
+    let content = disk.content();
+    assert!(content.contains_key(std::path::Path::new("orders-0/00000000000000000001.snapshot")));
+    assert!(content.contains_key(std::path::Path::new("orders-0/leader-epoch-checkpoint")));
+}
+
+/// Kafka rebuilds, and says so, what has no index files below the recovery point or after a clean stop.
+#[test]
+fn index_files_are_there_when_the_checkpoints_say_that_all_is_well() {
+    let disk = SimDisk::new(1);
+    let config = small_segments();
+    let names = |disk: &SimDisk| -> Vec<String> {
+        let content = disk.content();
+        let names = content.keys().filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+        names.filter(|name| name.ends_with("index")).collect()
+    };
+    let both = ["00000000000000000000.index", "00000000000000000000.timeindex"];
+    let mut log = create(&disk, &config);
+    log.begin_epoch(LeaderEpoch(0), NOW);
+    log.flush().unwrap();
+    assert!(names(&disk).is_empty(), "a partition without records costs two files, not four");
+    append(&mut log, &batch(BatchOptions::default(), &[1], b"small"));
+    assert!(names(&disk).is_empty());
+    log.flush().unwrap();
+    assert_eq!(names(&disk), both);
+    assert_eq!(log.durable_end(), Offset(1));
+    assert_eq!(names(&disk.lose_power()), both);
+
+    let disk = SimDisk::new(1);
+    create(&disk, &config).close().unwrap();
+    assert_eq!(names(&disk), both);
+    let (mut log, report) = open(&disk.kill_process(), &config, |options| options.clean = true);
+    assert!(report.rebuilt.is_empty());
+    log.close().unwrap();
+}
+
+/// What a killed Kafka leaves of its active segment; behind the entries Kafka itself would read zeros after our clean stop.
+#[test]
+fn indexes_that_were_sized_ahead_are_cut_to_their_entries() {
+    for (recovery_point, clean) in [(0, false), (80, false), (80, true)] {
+        let disk = SimDisk::new(1);
+        let config = Arc::new(LogConfig { index_interval_bytes: 200, ..LogConfig::default() });
+        let mut log = create(&disk, &config);
+        for n in 0..40 {
+            append(&mut log, &batch(BatchOptions::default(), &[n + 1, n + 2], &[n as u8; 50]));
+        }
+        log.close().unwrap();
+        let files = ["index", "timeindex"].map(|kind| format!("orders-0/00000000000000000000.{kind}"));
+        let before = disk.content();
+        for name in &files {
+            disk.open(Path::new(name), Open::Write).unwrap().set_len(24 * 1000).unwrap();
+        }
+        let disk = disk.kill_process();
+        let (mut log, _) = open(&disk, &config, |options| {
+            options.recovery_point = Offset(recovery_point);
+            options.clean = clean;
+        });
+        log.close().unwrap();
+        for name in &files {
+            assert_eq!(disk.content()[Path::new(name)], before[Path::new(name)], "{name}, {recovery_point}, {clean}");
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_records_until_there_is_room_for_more_than_them() {
+    let disk = SimDisk::new(4);
+    let mut log = create(&disk, &Arc::new(LogConfig::default()));
+    let directory = Arc::clone(&log.shared.home.directory);
+    let full = |disk: &SimDisk, more| Faults { capacity: Some(disk.used() + more), ..Faults::default() };
+    assert!(directory.reserve_headroom().unwrap());
+    append(&mut log, &batch(BatchOptions::default(), &[1], &[1; 100]));
+    disk.set_faults(full(&disk, 1000));
+    let bytes = batch(BatchOptions::default(), &[1], &[1; 2000]);
+    let mut try_append = |bytes: &[u8]| {
+        let header = BatchHeader::decode(bytes).unwrap();
+        log.append(&header, &bytes[BATCH_HEADER_BYTES..], Origin::Client, LeaderEpoch(0), NOW).map(drop)
+    };
+    assert!(matches!(try_append(&bytes), Err(AppendError::Full { .. })));
+    // Not even what would fit, also when the headroom is free: it is for checkpoints.
+    let small = batch(BatchOptions::default(), &[1], b"small");
+    assert!(matches!(try_append(&small), Err(AppendError::Full { .. })));
+    disk.set_faults(full(&disk, 10));
+    let points = [("orders", PartitionIndex(0), Offset(1))];
+    directory.write_checkpoint(OffsetCheckpoint::RecoveryPoint, points.into_iter()).unwrap();
+    assert!(matches!(try_append(&small), Err(AppendError::Full { .. })));
+    assert!(!directory.look_for_room().unwrap());
+    disk.set_faults(full(&disk, 3 << 20));
+    assert!(directory.look_for_room().unwrap() && !directory.refuses_records());
+    try_append(&bytes).unwrap();
+    assert_eq!(log.end(), Offset(2));
+    assert!(directory.poisoned().is_none());
 }

@@ -220,6 +220,12 @@ impl Log {
         self.flush.durable_end()
     }
 
+    /// Whether its directory failed: nothing of it may be trusted any more.
+    #[must_use]
+    pub fn is_poisoned(&self) -> bool {
+        self.shared.home.directory.poisoned().is_some()
+    }
+
     /// The topic whose partition this is.
     #[must_use]
     pub fn topic_id(&self) -> TopicId {
@@ -376,8 +382,12 @@ impl Log {
         Ok(())
     }
 
-    /// Rolls when the segment cannot take the batch.
+    /// Rolls when the segment cannot take the batch. Refuses it where the disk is full.
     fn make_room(&mut self, frame: &Frame, size: u64, now: TimestampMs) -> Result<(), AppendError> {
+        // What was appended before is known all the same, and the metadata of a delete must go on.
+        if self.shared.home.directory.refuses_records() && !self.is_raft() {
+            return Err(self.full());
+        }
         if self.should_roll(frame, size, now) {
             self.roll(frame.base_offset.max(self.end()), now).map_err(|error| self.refused(error))?;
         }
@@ -465,7 +475,7 @@ impl Log {
         let end = frames.last().map_or(before, Frame::next_offset);
         segment.publish(position + size, end);
         self.shared.end.store(end.0, Ordering::Release);
-        self.flush.appended(size, frames.len() as u64, (end.0 - before.0) as u64, now);
+        self.note_append(size, frames.len() as u64, (end.0 - before.0) as u64, now);
         if segment.offsets.wants_write() {
             // An index that lags is caught up later: the records are in the log.
             let _ = segment.write_indexes();
@@ -496,11 +506,16 @@ impl Log {
     /// A failed write, as the caller must know it: a full disk refuses, everything else ends the directory.
     fn refused(&self, error: io::Error) -> AppendError {
         if is_full(&error) {
-            return AppendError::Full { directory: self.shared.home.directory.describe() };
+            self.shared.home.directory.note_full();
+            return self.full();
         }
         let reason = format!("cannot write to {}: {error}", self.shared.home.describe(""));
         self.shared.home.directory.poison(&reason);
         AppendError::Failed { doing: reason, source: error }
+    }
+
+    fn full(&self) -> AppendError {
+        AppendError::Full { directory: self.shared.home.directory.describe() }
     }
 
     /// Moves the first readable offset up; true when it moved. Segments below it go with the next retention.

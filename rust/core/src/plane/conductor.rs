@@ -188,7 +188,8 @@ impl Conductor {
         let exists =
             directory.disk().exists(name.as_ref()).map_err(|error| format!("cannot look for {name}: {error}"))?;
         if !exists {
-            let created = Log::create(directory, &name, lead.topic_id, config, Offset(0), now);
+            let create = || Log::create(directory, &name, lead.topic_id, config.clone(), Offset(0), now);
+            let created = directory.with_headroom(create);
             let log = created.map_err(|error| format!("cannot create {}/{name}: {error}", directory.describe()))?;
             return Ok((log, 0, Offset(0)));
         }

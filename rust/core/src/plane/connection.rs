@@ -60,9 +60,12 @@ impl Connection {
     }
 
     fn accepts_requests(&self) -> bool {
-        self.slots.len() < IN_FLIGHT_PER_CONNECTION_MAX
-            && !matches!(self.slots.back(), Some(Slot::Away { .. }))
-            && self.unsent_bytes() < UNSENT_BYTES_MAX
+        let held = match self.slots.back() {
+            Some(Slot::Away { .. }) => true,
+            Some(Slot::Waits(waiting)) => waiting.holds(),
+            _ => false,
+        };
+        !held && self.slots.len() < IN_FLIGHT_PER_CONNECTION_MAX && self.unsent_bytes() < UNSENT_BYTES_MAX
     }
 
     /// Of answers that are there, whether it is their turn or not.

@@ -39,6 +39,11 @@ pub trait Waiting: std::fmt::Debug + Send {
     /// When it is answered with what there is.
     fn deadline(&self) -> Instant;
 
+    /// Whether no more is taken from the client until this is answered.
+    fn holds(&self) -> bool {
+        false
+    }
+
     /// Takes what waits out of its partitions.
     fn release(&mut self);
 }

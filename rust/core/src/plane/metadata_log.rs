@@ -1,23 +1,28 @@
 //! `__cluster_metadata-0` for the control plane: batches in, records out, snapshots, the quorum state.
 //!
 //! One thread owns it and may block. An append is done when it is durable (law of raft: before that nobody acts on it).
+//! On a full disk it waits for room: an append that failed could never be followed by another.
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::batch::build::{BatchBuilder, BatchOptions, RecordParts};
 use crate::batch::header::{BATCH_HEADER_BYTES, BatchHeader};
 use crate::batch::producer::Origin;
 use crate::batch::records::Records;
 use crate::ids::{Offset, TimestampMs, TopicId};
+use crate::log::directory::is_full;
 use crate::log::snapshot_file::{SnapshotReader, SnapshotWriter};
-use crate::log::{Log, LogConfig, LogDirectory, Mode, OpenOptions, retention, snapshot_file};
+use crate::log::{AppendError, Log, LogConfig, LogDirectory, Mode, OpenOptions, retention, snapshot_file};
 use crate::plane::command::{DoneValue, MetadataCommand, MetadataLogState, NewBatch, ReadRecord, SnapshotId};
 
 /// The directory of the metadata log.
 pub const METADATA_DIRECTORY: &str = "__cluster_metadata-0";
 /// Kafka's `metadata.log.segment.bytes`.
 const SEGMENT_BYTES: u64 = 1 << 30;
+/// Between two tries on a full disk.
+const FULL_DISK_PAUSE: Duration = Duration::from_millis(100);
 const QUORUM_STATE: &str = "__cluster_metadata-0/quorum-state";
 
 /// The metadata log, opened by [`MetadataCommand::Open`].
@@ -50,15 +55,29 @@ impl MetadataLog {
         }
         let bytes = build(batch).map_err(|error| format!("cannot build a metadata batch: {error}"))?;
         let header = BatchHeader::decode(&bytes).ok_or("a batch without header")?;
-        let appended = log.append(&header, &bytes[BATCH_HEADER_BYTES..], Origin::Coordinator, batch.epoch, now);
-        appended.map_err(|error| format!("cannot append to the metadata log: {error}"))?;
-        Ok(DoneValue::Size(log.size()))
+        let directory = self.directory.clone();
+        loop {
+            let log = self.log()?;
+            match log.append(&header, &bytes[BATCH_HEADER_BYTES..], Origin::Coordinator, batch.epoch, now) {
+                Ok(_) => return Ok(DoneValue::Size(log.size())),
+                Err(AppendError::Full { .. }) if goes_on(&directory) => {}
+                Err(error) => return Err(format!("cannot append to the metadata log: {error}")),
+            }
+        }
     }
 
     /// Makes everything durable. Blocks for as long as the disk takes.
     pub fn flush(&mut self) -> Result<(), String> {
-        let where_ = self.directory.describe();
-        self.log()?.flush().map_err(|error| format!("cannot flush {where_}/{METADATA_DIRECTORY}: {error}"))
+        let directory = self.directory.clone();
+        loop {
+            match self.log()?.flush() {
+                Err(error) if is_full(&error) && directory.poisoned().is_none() && goes_on(&directory) => {}
+                Err(error) => {
+                    return Err(format!("cannot flush {}/{METADATA_DIRECTORY}: {error}", directory.describe()));
+                }
+                Ok(()) => return Ok(()),
+            }
+        }
     }
 
     /// Carries out anything but an append. Blocks.
@@ -196,6 +215,12 @@ impl MetadataLog {
             drop(log.close());
         }
     }
+}
+
+/// The disk is full, and the metadata log has its part of the headroom first; else it waits. Whether to try again.
+fn goes_on(directory: &LogDirectory) -> bool {
+    directory.note_full();
+    directory.release_headroom().is_ok() && directory.wait_for_room(FULL_DISK_PAUSE)
 }
 
 fn ignore_missing(error: io::Error) -> io::Result<()> {

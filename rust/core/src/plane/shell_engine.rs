@@ -274,6 +274,7 @@ impl Engine {
         drop(self.commands.lock().take());
         drop(self.metadata.lock().take());
         self.maintenance.stop();
+        self.directory.end_waiting();
         for thread in std::mem::take(&mut *self.threads.lock()) {
             drop(thread.join());
         }

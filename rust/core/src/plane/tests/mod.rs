@@ -18,7 +18,7 @@ use crate::error::ErrorCode;
 use crate::ids::{
     BrokerId, LeaderEpoch, Offset, PartitionIndex, ProducerEpoch, ProducerId, Sequence, TimestampMs, TopicId,
 };
-use crate::log::{Log, LogConfig, LogDirectory};
+use crate::log::{FlushPolicy, Log, LogConfig, LogDirectory};
 use crate::plane::clock::{Instant, Now};
 use crate::plane::connection::Connection;
 use crate::plane::connections::Connections;
