@@ -35,6 +35,7 @@ __all__ = [
     "EngineOptions",
     "Fact",
     "Led",
+    "Periods",
     "Plane",
     "PlaneLog",
     "Request",
@@ -91,6 +92,22 @@ class Led(NamedTuple):
 
 
 @final
+class Periods(NamedTuple):
+    """How often the directory is looked after, at most once a second; Kafka's settings and defaults."""
+
+    high_watermarks_ms: int = 5_000
+    """``replica.high.watermark.checkpoint.interval.ms``"""
+    recovery_points_ms: int = 60_000
+    """``log.flush.offset.checkpoint.interval.ms``"""
+    log_starts_ms: int = 60_000
+    """``log.flush.start.offset.checkpoint.interval.ms``"""
+    retention_ms: int = 300_000
+    """``log.retention.check.interval.ms``"""
+    delete_delay_ms: int = 60_000
+    """``log.segment.delete.delay.ms``: until the directory of a deleted partition goes."""
+
+
+@final
 @dataclass(slots=True, frozen=True)
 class EngineOptions:
     """What an engine is started with; the limits are Kafka's settings of the same meaning."""
@@ -103,6 +120,7 @@ class EngineOptions:
     idle_ms_max: int
     fetch_bytes_max: int
     fetch_sessions_max: int
+    periods: Periods
 
 
 _Result: TypeAlias = Any
@@ -164,6 +182,7 @@ class Plane:
                 options.idle_ms_max,
                 options.fetch_bytes_max,
                 options.fetch_sessions_max,
+                options.periods,
             )
         except BaseException:
             self._reader.close()
@@ -364,6 +383,7 @@ def engine_settings(settings: TopicSettings, producer_id_expiration_ms: int) -> 
         retention_bytes=settings.retention_bytes,
         flush_messages=settings.flush_messages,
         flush_ms=settings.flush_ms,
+        file_delete_delay_ms=settings.file_delete_delay_ms,
         producer_id_expiration_ms=producer_id_expiration_ms,
     )
 
