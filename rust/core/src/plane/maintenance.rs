@@ -203,7 +203,9 @@ impl Maintenance {
             }
         } else {
             let released = self.directory.release_headroom();
-            partitions.iter().for_each(|partition| self.retain(partition, now));
+            for partition in partitions {
+                self.retain(partition, now);
+            }
             released.map(|()| "records are refused until there is room, reads and deletes go on")
         };
         match what {
