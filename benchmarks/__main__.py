@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from benchmarks import (
+    codec,
     end_to_end,
     idle_connections,
     many_partitions,
@@ -46,6 +47,7 @@ WORKLOADS: tuple[Workload[Any], ...] = tuple(
         idle_connections,
         startup,
         recovery,
+        codec,
     )
 )
 PEERS: dict[str, type[Kafka] | type[Ottla]] = {"kafka": Kafka, "ottla": Ottla}

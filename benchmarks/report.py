@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, final
 
 from benchmarks.measure import METRICS, Column, Figure
-from benchmarks.runner import MACHINE, Row
+from benchmarks.runner import Row
 from benchmarks.workload import Against, Reach, Workload
 
 README = Path(__file__).with_name("README.md")
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
-OURS, REFERENCE = "ottla", "kafka"
+OURS = "ottla"
+OF = {Against.KAFKA: "", Against.MACHINE: " of the machine", Against.KAFKA_PYTHON: " of kafka-python"}
 
 
 @final
@@ -87,15 +88,14 @@ def _reached(reach: Reach, beside: Mapping[str, Row]) -> str:
         value, shown = ours, f"{_word(reach.metric)} {number(ours)} {metric.unit.split()[0]}"
         sign = ""
     else:
-        other = beside.get(REFERENCE if reach.against is Against.KAFKA else MACHINE)
+        other = beside.get(reach.against.value)
         if other is None or reach.metric not in other.figures:
             return f"{_word(reach.metric)}: nothing to compare with ({bound}×)"
         theirs = other.figures[reach.metric].median
         if theirs <= 0:
             return f"{_word(reach.metric)}: {number(ours)} to {number(theirs)} ({bound}×)"
         value, sign = ours / theirs, "×"
-        of = "" if reach.against is Against.KAFKA else f" of {reach.against.value}"
-        shown = f"{_word(reach.metric)} {number(value)}×{of}"
+        shown = f"{_word(reach.metric)} {number(value)}×{OF[reach.against]}"
     met = value >= reach.bound if metric.more_is_better else value <= reach.bound
     return f"{'✓' if met else '✗'} {shown} ({bound}{sign})"
 

@@ -20,8 +20,6 @@ from benchmarks.measure import Figure, Metrics, rss_mb, summarise
 from benchmarks.peers import Broker, Peer
 from benchmarks.workload import Case, Lifetime, Trial, Workload, scratch_name
 
-MACHINE = "machine"
-
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ class Runner:
 
     def _case(self, workload: Workload[Any], case: Case[Any]) -> list[Row]:
         peers = {peer.name: peer for peer in self._peers if case.peers is None or peer.name in case.peers}
-        names = [*peers, *([MACHINE] if workload.limit else [])]
+        names = [*peers, *([workload.limit_is.value] if workload.limit else [])]
         runs: dict[str, list[Metrics]] = {name: [] for name in names}
         ended: dict[str, Row] = {}
         for repetition in range(self._repetitions):

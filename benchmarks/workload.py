@@ -18,15 +18,18 @@ _SERIAL = itertools.count(1)
 
 @final
 class Against(Enum):
-    KAFKA = "Kafka"
-    MACHINE = "the machine"
+    """Whom Ottla is compared with; the value is what their rows are called."""
+
+    KAFKA = "kafka"
+    MACHINE = "machine"
+    KAFKA_PYTHON = "kafka-python"
     NOTHING = ""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What Ottla is held to: a ratio to what Kafka or the machine did in the same run, or an absolute figure.
+    """What Ottla is held to: a ratio to what another did in the same run, or an absolute figure.
 
     At least the bound where more is better, at most where less is.
     """
@@ -89,7 +92,9 @@ class Workload(Generic[P]):
     once: Callable[[Trial, P], Metrics]
     lifetime: Lifetime = Lifetime.SHARED
     limit: Callable[[Load, P], Metrics] | None = None
-    """What the machine itself allows, measured in turn with the peers."""
+    """The same task without a broker, measured in turn with the peers: most often what the machine itself allows."""
+    limit_is: Against = Against.MACHINE
+    """Who does that."""
 
 
 def scratch_name(directory: Path, peer: str) -> Path:

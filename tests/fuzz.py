@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -220,9 +221,10 @@ def run(binaries: Path, target: str, seconds: int, rss_mb: int) -> Outcome:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; gives the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m tests.fuzz", description="Runs the fuzz targets, one after the other."
+        prog="python -m tests.fuzz", description="Runs the fuzz targets, one on each core."
     )
     parser.add_argument("--seconds", type=int, default=20, help="time for each target (default %(default)s)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="targets at a time (default %(default)s)")
     parser.add_argument("--target", action="append", help="run this target alone; may be repeated")
     parser.add_argument("--rss-mb", type=int, default=512, help="memory for each target (default %(default)s MiB)")
     chosen = parser.parse_args(arguments)
@@ -241,12 +243,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     print(f"{'target':34}{'executions':>14}{'coverage':>10}{'rss MiB':>9}  outcome")
     outcomes = []
-    for target in targets:
-        outcome = run(binaries, target, chosen.seconds, chosen.rss_mb)
-        outcomes.append(outcome)
-        word = "nothing found" if outcome.found is None else "FOUND SOMETHING"
-        columns = f"{outcome.executions:>14,}{outcome.coverage:>10,}{outcome.peak_rss_mb:>9,}"
-        print(f"{target:34}{columns}  {word}", flush=True)
+    with ThreadPoolExecutor(chosen.jobs) as jobs:
+        for outcome in jobs.map(lambda target: run(binaries, target, chosen.seconds, chosen.rss_mb), targets):
+            outcomes.append(outcome)
+            word = "nothing found" if outcome.found is None else "FOUND SOMETHING"
+            columns = f"{outcome.executions:>14,}{outcome.coverage:>10,}{outcome.peak_rss_mb:>9,}"
+            print(f"{outcome.target:34}{columns}  {word}", flush=True)
     for outcome in outcomes:
         if outcome.found is not None:
             print(f"\n{outcome.target}\n{outcome.found}", file=sys.stderr)

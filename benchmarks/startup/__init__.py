@@ -2,8 +2,8 @@
 
 From the start of the process until ApiVersions is answered and until the first record is accepted in a topic made
 for it. The directory of a peer that needs a separate format step is formatted before. In process:
-`ottla.testing.Broker()` in an interpreter that has imported it, until the block is entered and it takes a
-connection.
+`ottla.testing.Broker()` in an interpreter that has imported what a broker is made of (that is timed apart, Trio is half
+of it), until the block is entered and it takes a connection.
 """
 
 import json

@@ -29,10 +29,13 @@ def test_less_is_better(ours: float, mark: str) -> None:
     assert f"{mark} CPU {number(ours / 4)}× (≤ 0.5×)" in text
 
 
-def test_against_the_machine_and_against_nothing() -> None:
-    rows = [row("kafka", mb_s=1), row("ottla", mb_s=90, rss_mb=70), row("machine", mb_s=100)]
-    text = shown(rows, Reach("mb_s", 0.9, Against.MACHINE), Reach("rss_mb", 60, Against.NOTHING))
+def test_against_others_and_against_nothing() -> None:
+    limits = [row("machine", mb_s=100), row("kafka-python", mb_s=10)]
+    rows = [row("kafka", mb_s=1), row("ottla", mb_s=90, rss_mb=70), *limits]
+    library = Reach("mb_s", 10, Against.KAFKA_PYTHON)
+    text = shown(rows, Reach("mb_s", 0.9, Against.MACHINE), library, Reach("rss_mb", 60, Against.NOTHING))
     assert "✓ MB/s 0.9× of the machine (≥ 0.9×)" in text
+    assert "✗ MB/s 9× of kafka-python (≥ 10×)" in text
     assert "✗ MiB 70 MiB (≤ 60)" in text
 
 

@@ -9,8 +9,8 @@ from benchmarks.failure import Failed, Skipped
 from benchmarks.load import Load
 from benchmarks.measure import Metrics
 from benchmarks.peers import Broker
-from benchmarks.runner import MACHINE, Row, Runner
-from benchmarks.workload import Case, Lifetime, Trial, Workload
+from benchmarks.runner import Row, Runner
+from benchmarks.workload import Against, Case, Lifetime, Trial, Workload
 
 
 class FakeBroker:
@@ -105,12 +105,14 @@ def test_a_peer_that_does_not_start(tmp_path: Path) -> None:
     assert log.count("a starts") == log.count("a stops") == 2
 
 
-def test_skipped_and_machine_rows(tmp_path: Path) -> None:
+@pytest.mark.parametrize("limit_is", [Against.MACHINE, Against.KAFKA_PYTHON])
+def test_skipped_and_limit_rows(tmp_path: Path, limit_is: Against) -> None:
     def once(_trial: Trial, _parameters: int) -> Metrics:
         raise Skipped("not for this one")
 
-    rows = run(tmp_path, [FakePeer("a", [])], workload(once, limit=lambda _load, parameters: {"mb_s": parameters}))
-    assert [(row.peer, row.skipped) for row in rows[:2]] == [("a", "not for this one"), (MACHINE, "")]
+    limited = workload(once, limit=lambda _load, parameters: {"mb_s": parameters}, limit_is=limit_is)
+    rows = run(tmp_path, [FakePeer("a", [])], limited)
+    assert [(row.peer, row.skipped) for row in rows[:2]] == [("a", "not for this one"), (limit_is.value, "")]
     assert rows[3].figures["mb_s"].median == 2
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 import pytest
 import trio
@@ -17,12 +19,19 @@ from ottla.metadata.publishers import DataPlanePublisher, LocalBroker
 from ottla.raft.client import Retention
 from ottla.raft.control_records import ControlType, control_type, decode_voters
 from ottla.raft.log import SnapshotId
-from ottla.raft.memory_log import MemoryLog
 from ottla.raft.snapshot import BOOTSTRAP_SNAPSHOT
 from ottla.records.cluster_metadata import FeatureLevelRecord, NoOpRecord
 from ottla.wire.k19_create_topics import CreatableTopic
 from tests.support.golden_log import golden_batches
 from tests.support.memory_broker import CODEC, DataPlaneStandIn, config, memory_broker
+from tests.support.memory_log import MemoryLog
+
+time_passes: Final = trio.sleep
+"""Only under `run_stepped`, where it takes no time: the clock steps to the next deadline once every task waits."""
+
+
+def run_stepped(main: Callable[[], Awaitable[None]]) -> None:
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
 def test_a_directory_of_kafka_is_served_and_goes_on() -> None:
@@ -86,16 +95,16 @@ def test_beats_while_idle_and_not_while_the_disk_is_stuck() -> None:
             def beats() -> int:
                 return sum(isinstance(each, NoOpRecord) for each in broker.metadata_records())
 
-            await trio.sleep(2.1)
+            await time_passes(2.1)
             assert beats() == 4
             broker.log.hold = True
-            await trio.sleep(2.1)
+            await time_passes(2.1)
             assert beats() == 5, "one is under way, no more behind it"
             broker.log.sync()
-            await trio.sleep(0.5)
+            await time_passes(0.5)
             assert beats() == 6
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_stepped(main)
 
 
 def test_snapshots_by_bytes_keep_the_log_short() -> None:
@@ -107,7 +116,7 @@ def test_snapshots_by_bytes_keep_the_log_short() -> None:
             for number in range(3):
                 topic = CreatableTopic(name=f"t{number}", num_partitions=1, replication_factor=1)
                 await broker.controller.create_topics([topic], frozenset(), validate_only=False)
-                await trio.sleep(1.5)
+                await time_passes(1.5)
             log, end = broker.log, broker.node.raft.end_offset
             assert [each.id for each in await log.snapshots()] == [SnapshotId(end, 1)]
             assert (log.start_offset, log.batches) == (end, [])
@@ -115,7 +124,7 @@ def test_snapshots_by_bytes_keep_the_log_short() -> None:
             assert sorted(again.node.loader.image.topics.id_of) == ["t0", "t1", "t2"]
             assert len(log.batches[0].records) == 1, "the voters came from the snapshot"
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_stepped(main)
 
 
 def test_a_snapshot_is_due_by_time_when_there_is_news() -> None:

@@ -102,5 +102,5 @@ def _wait_for_leaders(connection: Connection, name: str, partitions: int) -> Non
         (led,) = connection.ask(offsets, 7).topics
         if [p.error_code for p in (*topic.partitions, *led.partitions)] == [0] * 2 * partitions:
             return
-        time.sleep(0.05)
+        time.sleep(0.05)  # another process: Kafka tells nobody when a topic is led, it has to be asked again
     pytest.fail(f"{name} got no leaders")

@@ -15,7 +15,7 @@ from typing import Final
 
 import pytest
 
-from ottla.dataplane import Request
+from ottla.dataplane.plane import Request
 from ottla.server.switchboard import Switchboard
 from ottla.testing import Broker
 

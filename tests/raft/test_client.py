@@ -12,9 +12,9 @@ from ottla.clock import ManualClock
 from ottla.raft.client import BATCH_BYTES_MAX, BatchTooLargeError, CommittedBatch, RaftClient, Retention
 from ottla.raft.core import NotLeaderError, Role
 from ottla.raft.log import LogFailedError, SnapshotId
-from ottla.raft.memory_log import MemoryLog
 from ottla.records.cluster_metadata import FeatureLevelRecord, NoOpRecord, ProducerIdsRecord
 from tests.support.memory_broker import CODEC, formatted_log, local_voter
+from tests.support.memory_log import MemoryLog
 
 
 def record(number: int) -> ProducerIdsRecord:

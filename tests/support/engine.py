@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import final
 
 from ottla.api.table import TABLE
-from ottla.dataplane import EngineOptions, Periods, Plane
+from ottla.dataplane.plane import EngineOptions, Periods, Plane
 
 
 @final

@@ -26,11 +26,11 @@ from ottla.ids import DirectoryId, Uuid, random_uuid, uuid_text
 from ottla.metadata.publishers import DataPlanePublisher, LocalBroker
 from ottla.metadata.records import MetadataCodec
 from ottla.metadata.view import FailedCommand, ViewDelta
-from ottla.raft.memory_log import MemoryLog
 from ottla.raft.snapshot import BOOTSTRAP_SNAPSHOT
 from ottla.raft.voters import ReplicaKey, Voter, VoterEndpoint
 from ottla.security.authorizer import ANONYMOUS, AllowAll, Authorizer
 from ottla.wire.codec import decode_request, decode_response, encode_request, encode_response
+from tests.support.memory_log import MemoryLog
 
 NODE_ID: Final = 1
 CLUSTER_ID: Final = "AAAAAAAAAAAAAAAAAAAAAQ"

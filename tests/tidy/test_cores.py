@@ -13,7 +13,9 @@ from tests.tidy.sources import CORE, imports_of, python_files, rust_code, rust_f
 SHELLS: Final = {
     "__main__.py": "the way in",
     "clock.py": "reads the clocks for everybody",
-    "dataplane.py": "the line to the engine",
+    "dataplane/log.py": "waits for the engine",
+    "dataplane/plane.py": "the line to the engine",
+    "dataplane/views.py": "waits for the engine",
     "api/broker.py": "names what handlers wait for",
     "api/waiting.py": "waits for the metadata log",
     "config/load.py": "reads server.properties",
@@ -22,7 +24,6 @@ SHELLS: Final = {
     "controller/producer_ids.py": "waits for the next block",
     "metadata/loader.py": "follows the log",
     "raft/client.py": "the log and the timers of the quorum",
-    "raft/memory_log.py": "a log for tests",
     "server/listener.py": "sockets",
     "server/logs.py": "log lines carry the time",
     "server/main.py": "the composition root",

@@ -34,7 +34,8 @@ PYTHON: Final[Mapping[str, str]] = {
 """From the bottom to the top; a package that is not here belongs nowhere yet."""
 
 ENGINE_IMPORTERS: Final = (
-    "dataplane.py",
+    "dataplane/plane.py",
+    "dataplane/views.py",
     "wire/codec.py",
     "wire/program.py",
     # Tools that build and read batches, not the broker.

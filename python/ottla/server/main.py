@@ -29,7 +29,9 @@ from ottla.controller.configs import BrokerTopicConfigs
 from ottla.controller.format import META_PROPERTIES, MetaProperties, bootstrap_batches, decode_meta, encode_meta
 from ottla.controller.node import MetadataNode, MetadataSettings
 from ottla.controller.topics import TopicDefaults, TopicTools
-from ottla.dataplane import EngineOptions, Fact, Periods, Plane, Request, ViewPublisher
+from ottla.dataplane.log import PlaneLog
+from ottla.dataplane.plane import EngineOptions, Fact, Periods, Plane, Request
+from ottla.dataplane.views import ViewPublisher
 from ottla.ids import DirectoryId, random_uuid, uuid_from_text, uuid_text
 from ottla.metadata.features import SUPPORTED
 from ottla.metadata.publishers import DataPlanePublisher, LocalBroker
@@ -150,15 +152,16 @@ class Server:
             plane.directory_id = uuid_from_text(uuid_text(meta.directory_id))
             listeners = [bind(end.listener, end.host, end.port) for end in self._node.listeners.broker]
             try:
-                metadata, publisher = self._metadata(plane, meta, listeners)
+                log = PlaneLog(plane)
+                metadata, publisher = self._metadata(plane, log, meta)
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(plane.run, self._on_request, self._on_fact, self._on_closed_connection)
-                    await plane.log.open()
+                    await log.open()
                     if formatted:
                         voter = self._voter(meta)
                         now_ms = self._clock.wall_ms()
                         batches = bootstrap_batches(voter, MetadataCodec(), now_ms)
-                        await plane.log.write_snapshot(BOOTSTRAP_SNAPSHOT, batches)
+                        await log.write_snapshot(BOOTSTRAP_SNAPSHOT, batches)
                     await metadata.start(*self._registrations(plane, meta, listeners))
                     broker_epoch = metadata.broker_epoch
                     self._services = self._broker(plane, metadata, meta)
@@ -256,9 +259,7 @@ class Server:
             endpoints = (VoterEndpoint(names[0], "localhost", 0),)
         return Voter(key, endpoints, 0, KRAFT_VERSION)
 
-    def _metadata(
-        self, plane: Plane, meta: MetaProperties, listeners: Sequence[BoundListener]
-    ) -> tuple[MetadataNode, ViewPublisher]:
+    def _metadata(self, plane: Plane, log: PlaneLog, meta: MetaProperties) -> tuple[MetadataNode, ViewPublisher]:
         config = self._config
         configs = BrokerTopicConfigs(config)
         publisher = ViewPublisher(
@@ -285,7 +286,7 @@ class Server:
             ),
         )
         node = MetadataNode(
-            plane.log,
+            log,
             self._voter(meta),
             MetadataCodec(),
             self._clock,

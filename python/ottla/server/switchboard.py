@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ottla.api.broker import Broker
     from ottla.api.table import Api
-    from ottla.dataplane import Plane, Request
+    from ottla.dataplane.plane import Plane, Request
     from ottla.security.authorizer import Authorizer, Principal
 
 __all__ = ["Switchboard"]

@@ -4,18 +4,18 @@
 
 use libfuzzer_sys::fuzz_target;
 use ottla_core::wire::program::plain::{Plain, Value};
-use ottla_core::wire::program::{Cursor, Field, Kind, Presence, Program};
+use ottla_core::wire::program::{Field, Kind, Presence, Program, Reader};
 
 fuzz_target!(|input: &[u8]| {
     let Some((&choice, bytes)) = input.split_first() else { return };
     let (program, mut plain) = program(choice & 1 != 0);
-    let Ok(message) = program.decode(&mut Cursor::new(bytes, 0), &mut plain) else {
+    let Ok(message) = program.decode(&mut Reader::new(bytes, 0), &mut plain) else {
         assert!(plain.elements <= bytes.len());
         return;
     };
     assert!(plain.elements <= bytes.len());
     let written = program.encode(&message, None, &mut plain).expect("what was read can be written");
-    let again = program.decode(&mut Cursor::new(&written.bytes, 0), &mut plain).expect("what was written can be read");
+    let again = program.decode(&mut Reader::new(&written.bytes, 0), &mut plain).expect("what was written can be read");
     assert_eq!(again, message);
 });
 

@@ -15,6 +15,7 @@ use super::checkpoint::{self, CheckpointError, OffsetsByPartition};
 use super::files::OpenFiles;
 use super::headroom::Headroom;
 use super::names::PartitionDirectoryName;
+use super::window::{FlushPolicy, FlushWindow};
 use crate::disk::{self, Disk, File, Open};
 use crate::ids::{Offset, PartitionIndex};
 
@@ -100,6 +101,8 @@ impl std::error::Error for DirectoryError {}
 pub struct LogDirectory {
     disk: Arc<dyn Disk>,
     pub(crate) files: OpenFiles,
+    /// What of all its logs is not flushed.
+    pub window: FlushWindow,
     pub(crate) headroom: Headroom,
     poison: OnceLock<String>,
     lock: OnceLock<Arc<dyn File>>,
@@ -118,8 +121,15 @@ impl LogDirectory {
     /// A directory on `disk`, of which at most `open_files_max` files are kept open between uses. Does nothing yet.
     #[must_use]
     pub fn new(disk: Arc<dyn Disk>, open_files_max: usize) -> Arc<Self> {
-        let (files, headroom) = (OpenFiles::new(open_files_max), Headroom::default());
-        Arc::new(Self { disk, files, headroom, poison: OnceLock::new(), lock: OnceLock::new() })
+        Self::with_policy(disk, open_files_max, FlushPolicy::default())
+    }
+
+    /// A directory with bounds of its own on what is not flushed.
+    #[must_use]
+    pub fn with_policy(disk: Arc<dyn Disk>, open_files_max: usize, policy: FlushPolicy) -> Arc<Self> {
+        let (files, window) = (OpenFiles::new(open_files_max), FlushWindow::new(policy));
+        let (headroom, poison, lock) = (Headroom::default(), OnceLock::new(), OnceLock::new());
+        Arc::new(Self { disk, files, window, headroom, poison, lock })
     }
 
     /// The disk below.
@@ -149,9 +159,10 @@ impl LogDirectory {
         }
     }
 
-    /// Marks the directory as failed; the first reason stays.
+    /// Marks the directory as failed; the first reason stays. Whoever flushes is woken, to tell those who wait.
     pub fn poison(&self, reason: &str) {
         let _ = self.poison.set(reason.to_owned());
+        self.window.alarm().ring();
     }
 
     /// Why the directory failed, if it did.

@@ -2,87 +2,27 @@
 //!
 //! The writer notes what changed; a flusher takes a [`FlushPlan`] under the partition's lock, runs it outside any lock, and hands it
 //! back. Only then `durable_end` moves: data, indexes, side files and names are on the disk below it. A failed flush poisons the
-//! directory and is never tried again: the kernel has marked the pages clean.
+//! directory and is never tried again: the kernel has marked the pages clean. A side file for which the disk has no room is
+//! no failed flush: it is written again with the next one.
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 use super::checkpoint;
-use super::directory::Home;
+use super::directory::{Home, is_full};
 use super::names::FileKind;
-use super::writer::{EPOCHS_FILE, Log};
+use super::segment::Segment;
+use super::window::{FlushNeed, Unflushed};
+use super::writer::{EPOCHS_FILE, Log, remove_if_there};
 use crate::batch::snapshot;
 use crate::disk::{self, File, Open};
 use crate::ids::{Offset, TimestampMs};
 
-/// Limits on what a power failure may take, and the settings of the topic.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct FlushPolicy {
-    /// Unflushed bytes of one log at most.
-    pub log_bytes_max: u64,
-    /// Unflushed bytes of all logs of a directory at most.
-    pub directory_bytes_max: u64,
-    /// Age of the oldest unflushed append at most.
-    pub age_ms_max: i64,
-}
-
-impl Default for FlushPolicy {
-    fn default() -> Self {
-        Self { log_bytes_max: 64 << 20, directory_bytes_max: 1 << 30, age_ms_max: 30_000 }
-    }
-}
-
-/// What of a log is not flushed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Unflushed {
-    /// Bytes of batches.
-    pub bytes: u64,
-    /// Batches.
-    pub batches: u64,
-    /// Records, by offsets.
-    pub records: u64,
-    /// When the oldest of it came; none when there is nothing.
-    pub since: Option<TimestampMs>,
-    /// Whether a segment was completed and waits to be flushed.
-    pub rolled: bool,
-}
-
-impl FlushPolicy {
-    /// Whether a log must be flushed now, by what it alone is allowed.
-    #[must_use]
-    pub fn is_due(&self, log: &Unflushed, messages: Option<u64>, ms: Option<i64>, now: TimestampMs) -> bool {
-        let Some(since) = log.since else { return false };
-        let age_ms_max = ms.map_or(self.age_ms_max, |ms| ms.min(self.age_ms_max));
-        log.rolled
-            || log.bytes >= self.log_bytes_max
-            || now.0.saturating_sub(since.0) >= age_ms_max
-            || messages.is_some_and(|messages| log.records >= messages)
-    }
-
-    /// Which logs of a directory to flush, by index: those that are due, and then the largest until the rest is within
-    /// the directory's share.
-    #[must_use]
-    pub fn choose(&self, logs: &[Unflushed], due: impl Fn(usize) -> bool) -> Vec<usize> {
-        let mut chosen: Vec<usize> = (0..logs.len()).filter(|&at| due(at)).collect();
-        let bytes = |at: usize| logs.get(at).map_or(0, |log| log.bytes);
-        let mut left: u64 = logs.iter().map(|log| log.bytes).sum();
-        left -= chosen.iter().map(|&at| bytes(at)).sum::<u64>();
-        let mut others: Vec<usize> = (0..logs.len()).filter(|at| !chosen.contains(at)).collect();
-        others.sort_by_key(|&at| std::cmp::Reverse(bytes(at)));
-        for at in others {
-            if left < self.directory_bytes_max {
-                break;
-            }
-            left -= bytes(at);
-            chosen.push(at);
-        }
-        chosen
-    }
-}
+/// How often the flusher looks by itself: what is due sooner wakes it.
+pub const LOOKS_EVERY_MS: i64 = 1_000;
 
 /// What the writer remembers of what is not flushed.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each names one thing that is to be flushed")]
 pub(crate) struct FlushState {
     durable_end: Offset,
     unflushed: Unflushed,
@@ -93,8 +33,8 @@ pub(crate) struct FlushState {
     epochs_dirty: bool,
     names_dirty: bool,
     parent_dirty: bool,
-    /// A plan is out.
-    running: bool,
+    /// What the plan that is out makes durable, and up to where.
+    running: Option<(Offset, Unflushed)>,
     /// The lowest truncation since the plan was made.
     floor: Option<Offset>,
 }
@@ -109,7 +49,7 @@ impl FlushState {
             epochs_dirty: false,
             names_dirty: false,
             parent_dirty: false,
-            running: false,
+            running: None,
             floor: None,
         }
     }
@@ -122,7 +62,7 @@ impl FlushState {
         self.unflushed.since.get_or_insert(now);
     }
 
-    pub(crate) fn appended(&mut self, bytes: u64, batches: u64, records: u64, now: TimestampMs) {
+    fn appended(&mut self, bytes: u64, batches: u64, records: u64, now: TimestampMs) {
         self.touch(now);
         self.unflushed.bytes += bytes;
         self.unflushed.batches += batches;
@@ -182,6 +122,14 @@ impl FlushState {
     }
 }
 
+/// What was not flushed of a log that is gone counts no more.
+impl Drop for Log {
+    fn drop(&mut self) {
+        let running = self.flush.running.map_or(0, |(_, flushed)| flushed.bytes);
+        self.shared.home.directory.window.shrank(self.flush.unflushed.bytes + running);
+    }
+}
+
 /// Files and names to flush, and up to which offset that makes the log durable.
 #[derive(Debug)]
 pub struct FlushPlan {
@@ -198,7 +146,7 @@ pub struct FlushPlan {
     sync_names: bool,
     sync_parent: bool,
     upto: Offset,
-    flushed: Unflushed,
+    bytes: u64,
 }
 
 impl FlushPlan {
@@ -211,17 +159,26 @@ impl FlushPlan {
     /// Bytes of batches that become durable.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.flushed.bytes
+        self.bytes
     }
 
-    /// Waits for the disk. A failure poisons the directory. Never under a lock, never on a network thread.
+    /// Waits for the disk. A failure poisons the directory, unless the disk is merely full. Never under a lock, never on a
+    /// network thread.
     pub fn run(&self) -> io::Result<()> {
         if let Some(reason) = self.home.directory.poisoned() {
             return Err(io::Error::other(reason.to_owned()));
         }
-        self.sync().inspect_err(|error| {
+        let poison = |error: &io::Error| {
             self.home.directory.poison(&format!("cannot flush {}: {error}", self.home.describe("")));
-        })
+        };
+        self.sync().inspect_err(poison)?;
+        let beside = self.write_side_files().inspect_err(|error| {
+            if !is_full(error) {
+                poison(error);
+            }
+        });
+        self.sync_names().inspect_err(poison)?;
+        beside
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -236,15 +193,27 @@ impl FlushPlan {
                 Err(error) => return Err(error),
             }
         }
+        Ok(())
+    }
+
+    /// Writes and flushes what is made for this flush; a file that did not fit is taken away again.
+    fn write_side_files(&self) -> io::Result<()> {
         for (name, content) in &self.contents {
             let file = self.home.open(name, Open::Truncate)?;
-            file.write_at(0, &[IoSlice::new(content)])?;
-            file.sync()?;
+            if let Err(error) = file.write_at(0, &[IoSlice::new(content)]) {
+                remove_if_there(&self.home, name)?;
+                return Err(error);
+            }
+            file.sync().map_err(io::Error::other)?;
         }
         if let Some(epochs) = &self.epochs {
             let epochs = epochs.as_bytes();
             self.home.at_root(|root| disk::replace(self.home.disk(), &root.join(EPOCHS_FILE), epochs))?;
         }
+        Ok(())
+    }
+
+    fn sync_names(&self) -> io::Result<()> {
         if self.sync_names {
             self.home.at_root(|root| self.home.disk().sync_dir(root))?;
         }
@@ -260,22 +229,62 @@ impl FlushPlan {
 }
 
 impl Log {
-    /// What of the log is not flushed.
+    /// What of the log is not flushed, and not about to be.
     #[must_use]
     pub fn unflushed(&self) -> Unflushed {
         self.flush.unflushed
     }
 
-    /// Whether the log must be flushed, by its settings and by `policy`.
+    /// In how many milliseconds the log must be flushed, by its settings and by the bounds of its directory: 0 is now, none
+    /// when there is nothing, or a flush is running.
     #[must_use]
-    pub fn flush_is_due(&self, policy: &FlushPolicy, now: TimestampMs) -> bool {
-        !self.flush.running
-            && policy.is_due(&self.flush.unflushed, self.config.flush_messages, self.config.flush_ms, now)
+    pub fn flush_due_in_ms(&self, now: TimestampMs) -> Option<i64> {
+        let policy = self.shared.home.directory.window.policy();
+        let due = policy.due_in_ms(&self.flush.unflushed, self.config.flush_messages, self.config.flush_ms, now);
+        due.filter(|_| self.flush.running.is_none())
+    }
+
+    /// Accounts for what was appended, and wakes the flusher when half of a bound is reached.
+    pub(crate) fn note_append(&mut self, bytes: u64, batches: u64, records: u64, now: TimestampMs) {
+        let first = self.flush.unflushed.since.is_none();
+        self.flush.appended(bytes, batches, records, now);
+        let window = &self.shared.home.directory.window;
+        let half = window.policy().directory_bytes_max / 2;
+        let soon = |due: i64| due == 0 || (first && due < LOOKS_EVERY_MS);
+        if window.grew(bytes) >= half || self.flush_due_in_ms(now).is_some_and(soon) {
+            window.alarm().ring();
+        }
+    }
+
+    /// What must be flushed before the batches below `next` are acknowledged: those that `flush.messages` wants on the disk,
+    /// and whatever makes room where the bound of the log or of its directory is reached. `repeated`: they were appended before.
+    pub fn flush_need(&mut self, next: Offset, repeated: bool) -> Option<FlushNeed> {
+        let window = &self.shared.home.directory.window;
+        let flush = &mut self.flush;
+        if flush.durable_end >= next {
+            return None;
+        }
+        let running = flush.running.map_or(0, |(_, unflushed)| unflushed.bytes);
+        let holds = flush.unflushed.bytes + running > window.policy().log_bytes_max
+            || window.bytes() > window.policy().directory_bytes_max;
+        // Whether a batch was flushed when it came first is not known any more.
+        let wants = |messages: u64| repeated || flush.unflushed.records >= messages;
+        let upto = match flush.running {
+            _ if self.config.flush_messages.is_some_and(wants) => next,
+            Some((upto, _)) if holds => upto,
+            None if holds => next,
+            _ => return None,
+        };
+        if flush.running.is_none_or(|(ends, _)| upto > ends) {
+            flush.unflushed.awaited = true;
+            window.alarm().ring();
+        }
+        Some(FlushNeed { upto, holds })
     }
 
     /// What to flush; none when everything is durable, or a plan is out already. Blocks for page-cache writes at most.
     pub fn flush_plan(&mut self) -> io::Result<Option<FlushPlan>> {
-        if self.flush.running || self.flush.unflushed.since.is_none() {
+        if self.flush.running.is_some() || self.flush.unflushed.since.is_none() {
             return Ok(None);
         }
         let side_files = self.flush.side_bytes >= self.config.replay_bytes;
@@ -302,18 +311,20 @@ impl Log {
             }
         }
         self.active.segment.write_aborted()?;
-        let mut files = Vec::new();
-        for segment in self.shared.segments.load().iter() {
-            if segment.next_offset() > durable || segment.base == self.active.segment.base {
-                files.push(segment.log_file()?);
-            }
+        let segments = self.shared.segments.load();
+        let written =
+            |segment: &&Arc<Segment>| segment.next_offset() > durable || segment.base == self.active.segment.base;
+        let mut files =
+            segments.iter().filter(written).map(|segment| segment.log_file()).collect::<io::Result<Vec<_>>>()?;
+        for segment in segments.iter() {
             let beside = segment.take_dirty_files()?;
             // They may be new.
             self.flush.names_dirty |= !beside.is_empty();
             files.extend(beside);
         }
         let flush = &mut self.flush;
-        flush.running = true;
+        let flushed = std::mem::take(&mut flush.unflushed);
+        flush.running = Some((end, flushed));
         flush.floor = None;
         Ok(FlushPlan {
             home: Arc::clone(&self.shared.home),
@@ -325,23 +336,28 @@ impl Log {
             sync_names: std::mem::take(&mut flush.names_dirty),
             sync_parent: std::mem::take(&mut flush.parent_dirty),
             upto: end,
-            flushed: std::mem::take(&mut flush.unflushed),
+            bytes: flushed.bytes,
         })
     }
 
-    /// The plan ran, and this was the outcome: moves `durable_end`. After a failure it stays where it is, for ever.
+    /// The plan ran, and this was the outcome: moves `durable_end`. After a failure it stays where it is: for ever, unless the
+    /// disk was merely full; then the next plan does it all again.
     pub fn flushed(&mut self, plan: &FlushPlan, outcome: &io::Result<()>) {
-        self.flush.running = false;
+        let flush = &mut self.flush;
+        let flushed = flush.running.take().map_or_else(Unflushed::default, |(_, flushed)| flushed);
         if outcome.is_err() {
-            let unflushed = &mut self.flush.unflushed;
-            unflushed.bytes += plan.flushed.bytes;
-            unflushed.batches += plan.flushed.batches;
-            unflushed.records += plan.flushed.records;
-            unflushed.since = plan.flushed.since.or(unflushed.since);
+            flush.unflushed = flush.unflushed.and(flushed);
+            flush.epochs_dirty |= plan.epochs.is_some();
+            if !plan.contents.is_empty() {
+                flush.side_bytes = u64::MAX;
+                self.snapshots
+                    .retain(|at| !plan.contents.iter().any(|(name, _)| *name == FileKind::ProducerSnapshot.name(*at)));
+            }
             return;
         }
-        let upto = self.flush.floor.take().map_or(plan.upto, |floor| floor.min(plan.upto));
-        self.flush.durable_end = self.flush.durable_end.max(upto);
+        self.shared.home.directory.window.shrank(flushed.bytes);
+        let upto = flush.floor.take().map_or(plan.upto, |floor| floor.min(plan.upto));
+        flush.durable_end = flush.durable_end.max(upto);
     }
 
     /// Flushes everything now. Blocks for as long as the disk takes: for the end of a raft append, a shutdown, a test.

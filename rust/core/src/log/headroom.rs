@@ -37,9 +37,11 @@ impl LogDirectory {
         self.headroom.full.load(Ordering::Acquire)
     }
 
-    /// The disk says that it is full: records are refused from now on. Never blocks.
+    /// The disk says that it is full: records are refused from now on, and whoever looks after the directory is woken.
     pub fn note_full(&self) {
-        self.headroom.full.store(true, Ordering::Release);
+        if !self.headroom.full.swap(true, Ordering::AcqRel) {
+            self.window.alarm().ring();
+        }
     }
 
     /// Sets space aside for the day the disk is full. Says whether it is there; where it is not, that day is today. Blocks.

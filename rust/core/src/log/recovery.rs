@@ -231,15 +231,15 @@ impl Opening<'_> {
             // Who was here last may not have come to flush names.
             flush.add_file(PARTITION_METADATA_FILE.to_owned());
             flush.directory_created();
-            if end > durable || self.report.cut.is_some() {
-                flush.appended(self.unflushed_bytes, 0, (end.0 - durable.0).max(0) as u64, now);
-            }
         }
         let config = Arc::clone(&self.options.config);
         let mut log = Log::assemble(Arc::clone(&self.home), config, topic_id, segments, start, end, flush, now);
         log.epochs = std::mem::take(&mut self.epochs);
         log.active.bytes_since_index = self.bytes_since_index;
         log.active.first_timestamp = first_timestamp(&log.active.segment)?;
+        if !self.options.clean && (end > durable || self.report.cut.is_some()) {
+            log.note_append(self.unflushed_bytes, 0, (end.0 - durable.0).max(0) as u64, now);
+        }
         Ok(log)
     }
 

@@ -242,6 +242,10 @@ impl World {
             self.write_recovery_point();
         } else {
             assert_eq!(self.log.durable_end(), before);
+            if self.directory.poisoned().is_none() {
+                // There was no room for a side file: the log goes on, and the next flush makes up for this one.
+                return self.flush_impossible();
+            }
             self.flush_failed = true;
             self.restart(End::PowerLost);
         }

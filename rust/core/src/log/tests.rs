@@ -10,7 +10,7 @@ use crate::batch::header::{BATCH_HEADER_BYTES, BatchHeader};
 use crate::batch::producer::Origin;
 use crate::disk::{Disk, Open};
 use crate::disk_sim::{Faults, SimDisk};
-use crate::ids::{LeaderEpoch, Offset, PartitionIndex, TimestampMs, TopicId};
+use crate::ids::{LeaderEpoch, Offset, PartitionIndex, ProducerEpoch, ProducerId, Sequence, TimestampMs, TopicId};
 
 const NOW: TimestampMs = TimestampMs(1_000_000);
 const TOPIC: TopicId = TopicId(*b"0123456789abcdef");
@@ -423,6 +423,31 @@ fn a_directory_that_is_renamed_under_its_user_is_found_again() {
     log.flushed(&plan, &outcome);
     assert!(outcome.is_ok() && directory.poisoned().is_none());
     assert_eq!(log.durable_end(), Offset(1));
+}
+
+#[test]
+fn a_full_disk_ends_no_flush_for_good() {
+    let disk = SimDisk::new(1);
+    let directory = LogDirectory::new(Arc::clone(&disk) as Arc<dyn Disk>, 10);
+    let config = Arc::new(LogConfig { replay_bytes: 1, ..LogConfig::default() });
+    let mut log = Log::create(&directory, "orders-0", TOPIC, config, Offset(0), NOW).unwrap();
+    log.begin_epoch(LeaderEpoch(3), NOW);
+    let id = BatchOptions { producer_id: ProducerId(9), producer_epoch: ProducerEpoch(0), ..BatchOptions::default() };
+    append(&mut log, &batch(BatchOptions { base_sequence: Sequence(0), ..id }, &[1], b"value"));
+    let unflushed = directory.window.bytes();
+    disk.set_faults(Faults { capacity: Some(disk.used()), ..Faults::default() });
+    let error = log.flush().unwrap_err();
+    assert!(super::directory::is_full(&error), "{error}");
+    assert_eq!((log.durable_end(), directory.window.bytes()), (Offset(0), unflushed));
+    assert!(directory.poisoned().is_none());
+    assert!(!disk.content().keys().any(|path| path.extension().is_some_and(|is| is == "snapshot")));
+
+    disk.set_faults(Faults::default());
+    log.flush().unwrap();
+    assert_eq!((log.durable_end(), directory.window.bytes()), (Offset(1), 0));
+    let content = disk.content();
+    assert!(content.contains_key(std::path::Path::new("orders-0/00000000000000000001.snapshot")));
+    assert!(content.contains_key(std::path::Path::new("orders-0/leader-epoch-checkpoint")));
 }
 
 /// Kafka rebuilds, and says so, what has no index files below the recovery point or after a clean stop.

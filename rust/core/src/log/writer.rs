@@ -220,6 +220,12 @@ impl Log {
         self.flush.durable_end()
     }
 
+    /// Whether its directory failed: nothing of it may be trusted any more.
+    #[must_use]
+    pub fn is_poisoned(&self) -> bool {
+        self.shared.home.directory.poisoned().is_some()
+    }
+
     /// The topic whose partition this is.
     #[must_use]
     pub fn topic_id(&self) -> TopicId {
@@ -469,7 +475,7 @@ impl Log {
         let end = frames.last().map_or(before, Frame::next_offset);
         segment.publish(position + size, end);
         self.shared.end.store(end.0, Ordering::Release);
-        self.flush.appended(size, frames.len() as u64, (end.0 - before.0) as u64, now);
+        self.note_append(size, frames.len() as u64, (end.0 - before.0) as u64, now);
         if segment.offsets.wants_write() {
             // An index that lags is caught up later: the records are in the log.
             let _ = segment.write_indexes();

@@ -2,8 +2,8 @@
 
 use crate::error::ErrorCode;
 use crate::ids::BrokerId;
-use crate::plane::connection::{Close, Handled};
-use crate::plane::dispatch::{Incoming, malformed};
+use crate::plane::incoming::{Handled, Incoming, malformed};
+use crate::plane::link::Close;
 use crate::plane::output::Output;
 use crate::plane::services::Services;
 use crate::wire::api_versions::{

@@ -9,107 +9,29 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use parking_lot::Mutex;
 
 use crate::limits::IN_FLIGHT_PER_CONNECTION_MAX;
 use crate::plane::clock::{Instant, Now};
+use crate::plane::dispatch;
 use crate::plane::frames::{Frames, split_frame};
-use crate::plane::mailbox::ConnectionContext;
+use crate::plane::incoming::{Handled, Waiting};
+use crate::plane::link::{Answer, Close, Link};
 use crate::plane::output::Output;
 use crate::plane::services::Services;
-use crate::plane::{dispatch, fetch, produce};
-use crate::replication::waiting::Bell;
 use crate::wire::header::{Api, begin_response};
 
 /// Bytes of answers a client may leave unread before no more of its requests are taken.
 const UNSENT_BYTES_MAX: usize = 1024 * 1024;
-
-/// Why a connection ends. For the log: nobody but the client's own requests is hurt.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Close(pub String);
-
-/// What is known of a connection outside the task that serves it.
-#[derive(Debug)]
-pub struct Link {
-    /// Who is at the other end.
-    pub context: Arc<ConnectionContext>,
-    /// Wakes the task.
-    pub bell: Arc<Bell>,
-    answers: Mutex<Vec<(u64, Answer)>>,
-    kicked: AtomicBool,
-}
-
-/// An answer that was made elsewhere.
-#[derive(Debug)]
-pub enum Answer {
-    /// The body after the response header.
-    Body(Vec<u8>),
-    /// A whole frame.
-    Frame(Output),
-    /// There is none: close the connection.
-    Close(String),
-}
-
-impl Link {
-    /// A link for `context`.
-    #[must_use]
-    pub fn new(context: ConnectionContext) -> Arc<Self> {
-        Arc::new(Self {
-            context: Arc::new(context),
-            bell: Arc::default(),
-            answers: Mutex::default(),
-            kicked: AtomicBool::new(false),
-        })
-    }
-
-    /// Answers the request that stands in `slot`. An answer for a slot that is gone is dropped.
-    pub fn answer(&self, slot: u64, answer: Answer) {
-        self.answers.lock().push((slot, answer));
-        self.bell.ring();
-    }
-
-    /// Ends the connection soon.
-    pub fn kick(&self) {
-        self.kicked.store(true, Ordering::Release);
-        self.bell.ring();
-    }
-}
 
 /// An answer that is owed.
 #[derive(Debug)]
 enum Slot {
     /// It is there and waits for its turn.
     Ready(Output),
-    /// It waits for replication.
-    Produce(produce::Waiting),
-    /// It waits for bytes.
-    Fetch(Box<fetch::Waiting>),
+    /// It waits for what happens to partitions.
+    Waits(Box<dyn Waiting>),
     /// Somebody else makes it.
     Away { number: u64, api: &'static Api, version: i16, correlation_id: i32 },
-}
-
-/// What handling a request came to.
-#[derive(Debug)]
-pub enum Handled {
-    /// The answer was written to the output.
-    Answered,
-    /// No answer is owed.
-    Silent,
-    /// A produce waits.
-    Produce(produce::Waiting),
-    /// A fetch waits.
-    Fetch(Box<fetch::Waiting>),
-    /// The answer comes through [`Link::answer`], under the number that the request was given.
-    Away {
-        /// For the response header.
-        api: &'static Api,
-        /// In this version.
-        version: i16,
-        /// For this request.
-        correlation_id: i32,
-    },
 }
 
 /// The state of one connection.
@@ -145,9 +67,12 @@ impl Connection {
     }
 
     fn accepts_requests(&self) -> bool {
-        self.slots.len() < IN_FLIGHT_PER_CONNECTION_MAX
-            && !matches!(self.slots.back(), Some(Slot::Away { .. }))
-            && self.unsent_bytes() < UNSENT_BYTES_MAX
+        let held = match self.slots.back() {
+            Some(Slot::Away { .. }) => true,
+            Some(Slot::Waits(waiting)) => waiting.holds(),
+            _ => false,
+        };
+        !held && self.slots.len() < IN_FLIGHT_PER_CONNECTION_MAX && self.unsent_bytes() < UNSENT_BYTES_MAX
     }
 
     /// Of answers that are there, whether it is their turn or not.
@@ -224,8 +149,7 @@ impl Connection {
             Handled::Answered if direct => {}
             Handled::Answered => self.slots.push_back(Slot::Ready(aside)),
             Handled::Silent => {}
-            Handled::Produce(waiting) => self.slots.push_back(Slot::Produce(waiting)),
-            Handled::Fetch(waiting) => self.slots.push_back(Slot::Fetch(waiting)),
+            Handled::Waits(waiting) => self.slots.push_back(Slot::Waits(waiting)),
             Handled::Away { api, version, correlation_id } => {
                 self.slots.push_back(Slot::Away { number, api, version, correlation_id });
                 self.next_number += 1;
@@ -237,23 +161,17 @@ impl Connection {
     /// Looks at what arrived from elsewhere and at what is due; moves the answers whose turn it is to the output. Says
     /// whether anything moved.
     pub fn settle(&mut self, services: &Services, now: Now) -> Result<bool, Close> {
-        if self.link.kicked.load(Ordering::Acquire) {
+        if self.link.is_kicked() {
             return Err(Close("ended by the broker".to_owned()));
         }
-        let answers = std::mem::take(&mut *self.link.answers.lock());
-        for (number, answer) in answers {
+        for (number, answer) in self.link.take_answers() {
             self.place(number, answer)?;
         }
         let mut moved = false;
         while let Some(front) = self.slots.front_mut() {
             match front {
                 Slot::Ready(output) => self.output.append(std::mem::take(output)),
-                Slot::Produce(waiting) => {
-                    if !waiting.complete(services, &self.link, now, &mut self.output) {
-                        break;
-                    }
-                }
-                Slot::Fetch(waiting) => {
+                Slot::Waits(waiting) => {
                     if !waiting.complete(services, &self.link, now, &mut self.output)? {
                         break;
                     }
@@ -298,8 +216,7 @@ impl Connection {
     #[must_use]
     pub fn deadline(&self, services: &Services) -> Option<Instant> {
         match self.slots.front() {
-            Some(Slot::Produce(waiting)) => Some(waiting.deadline),
-            Some(Slot::Fetch(waiting)) => Some(waiting.deadline),
+            Some(Slot::Waits(waiting)) => Some(waiting.deadline()),
             Some(Slot::Ready(_) | Slot::Away { .. }) => None,
             None if services.limits.idle_ms_max < 0 => None,
             None => Some(self.last_active.after_ms(services.limits.idle_ms_max)),
@@ -318,8 +235,7 @@ impl Connection {
     pub fn release(&mut self) {
         for slot in self.slots.drain(..) {
             match slot {
-                Slot::Produce(mut waiting) => waiting.release(),
-                Slot::Fetch(mut waiting) => waiting.release(),
+                Slot::Waits(mut waiting) => waiting.release(),
                 Slot::Ready(_) | Slot::Away { .. } => {}
             }
         }

@@ -13,9 +13,9 @@ use crate::error::ErrorCode;
 use crate::ids::{BrokerId, LeaderEpoch, TopicId};
 use crate::log::FileRange;
 use crate::plane::clock::{Instant, Now};
-use crate::plane::connection::{Close, Handled, Link};
-use crate::plane::dispatch::{Incoming, malformed};
+use crate::plane::incoming::{Handled, Incoming, Waiting, malformed};
 use crate::plane::leaders::Leaders;
+use crate::plane::link::{Close, Link};
 use crate::plane::output::Output;
 use crate::plane::services::Services;
 use crate::plane::session::{Context, NO_SESSION, SharedSession, Told, TopicKey, Wanted};
@@ -140,18 +140,17 @@ struct Reads {
 
 /// A fetch that waits for bytes.
 #[derive(Debug)]
-pub struct Waiting {
+struct Awaiting {
     terms: Terms,
     scope: Scope,
-    /// When it is answered with what there is.
-    pub deadline: Instant,
+    deadline: Instant,
     waiter: Arc<FetchWaiter>,
     registered: Vec<(Arc<Partition>, WaitKey)>,
 }
 
-impl Waiting {
-    /// Reads again and writes the answer if it is time; says whether it was.
-    pub fn complete(
+impl Waiting for Awaiting {
+    /// Reads again and writes the answer if it is time.
+    fn complete(
         &mut self,
         services: &Services,
         link: &Arc<Link>,
@@ -174,13 +173,18 @@ impl Waiting {
         Ok(false)
     }
 
-    /// Takes the waiter out of its partitions.
-    pub fn release(&mut self) {
+    fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    fn release(&mut self) {
         for (partition, key) in self.registered.drain(..) {
             partition.stop_waiting(key, &self.waiter);
         }
     }
+}
 
+impl Awaiting {
     fn register(&mut self, reads: &Reads, services: &Services, view: &View, link: &Link) {
         self.waiter = FetchWaiter::new(link.bell.clone(), self.terms.bytes_min - reads.bytes as i64);
         let mut results = reads.partitions.iter();
@@ -220,9 +224,9 @@ pub fn handle(incoming: &Incoming<'_>, services: &Services, output: &mut Output)
     }
     let deadline = incoming.now.instant.after_ms(i64::from(request.head.max_wait_ms));
     let waiter = FetchWaiter::new(incoming.link.bell.clone(), 0);
-    let mut waiting = Box::new(Waiting { terms, scope, deadline, waiter, registered: Vec::new() });
+    let mut waiting = Box::new(Awaiting { terms, scope, deadline, waiter, registered: Vec::new() });
     waiting.register(&reads, services, &view, incoming.link);
-    Ok(Handled::Fetch(waiting))
+    Ok(Handled::Waits(waiting))
 }
 
 /// What a request wants. A partition that it names twice counts once: where it stood first, as it was asked for last.

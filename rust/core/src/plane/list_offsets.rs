@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use crate::error::ErrorCode;
 use crate::ids::{BrokerId, LeaderEpoch, PartitionIndex};
-use crate::plane::connection::{Answer, Close, Handled};
-use crate::plane::dispatch::{Incoming, malformed};
+use crate::plane::incoming::{Handled, Incoming, malformed};
+use crate::plane::link::{Answer, Close};
 use crate::plane::output::Output;
 use crate::plane::services::Services;
 use crate::replication::partition::Partition;

@@ -1,31 +1,28 @@
 //! What has to be done now and then: flush, checkpoints, retention, removal of what was deleted, silent producers.
 //!
-//! One thread per directory, which may block. It looks at every partition about once a second, ten times a second while
-//! there are appends: that bounds what recovery has to read (64 MiB a log, 1 GiB a directory, 30 s).
+//! One thread per directory, which may block. It looks at every partition about once a second, and whenever an append rings:
+//! half of a bound on what is not flushed is reached, or somebody waits for the disk.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 
 use crate::ids::{Offset, PartitionIndex};
 use crate::log::directory::is_full;
-use crate::log::{FlushPolicy, LogDirectory, OffsetCheckpoint, Retired};
+use crate::log::{LOOKS_EVERY_MS, LogDirectory, OffsetCheckpoint, Retired};
 use crate::plane::clock::{Clock, Instant, Now};
 use crate::plane::mailbox::Subject;
 use crate::plane::services::Services;
 use crate::replication::partition::Partition;
 
-/// Unflushed bytes from which the directory is looked at more often: a second of them must not exceed what recovery may
-/// have to read.
-const BUSY_BYTES: u64 = 4 << 20;
-const BUSY_TICK: Duration = Duration::from_millis(100);
-const IDLE_TICK: Duration = Duration::from_secs(1);
+/// Flushed bytes after which the recovery points are written without waiting for their time: a start reads no more again.
+const CHECKPOINT_BYTES: u64 = 64 << 20;
 /// How often silent producers are forgotten, as Kafka.
 const PRODUCERS_MS: i64 = 600_000;
 
-/// How often what is done. What is shorter than a second is done every second.
+/// How often what is done. What is shorter than a second is done whenever the directory is looked at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Periods {
     /// `replica.high.watermark.checkpoint.interval.ms`.
@@ -56,6 +53,10 @@ impl Default for Periods {
 #[derive(Debug, Default)]
 struct Work {
     stopped: bool,
+    /// Those who wait were told that the directory failed.
+    failed: bool,
+    /// Bytes flushed since the recovery points were written.
+    flushed_bytes: u64,
     /// Directories to remove, by the time when.
     removals: BTreeSet<(Instant, String)>,
     /// Segments to remove, and the time when.
@@ -91,24 +92,21 @@ struct Written {
 pub struct Maintenance {
     services: Arc<Services>,
     directory: Arc<LogDirectory>,
-    policy: FlushPolicy,
     periods: Periods,
     work: Mutex<Work>,
-    wake: Condvar,
 }
 
 impl Maintenance {
     /// Nothing is done before [`Maintenance::run`].
     #[must_use]
     pub fn new(services: Arc<Services>, directory: Arc<LogDirectory>, periods: Periods) -> Self {
-        let (policy, work, wake) = (FlushPolicy::default(), Mutex::default(), Condvar::new());
-        Self { services, directory, policy, periods, work, wake }
+        Self { services, directory, periods, work: Mutex::default() }
     }
 
     /// Ends [`Maintenance::run`].
     pub fn stop(&self) {
         self.work.lock().stopped = true;
-        self.wake.notify_all();
+        self.directory.window.alarm().ring();
     }
 
     /// Removes a directory when nobody can be reading from it any more.
@@ -118,70 +116,84 @@ impl Maintenance {
 
     /// Works until it is stopped. Blocks.
     pub fn run(&self, clock: &dyn Clock) {
-        let mut tick = IDLE_TICK;
         let reserved = self.directory.reserve_headroom();
         self.report(reserved.map(drop).map_err(|error| format!("cannot set space aside: {error}")));
+        let mut patience = Duration::ZERO;
         loop {
-            {
-                let mut work = self.work.lock();
-                if !work.stopped {
-                    self.wake.wait_for(&mut work, tick);
-                }
-                if work.stopped {
-                    return;
-                }
+            self.directory.window.alarm().wait(patience);
+            if self.work.lock().stopped {
+                return;
             }
             let now = clock.now();
             let partitions = self.services.hosted.all();
             self.mind_full_disk(&partitions, now);
-            tick = if self.flush(&partitions, now) >= BUSY_BYTES { BUSY_TICK } else { IDLE_TICK };
+            patience = self.flush(&partitions, now);
             self.housekeeping(&partitions, now);
+            self.tell_failure(&partitions);
         }
     }
 
-    /// Flushes what is due; says how many bytes were unflushed before.
-    fn flush(&self, partitions: &[Arc<Partition>], now: Now) -> u64 {
+    /// Flushes what is due; says how long nothing will be.
+    fn flush(&self, partitions: &[Arc<Partition>], now: Now) -> Duration {
         let mut open = Vec::new();
         let mut unflushed = Vec::new();
-        let mut due = Vec::new();
+        let mut due_ms = Vec::new();
         for partition in partitions {
-            let (state, is_due) = partition.with_log(|log| (log.unflushed(), log.flush_is_due(&self.policy, now.wall)));
-            if state.since.is_some() {
+            let (state, due) = partition.with_log(|log| (log.unflushed(), log.flush_due_in_ms(now.wall)));
+            if let Some(due) = due {
                 open.push(partition);
                 unflushed.push(state);
-                due.push(is_due);
+                due_ms.push(due);
             }
         }
-        let chosen = self.policy.choose(&unflushed, |at| due.get(at).copied().unwrap_or(false));
-        for at in &chosen {
-            if let Some(partition) = open.get(*at) {
-                self.flush_one(partition);
-            }
-        }
-        if !chosen.is_empty() {
+        let chosen = self.directory.window.policy().choose(&unflushed, |at| due_ms.get(at) == Some(&0));
+        let flushed: u64 =
+            chosen.iter().filter_map(|at| open.get(*at)).map(|partition| self.flush_one(partition)).sum();
+        let since_checkpoint = {
+            let mut work = self.work.lock();
+            work.flushed_bytes += flushed;
+            work.flushed_bytes
+        };
+        if since_checkpoint >= CHECKPOINT_BYTES {
             self.write(OffsetCheckpoint::RecoveryPoint);
         }
-        unflushed.iter().map(|log| log.bytes).sum()
+        let next_ms = due_ms.into_iter().filter(|due| *due > 0).min().unwrap_or(LOOKS_EVERY_MS).min(LOOKS_EVERY_MS);
+        Duration::from_millis(next_ms.unsigned_abs())
     }
 
-    fn flush_one(&self, partition: &Partition) {
+    /// Flushes one log; says how many bytes became durable.
+    fn flush_one(&self, partition: &Partition) -> u64 {
         let plan = partition.with_log(crate::log::Log::flush_plan);
-        let outcome = match plan {
-            Ok(None) => return,
+        let error = match plan {
+            Ok(None) => return 0,
             Ok(Some(plan)) => {
                 let outcome = plan.run();
-                partition.with_log(|log| log.flushed(&plan, &outcome));
-                outcome
+                partition.flushed(&plan, &outcome);
+                match outcome {
+                    Ok(()) => return plan.bytes(),
+                    Err(error) => error,
+                }
             }
-            Err(error) => Err(error),
+            Err(error) => error,
         };
-        if let Err(error) = outcome {
-            if is_full(&error) && self.directory.poisoned().is_none() {
-                // Nothing is lost: it is tried again, with the headroom.
-                return self.directory.note_full();
-            }
-            let known = format!("cannot flush {partition} in {}: {error}", self.directory.describe());
-            self.services.mailbox.fact(Subject::LogDirectoryFailed, known);
+        if is_full(&error) && self.directory.poisoned().is_none() {
+            // Nothing is lost: it is tried again, with the headroom.
+            self.directory.note_full();
+            return 0;
+        }
+        self.report(Err(format!("cannot flush {partition} in {}: {error}", self.directory.describe())));
+        0
+    }
+
+    /// After the directory failed, once: tells the control plane, and whoever waits for one of its partitions.
+    fn tell_failure(&self, partitions: &[Arc<Partition>]) {
+        let Some(reason) = self.directory.poisoned() else { return };
+        if std::mem::replace(&mut self.work.lock().failed, true) {
+            return;
+        }
+        self.services.mailbox.fact(Subject::LogDirectoryFailed, reason.to_owned());
+        for partition in partitions {
+            partition.fail();
         }
     }
 
@@ -289,8 +301,11 @@ impl Maintenance {
         }
     }
 
+    /// Tells the control plane what did not go well; of a directory that failed, that alone.
     fn report(&self, outcome: Result<(), String>) {
-        if let Err(error) = outcome {
+        if let Err(error) = outcome
+            && self.directory.poisoned().is_none()
+        {
             self.services.mailbox.fact(Subject::LogDirectoryFailed, error);
         }
     }
@@ -326,12 +341,14 @@ impl Maintenance {
             OffsetCheckpoint::LogStart => &mut work.written.start,
             _ => &mut work.written.recovery,
         };
-        if *written == offsets {
-            return Ok(());
+        if *written != offsets {
+            let rows: Vec<_> = offsets.iter().map(|((topic, index), offset)| (&**topic, *index, *offset)).collect();
+            self.directory.write_checkpoint(which, rows.into_iter()).map_err(|error| error.to_string())?;
+            *written = offsets;
         }
-        let rows: Vec<_> = offsets.iter().map(|((topic, index), offset)| (&**topic, *index, *offset)).collect();
-        self.directory.write_checkpoint(which, rows.into_iter()).map_err(|error| error.to_string())?;
-        *written = offsets;
+        if which == OffsetCheckpoint::RecoveryPoint {
+            work.flushed_bytes = 0;
+        }
         Ok(())
     }
 }

@@ -6,8 +6,8 @@ use std::collections::HashSet;
 
 use crate::error::ErrorCode;
 use crate::ids::{BrokerId, PartitionIndex, TopicId};
-use crate::plane::connection::{Close, Handled};
-use crate::plane::dispatch::{Incoming, malformed};
+use crate::plane::incoming::{Handled, Incoming, malformed};
+use crate::plane::link::Close;
 use crate::plane::mailbox::ConnectionContext;
 use crate::plane::output::Output;
 use crate::plane::services::Services;

@@ -14,15 +14,15 @@ use crate::batch::validate;
 use crate::error::ErrorCode;
 use crate::ids::{Offset, PartitionIndex, TimestampMs};
 use crate::plane::clock::{Instant, Now};
-use crate::plane::connection::{Close, Handled, Link};
-use crate::plane::dispatch::{Incoming, malformed};
+use crate::plane::incoming::{Handled, Incoming, Waiting, malformed};
 use crate::plane::leaders::Leaders;
+use crate::plane::link::{Close, Link};
 use crate::plane::output::Output;
 use crate::plane::services::Services;
 use crate::plane::session::TopicKey;
 use crate::plane::view::View;
 use crate::replication::partition::{Acks, Appended, Partition, Refused};
-use crate::replication::waiting::ProduceWaiter;
+use crate::replication::waiting::{Awaited, ProduceWaiter};
 use crate::wire::produce::{ProducePartition, ProduceRequest, ProduceResponseWriter, Produced, RecordError};
 use crate::wire::{LeaderIdAndEpoch, TopicRef};
 
@@ -33,6 +33,8 @@ thread_local! {
 
 /// The magic of batches that may be transactional.
 const MAGIC: u8 = 2;
+/// How long an append that waits for the disk is not answered at most: the timeout of a request is meant for replication.
+const FLUSH_PATIENCE_MS: i64 = 30_000;
 /// The client id that may write to internal topics.
 const ADMIN_CLIENT_ID: &str = "__admin_client";
 
@@ -99,27 +101,38 @@ impl Outcome {
     }
 }
 
-/// A produce that waits until its partitions are replicated.
+/// A produce that waits until its partitions are replicated, or flushed.
 #[derive(Debug)]
-pub struct Waiting {
+struct Replicating {
     waiter: Arc<ProduceWaiter>,
-    /// When the client's patience ends.
-    pub deadline: Instant,
+    /// Whether the bound on what is not flushed is reached.
+    holds: bool,
+    /// Whether no answer is owed.
+    silent: bool,
+    deadline: Instant,
     version: i16,
     correlation_id: i32,
     topics: Vec<(TopicKey, usize)>,
     outcomes: Vec<Outcome>,
-    registered: Vec<(Arc<Partition>, Offset)>,
+    registered: Vec<(Arc<Partition>, Awaited)>,
 }
 
-impl Waiting {
-    /// Writes the answer if it is time; says whether it was.
-    pub fn complete(&mut self, services: &Services, link: &Link, now: Now, output: &mut Output) -> bool {
+impl Waiting for Replicating {
+    fn complete(
+        &mut self,
+        services: &Services,
+        link: &Arc<Link>,
+        now: Now,
+        output: &mut Output,
+    ) -> Result<bool, Close> {
         if !self.waiter.is_complete() {
             if now.instant < self.deadline {
-                return false;
+                return Ok(false);
             }
             self.release();
+        }
+        if self.silent {
+            return Ok(true);
         }
         let view = services.view.load();
         let topics = self.topics.iter().flat_map(|(topic, partitions)| std::iter::repeat_n(topic, *partitions));
@@ -140,13 +153,20 @@ impl Waiting {
             outcomes.by_ref().take(*partitions).for_each(|outcome| outcome.write(&mut writer));
         }
         writer.finish(0, &leaders.endpoints());
-        true
+        Ok(true)
     }
 
-    /// Takes the waiter out of its partitions.
-    pub fn release(&mut self) {
-        for (partition, needed) in self.registered.drain(..) {
-            partition.stop_waiting_replicated(needed, &self.waiter);
+    fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    fn holds(&self) -> bool {
+        self.holds
+    }
+
+    fn release(&mut self) {
+        for (partition, awaited) in self.registered.drain(..) {
+            partition.stop_waiting_appended(awaited, &self.waiter);
         }
     }
 }
@@ -161,11 +181,12 @@ fn leader(view: &View, topic: TopicRef<'_>, index: PartitionIndex) -> Option<Lea
     Some(LeaderIdAndEpoch { leader: routed.leader, epoch: routed.leader_epoch })
 }
 
-/// The partitions of a request that wait for replication.
+/// The partitions of a request that wait.
 #[derive(Debug)]
 struct Registered {
     waiter: Arc<ProduceWaiter>,
-    partitions: Vec<(Arc<Partition>, Offset)>,
+    holds: bool,
+    partitions: Vec<(Arc<Partition>, Awaited)>,
 }
 
 /// Handles one request.
@@ -184,16 +205,26 @@ pub fn handle(incoming: &Incoming<'_>, services: &Services, output: &mut Output)
             None => batch.append(topic, &partition, slot, &request, &mut registered),
         });
     }
-    if request.acks == 0 {
-        return silent(incoming, &outcomes);
-    }
-    if let Some(Registered { waiter, partitions: registered }) = registered {
+    let silent = request.acks == 0;
+    if let Some(Registered { waiter, holds, partitions: registered }) = registered {
         waiter.seal();
         let topics = request.topics.iter().map(|topic| (topic.topic.into(), topic.partitions.len())).collect();
-        let deadline = incoming.now.instant.after_ms(i64::from(request.timeout_ms));
+        let patience_ms = if batch.acks == Acks::All { 0 } else { FLUSH_PATIENCE_MS };
+        let deadline = incoming.now.instant.after_ms(i64::from(request.timeout_ms).max(patience_ms));
         let correlation_id = incoming.header.correlation_id;
-        let waiting = Waiting { waiter, deadline, version, correlation_id, topics, outcomes, registered };
-        return Ok(Handled::Produce(waiting));
+        let refused = if silent { refuse_silently(incoming, &outcomes) } else { Ok(()) };
+        let mut waiting =
+            Replicating { waiter, holds, silent, deadline, version, correlation_id, topics, outcomes, registered };
+        return match refused {
+            Ok(()) => Ok(Handled::Waits(Box::new(waiting))),
+            Err(close) => {
+                waiting.release();
+                Err(close)
+            }
+        };
+    }
+    if silent {
+        return refuse_silently(incoming, &outcomes).map(|()| Handled::Silent);
     }
     let leaders = Leaders::of(&view, &incoming.link.context, outcomes.iter().filter_map(|outcome| outcome.leader));
     let mut writer = ProduceResponseWriter::new(&mut output.bytes, incoming.header.correlation_id, version);
@@ -235,9 +266,9 @@ fn told_with(error: ErrorCode, hosted: &Partition) -> Offset {
 }
 
 /// acks=0 owes no answer; a failure is told by ending the connection.
-fn silent(incoming: &Incoming<'_>, outcomes: &[Outcome]) -> Result<Handled, Close> {
+fn refuse_silently(incoming: &Incoming<'_>, outcomes: &[Outcome]) -> Result<(), Close> {
     match outcomes.iter().find(|outcome| !outcome.error.is_none()) {
-        None => Ok(Handled::Silent),
+        None => Ok(()),
         Some(failed) => Err(Close(format!(
             "produce with acks=0 of client {} failed on partition {}: {}",
             incoming.header.client_id, failed.index, failed.error
@@ -327,14 +358,18 @@ impl Batch<'_> {
             let checked = validate::check(records, header, &settings.produce, now, scratch)?;
             hosted.append(&checked, self.acks, now)
         })?;
-        if self.acks == Acks::All && !appended.replicated {
+        let replicated = self.acks != Acks::All || appended.replicated;
+        let replication = (!replicated).then_some(Awaited::Replicated(appended.next_offset));
+        let flush = appended.flush.map(|need| Awaited::Flushed(need.upto));
+        for awaited in replication.into_iter().chain(flush) {
             let registered = registered.get_or_insert_with(|| {
                 let slots = request.topics.iter().map(|topic| topic.partitions.len()).sum();
                 let waiter = ProduceWaiter::new(self.incoming.link.bell.clone(), slots);
-                Registered { waiter, partitions: Vec::new() }
+                Registered { waiter, holds: false, partitions: Vec::new() }
             });
-            hosted.wait_replicated(appended.next_offset, slot, &registered.waiter);
-            registered.partitions.push((hosted.clone(), appended.next_offset));
+            registered.holds |= appended.flush.is_some_and(|need| need.holds);
+            hosted.wait_appended(awaited, slot, &registered.waiter);
+            registered.partitions.push((hosted.clone(), awaited));
         }
         Ok(Outcome::appended(hosted.index, &appended))
     }

@@ -11,7 +11,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::error::ErrorCode;
 use crate::ids::{BrokerId, PartitionIndex, TopicId};
 use crate::limits::FRAME_BYTES_MAX;
-use crate::plane::connection::{Answer, Link};
+use crate::plane::link::{Answer, Link};
 use crate::plane::mailbox::{ConnectionContext, Lane, Mailbox, RequestId};
 use crate::plane::pool::Pool;
 use crate::plane::session::Sessions;

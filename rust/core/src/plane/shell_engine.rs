@@ -22,7 +22,7 @@ use crate::log::LogDirectory;
 use crate::plane::clock::{Clock, SystemClock};
 use crate::plane::command::{Command, Done, DoneValue, MetadataCommand, Ticket};
 use crate::plane::conductor::Conductor;
-use crate::plane::connection::{Answer, Link};
+use crate::plane::link::{Answer, Link};
 use crate::plane::mailbox::{ConnectionContext, Drained, Mailbox, RequestId};
 use crate::plane::maintenance::{Maintenance, Periods};
 use crate::plane::metadata_log::MetadataLog;

@@ -21,7 +21,8 @@ use tokio::time::Sleep;
 
 use crate::disk::File;
 use crate::plane::clock::{Clock, Instant, Now, SystemClock};
-use crate::plane::connection::{Close, Connection, Link};
+use crate::plane::connection::Connection;
+use crate::plane::link::{Close, Link};
 use crate::plane::output::Chunk;
 use crate::plane::services::Services;
 

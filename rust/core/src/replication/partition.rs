@@ -17,8 +17,10 @@ use crate::batch::producer::{Origin, ProducerRefusal};
 use crate::batch::validate::{Checked, ProduceRules, RecordRefused, Rejected};
 use crate::error::ErrorCode;
 use crate::ids::{BrokerId, LeaderEpoch, Offset, PartitionIndex, TimestampMs, TopicId};
-use crate::log::{AppendError, FileRange, Log, LogConfig, LogReader, Outcome, Retired, Upper, retention};
-use crate::replication::waiting::{FetchWaiter, Isolation, ProduceWaiter, WaitKey, Waiters};
+use crate::log::{
+    AppendError, FileRange, FlushNeed, FlushPlan, Log, LogConfig, LogReader, Outcome, Retired, Upper, retention,
+};
+use crate::replication::waiting::{Awaited, FetchWaiter, Isolation, ProduceWaiter, WaitKey, Waiters};
 use crate::replication::watermark::{effective_min_isr, high_watermark};
 use crate::wire::fetch::{AbortedTransaction, EpochEndOffset};
 
@@ -119,6 +121,8 @@ pub struct Appended {
     pub leader_epoch: LeaderEpoch,
     /// Whether all in-sync replicas have it already.
     pub replicated: bool,
+    /// What must be on the disk before it is acknowledged.
+    pub flush: Option<FlushNeed>,
 }
 
 /// What a reader wants.
@@ -340,6 +344,19 @@ impl Partition {
         state.waiters.release(ErrorCode::NotLeaderOrFollower);
     }
 
+    /// The directory of the log failed: who waits is told.
+    pub fn fail(&self) {
+        self.state.lock().waiters.release(ErrorCode::KafkaStorageError);
+    }
+
+    /// A flush of the log ran: who waited for it is told.
+    pub fn flushed(&self, plan: &FlushPlan, outcome: &std::io::Result<()>) {
+        let mut state = self.state.lock();
+        state.log.flushed(plan, outcome);
+        let durable_end = state.log.durable_end();
+        state.waiters.flushed(durable_end);
+    }
+
     /// Works on the log under the lock, for maintenance: flush, retention, close.
     pub fn with_log<T>(&self, work: impl FnOnce(&mut Log) -> T) -> T {
         work(&mut self.state.lock().log)
@@ -394,7 +411,8 @@ impl Partition {
         let leader_epoch = state.leadership.leader_epoch;
         let (header, records) = (&checked.header, &*checked.records);
         let outcome = state.log.append(header, records, Origin::Client, leader_epoch, now);
-        let (base_offset, next_offset, log_append_time) = match outcome.map_err(|error| refused(self, error))? {
+        let outcome = outcome.map_err(|error| refused(self, error))?;
+        let (base_offset, next_offset, log_append_time) = match outcome {
             Outcome::Appended(appended) => {
                 let gain = Gain::Batch { base: appended.base_offset, bytes: appended.size as i64 };
                 state.advance(self.this_broker, min_isr, gain);
@@ -405,24 +423,27 @@ impl Partition {
         };
         let replicated = state.high_watermark >= next_offset;
         let log_start = state.log.start();
-        Ok(Appended { base_offset, next_offset, log_append_time, log_start, leader_epoch, replicated })
+        let flush = state.log.flush_need(next_offset, matches!(outcome, Outcome::Duplicate(_)));
+        Ok(Appended { base_offset, next_offset, log_append_time, log_start, leader_epoch, replicated, flush })
     }
 
-    /// Registers a produce that waits until everything below `needed` is replicated. It ends at once when it already is, or
-    /// when the partition was given up since the append. A newer epoch of the same leader ends nothing, as in Kafka.
-    pub fn wait_replicated(&self, needed: Offset, slot: usize, waiter: &Arc<ProduceWaiter>) {
+    /// Registers a produce that waits after its append. It ends at once when there is nothing to wait for any more, or when
+    /// the partition was given up since, or its disk failed. A newer epoch of the same leader ends nothing, as in Kafka.
+    pub fn wait_appended(&self, awaited: Awaited, slot: usize, waiter: &Arc<ProduceWaiter>) {
         let min_isr = self.settings.load().min_insync_replicas;
         let mut state = self.state.lock();
         if let Err(error) = state.leads(LeaderEpoch::NONE) {
             return waiter.refuse(slot, error);
         }
-        state.waiters.add_produce(needed, slot, waiter.clone());
+        state.waiters.add_produce(awaited, slot, waiter.clone());
         state.complete_produces(min_isr);
+        let durable_end = state.log.durable_end();
+        state.waiters.flushed(durable_end);
     }
 
     /// Takes a produce out again.
-    pub fn stop_waiting_replicated(&self, needed: Offset, waiter: &Arc<ProduceWaiter>) {
-        self.state.lock().waiters.remove_produce(needed, waiter);
+    pub fn stop_waiting_appended(&self, awaited: Awaited, waiter: &Arc<ProduceWaiter>) {
+        self.state.lock().waiters.remove_produce(awaited, waiter);
     }
 
     /// Registers a fetch that waits for the end to pass `seen`. None when it already has.
@@ -555,8 +576,11 @@ fn refused(partition: &Partition, error: AppendError) -> Refused {
 }
 
 impl State {
-    /// Whether this broker leads, under the epoch that the client means.
+    /// Whether this broker leads, under the epoch that the client means, with a log that can be used.
     fn leads(&self, meant: LeaderEpoch) -> Result<(), ErrorCode> {
+        if self.log.is_poisoned() {
+            return Err(ErrorCode::KafkaStorageError);
+        }
         if meant != LeaderEpoch::NONE && meant < self.leadership.leader_epoch {
             return Err(ErrorCode::FencedLeaderEpoch);
         }

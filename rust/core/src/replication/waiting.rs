@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI16, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering};
 use std::task::{Context, Waker};
 
 use parking_lot::Mutex;
@@ -82,32 +82,63 @@ impl FetchWaiter {
     }
 }
 
-/// Two numbers that are no error codes.
-const NOT_WAITED_FOR: i16 = i16::MIN;
-const WAITED_FOR: i16 = i16::MAX;
+/// What came of one partition of a produce: in the lower half the error code, success until something failed, above it for how
+/// many things it still waits.
+#[derive(Debug, Default)]
+struct Slot(AtomicU32);
 
-/// A Produce with acks=all that waits until each of its partitions is replicated.
+impl Slot {
+    const ONE_WAIT: u32 = 1 << 16;
+
+    fn expect(&self) {
+        self.0.fetch_add(Self::ONE_WAIT, Ordering::AcqRel);
+    }
+
+    fn complete(&self, outcome: ErrorCode) {
+        // The low half is 0 until the first failure, which stays.
+        let code = u32::from(outcome.code() as u16);
+        let after = |known: u32| (known - Self::ONE_WAIT) | if known as u16 == 0 { code } else { 0 };
+        let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |known| Some(after(known)));
+    }
+
+    fn outcome(&self) -> Option<ErrorCode> {
+        let known = self.0.load(Ordering::Acquire);
+        let code = ErrorCode::from_code(known as u16 as i16).unwrap_or(ErrorCode::UnknownServerError);
+        (known < Self::ONE_WAIT || !code.is_none()).then_some(code)
+    }
+}
+
+/// What an append waits for before it is acknowledged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Awaited {
+    /// That all in-sync replicas have everything below.
+    Replicated(Offset),
+    /// That everything below is on the disk.
+    Flushed(Offset),
+}
+
+/// A Produce that waits until each of its partitions is replicated, or flushed, or both.
 #[derive(Debug)]
 pub struct ProduceWaiter {
     bell: Arc<Bell>,
     remaining: AtomicUsize,
-    /// One per partition of the request, in its order: the error code that replaces success.
-    outcomes: Box<[AtomicI16]>,
+    /// One per partition of the request, in its order.
+    outcomes: Box<[Slot]>,
 }
 
 impl ProduceWaiter {
     /// A waiter with `slots` outcomes, of which none is waited for yet.
     #[must_use]
     pub fn new(bell: Arc<Bell>, slots: usize) -> Arc<Self> {
-        let outcomes = (0..slots).map(|_| AtomicI16::new(NOT_WAITED_FOR)).collect();
+        let outcomes = (0..slots).map(|_| Slot::default()).collect();
         // One more than there are partitions to wait for, until `seal`: no early completion while registering.
         Arc::new(Self { bell, remaining: AtomicUsize::new(1), outcomes })
     }
 
-    /// One more partition to wait for.
+    /// One more thing to wait for.
     fn expect(&self, slot: usize) {
-        if let Some(cell) = self.outcomes.get(slot) {
-            cell.store(WAITED_FOR, Ordering::Release);
+        if let Some(slot) = self.outcomes.get(slot) {
+            slot.expect();
         }
         self.remaining.fetch_add(1, Ordering::AcqRel);
     }
@@ -132,16 +163,12 @@ impl ProduceWaiter {
     /// What came of the partition at `slot`; none while it is waited for.
     #[must_use]
     pub fn outcome(&self, slot: usize) -> Option<ErrorCode> {
-        match self.outcomes.get(slot)?.load(Ordering::Acquire) {
-            WAITED_FOR => None,
-            NOT_WAITED_FOR => Some(ErrorCode::None),
-            code => Some(ErrorCode::from_code(code).unwrap_or(ErrorCode::UnknownServerError)),
-        }
+        self.outcomes.get(slot)?.outcome()
     }
 
     fn complete(&self, slot: usize, outcome: ErrorCode) {
-        if let Some(cell) = self.outcomes.get(slot) {
-            cell.store(outcome.code(), Ordering::Release);
+        if let Some(slot) = self.outcomes.get(slot) {
+            slot.complete(outcome);
         }
         self.arrive();
     }
@@ -168,25 +195,61 @@ pub enum Isolation {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct WaitKey(usize);
 
+/// Produces that wait for something to reach an offset, by ascending offset.
+#[derive(Debug, Default)]
+struct Produces(VecDeque<(Offset, usize, Arc<ProduceWaiter>)>);
+
+impl Produces {
+    /// Mostly the largest so far, but connections come here in another order than they appended, and a repeated batch waits
+    /// for an old offset.
+    fn add(&mut self, needed: Offset, slot: usize, waiter: Arc<ProduceWaiter>) {
+        waiter.expect(slot);
+        let place = self.0.partition_point(|(known, _, _)| *known <= needed);
+        self.0.insert(place, (needed, slot, waiter));
+    }
+
+    fn remove(&mut self, needed: Offset, waiter: &Arc<ProduceWaiter>) {
+        let first = self.0.partition_point(|(known, _, _)| *known < needed);
+        let mut same = self.0.range(first..).take_while(|(known, _, _)| *known == needed);
+        if let Some(place) = same.position(|(_, _, known)| Arc::ptr_eq(known, waiter)) {
+            self.0.remove(first + place);
+        }
+    }
+
+    fn reached(&mut self, offset: Offset, outcome: ErrorCode) {
+        while self.0.front().is_some_and(|(needed, _, _)| *needed <= offset)
+            && let Some((_, slot, waiter)) = self.0.pop_front()
+        {
+            waiter.complete(slot, outcome);
+        }
+    }
+
+    fn release(&mut self, outcome: ErrorCode) {
+        for (_, slot, waiter) in self.0.drain(..) {
+            waiter.complete(slot, outcome);
+        }
+    }
+}
+
 /// Those who wait on one partition. Lives under the partition's lock.
 #[derive(Debug, Default)]
 pub struct Waiters {
     fetches: Slab<(Isolation, Arc<FetchWaiter>)>,
-    /// By ascending offset.
-    produces: VecDeque<(Offset, usize, Arc<ProduceWaiter>)>,
+    replicated: Produces,
+    flushed: Produces,
 }
 
 impl Waiters {
     /// Whether nobody waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.fetches.is_empty() && self.produces.is_empty()
+        self.len() == 0
     }
 
     /// How many wait.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.fetches.len() + self.produces.len()
+        self.fetches.len() + self.replicated.0.len() + self.flushed.0.len()
     }
 
     /// Registers a fetch.
@@ -204,20 +267,19 @@ impl Waiters {
         }
     }
 
-    /// Registers a produce that is complete when the high watermark reaches `needed`. Mostly the largest so far, but
-    /// connections come here in another order than they appended, and a repeated batch waits for an old offset.
-    pub fn add_produce(&mut self, needed: Offset, slot: usize, waiter: Arc<ProduceWaiter>) {
-        waiter.expect(slot);
-        let place = self.produces.partition_point(|(known, _, _)| *known <= needed);
-        self.produces.insert(place, (needed, slot, waiter));
+    /// Registers a produce, whose partition stands at `slot` of its request.
+    pub fn add_produce(&mut self, awaited: Awaited, slot: usize, waiter: Arc<ProduceWaiter>) {
+        match awaited {
+            Awaited::Replicated(needed) => self.replicated.add(needed, slot, waiter),
+            Awaited::Flushed(needed) => self.flushed.add(needed, slot, waiter),
+        }
     }
 
     /// Takes a produce out again whose client waits no longer; one that is complete is gone already.
-    pub fn remove_produce(&mut self, needed: Offset, waiter: &Arc<ProduceWaiter>) {
-        let first = self.produces.partition_point(|(known, _, _)| *known < needed);
-        let mut same = self.produces.range(first..).take_while(|(known, _, _)| *known == needed);
-        if let Some(place) = same.position(|(_, _, known)| Arc::ptr_eq(known, waiter)) {
-            self.produces.remove(first + place);
+    pub fn remove_produce(&mut self, awaited: Awaited, waiter: &Arc<ProduceWaiter>) {
+        match awaited {
+            Awaited::Replicated(needed) => self.replicated.remove(needed, waiter),
+            Awaited::Flushed(needed) => self.flushed.remove(needed, waiter),
         }
     }
 
@@ -232,24 +294,21 @@ impl Waiters {
 
     /// The high watermark reached `watermark`: produces up to there end with `outcome` (success, or too few replicas).
     pub fn replicated(&mut self, watermark: Offset, outcome: ErrorCode) {
-        while let Some((needed, _, _)) = self.produces.front() {
-            if *needed > watermark {
-                break;
-            }
-            if let Some((_, slot, waiter)) = self.produces.pop_front() {
-                waiter.complete(slot, outcome);
-            }
-        }
+        self.replicated.reached(watermark, outcome);
     }
 
-    /// The role changed or the partition is gone: everybody looks again, produces of the old epoch fail.
+    /// Everything below `durable_end` is on the disk.
+    pub fn flushed(&mut self, durable_end: Offset) {
+        self.flushed.reached(durable_end, ErrorCode::None);
+    }
+
+    /// The role changed, the partition or its disk is gone: everybody looks again, produces fail.
     pub fn release(&mut self, outcome: ErrorCode) {
         for (_, (_, waiter)) in &self.fetches {
             waiter.fire();
         }
-        for (_, slot, waiter) in self.produces.drain(..) {
-            waiter.complete(slot, outcome);
-        }
+        self.replicated.release(outcome);
+        self.flushed.release(outcome);
     }
 }
 
@@ -280,8 +339,8 @@ mod tests {
         let bell = Arc::new(Bell::default());
         let waiter = ProduceWaiter::new(bell.clone(), 2);
         let (mut first, mut second) = (Waiters::default(), Waiters::default());
-        first.add_produce(Offset(5), 0, waiter.clone());
-        second.add_produce(Offset(9), 1, waiter.clone());
+        first.add_produce(Awaited::Replicated(Offset(5)), 0, waiter.clone());
+        second.add_produce(Awaited::Replicated(Offset(9)), 1, waiter.clone());
         waiter.seal();
         first.replicated(Offset(5), ErrorCode::None);
         assert!(!waiter.is_complete() && !rung(&bell) && waiter.outcome(1).is_none());
@@ -289,6 +348,25 @@ mod tests {
         assert!(waiter.is_complete() && rung(&bell));
         assert_eq!(waiter.outcome(0), Some(ErrorCode::None));
         assert_eq!(waiter.outcome(1), Some(ErrorCode::NotLeaderOrFollower));
+    }
+
+    #[test]
+    fn a_produce_may_wait_for_its_replicas_and_for_the_disk() {
+        for (failing, expected) in [(false, ErrorCode::None), (true, ErrorCode::NotEnoughReplicasAfterAppend)] {
+            let waiter = ProduceWaiter::new(Arc::default(), 1);
+            let mut waiters = Waiters::default();
+            waiters.add_produce(Awaited::Replicated(Offset(5)), 0, waiter.clone());
+            waiters.add_produce(Awaited::Flushed(Offset(5)), 0, waiter.clone());
+            waiter.seal();
+            waiters.flushed(Offset(4));
+            let outcome = if failing { ErrorCode::NotEnoughReplicasAfterAppend } else { ErrorCode::None };
+            waiters.replicated(Offset(5), outcome);
+            assert_eq!(waiter.outcome(0), failing.then_some(expected), "only a failure is known before all is there");
+            assert!(!waiter.is_complete());
+            waiters.flushed(Offset(5));
+            assert!(waiter.is_complete() && waiters.is_empty());
+            assert_eq!(waiter.outcome(0), Some(expected), "a later success hides no failure");
+        }
     }
 
     #[test]

@@ -11,18 +11,18 @@
 //! Invariants: depth is that of the schema, since a struct refers to earlier ones only; nothing is allocated for an
 //! array before the bytes left are known to be able to hold it.
 
-mod cursor;
 mod decode;
 mod encode;
 mod fault;
 pub mod plain;
+mod reader;
 #[cfg(test)]
 mod tests;
 
-pub use cursor::Cursor;
 pub use decode::Builder;
 pub use encode::{Encoded, Source};
 pub use fault::{Details, Fault, PathStep, Reason};
+pub use reader::Reader;
 
 /// What one field, or one element of an array field, is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

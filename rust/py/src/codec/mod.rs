@@ -5,7 +5,7 @@ mod slots;
 
 use std::fmt::Write;
 
-use ottla_core::wire::program::{Cursor, Fault, Field, Kind, PathStep, Presence, Program as Steps, Reason};
+use ottla_core::wire::program::{Fault, Field, Kind, PathStep, Presence, Program as Steps, Reader, Reason};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyType};
@@ -70,9 +70,9 @@ impl Program {
     #[pyo3(signature = (data, offset=0))]
     fn decode_prefix<'py>(&self, data: &Bound<'py, PyBytes>, offset: usize) -> PyResult<(Bound<'py, PyAny>, usize)> {
         let mut objects = Objects::new(data.py(), &self.classes, &self.defaults, &self.names);
-        let mut cursor = Cursor::new(data.as_bytes(), offset);
-        match self.steps.decode(&mut cursor, &mut objects) {
-            Ok(message) => Ok((message, cursor.position())),
+        let mut reader = Reader::new(data.as_bytes(), offset);
+        match self.steps.decode(&mut reader, &mut objects) {
+            Ok(message) => Ok((message, reader.position())),
             Err(fault) => Err(self.error("decode", "at", &fault, objects.into_cause())),
         }
     }

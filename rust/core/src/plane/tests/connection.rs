@@ -1,7 +1,7 @@
 use super::fetch::wait_at_end;
 use super::*;
 use crate::limits::IN_FLIGHT_PER_CONNECTION_MAX;
-use crate::plane::connection::Answer;
+use crate::plane::link::Answer;
 use crate::plane::mailbox::LANE_REQUESTS_MAX;
 
 #[test]

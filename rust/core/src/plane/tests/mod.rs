@@ -18,9 +18,10 @@ use crate::error::ErrorCode;
 use crate::ids::{
     BrokerId, LeaderEpoch, Offset, PartitionIndex, ProducerEpoch, ProducerId, Sequence, TimestampMs, TopicId,
 };
-use crate::log::{Log, LogConfig, LogDirectory};
+use crate::log::{FlushPolicy, Log, LogConfig, LogDirectory};
 use crate::plane::clock::{Instant, Now};
-use crate::plane::connection::{Close, Connection, Link};
+use crate::plane::connection::Connection;
+use crate::plane::link::{Close, Link};
 use crate::plane::mailbox::{ConnectionContext, Lane, Mailbox};
 use crate::plane::output::Chunk;
 use crate::plane::pool::Pool;

@@ -133,8 +133,8 @@ fn producers_that_register_in_another_order_are_not_held_up() {
     let (first, second) = (append(&partition, Acks::All).unwrap(), append(&partition, Acks::All).unwrap());
     let (early, late) = (waiter(), waiter());
     // Two connections: who appended first may come to wait second.
-    partition.wait_replicated(second.next_offset, 0, &late);
-    partition.wait_replicated(first.next_offset, 0, &early);
+    partition.wait_appended(Awaited::Replicated(second.next_offset), 0, &late);
+    partition.wait_appended(Awaited::Replicated(first.next_offset), 0, &early);
     early.seal();
     late.seal();
     partition.follower_reached(TWO, Offset(1));
@@ -147,10 +147,10 @@ fn a_newer_epoch_of_the_same_leader_fails_nobody() {
     let partition = partition(&[THIS, TWO], 1);
     let (first, second) = (append(&partition, Acks::All).unwrap(), append(&partition, Acks::All).unwrap());
     let (one, two) = (waiter(), waiter());
-    partition.wait_replicated(first.next_offset, 0, &one);
+    partition.wait_appended(Awaited::Replicated(first.next_offset), 0, &one);
     assert!(partition.update(leadership(4, 6, &[THIS, TWO]), NOW));
     // As Kafka's DelayedProduce: what was appended by this leader is waited for as long as it leads.
-    partition.wait_replicated(second.next_offset, 0, &two);
+    partition.wait_appended(Awaited::Replicated(second.next_offset), 0, &two);
     one.seal();
     two.seal();
     assert!(!one.is_complete() && !two.is_complete());

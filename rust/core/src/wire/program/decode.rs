@@ -1,7 +1,7 @@
 //! Bytes to values.
 
-use super::cursor::Cursor;
 use super::fault::{Fault, PathStep, Reason};
+use super::reader::Reader;
 use super::{Field, Kind, Presence, Program};
 use crate::limits::{ARRAY_ELEMENTS_MAX, TAGGED_FIELDS_MAX};
 
@@ -38,26 +38,26 @@ pub trait Builder {
 
 impl Program {
     /// Reads one message. Bytes behind it are left for the caller to judge, as Kafka leaves them.
-    pub fn decode<B: Builder>(&self, cursor: &mut Cursor<'_>, builder: &mut B) -> Result<B::Value, Fault> {
-        self.structure(self.root(), cursor, builder)
+    pub fn decode<B: Builder>(&self, reader: &mut Reader<'_>, builder: &mut B) -> Result<B::Value, Fault> {
+        self.structure(self.root(), reader, builder)
     }
 
-    fn structure<B: Builder>(&self, index: usize, cursor: &mut Cursor<'_>, builder: &mut B) -> Result<B::Value, Fault> {
+    fn structure<B: Builder>(&self, index: usize, reader: &mut Reader<'_>, builder: &mut B) -> Result<B::Value, Fault> {
         let structure = &self.structs[index];
-        let target = builder.start(index).map_err(|reason| cursor.fault(reason))?;
+        let target = builder.start(index).map_err(|reason| reader.fault(reason))?;
         for &(slot, field) in &structure.plain {
-            self.field(field, cursor, builder)
-                .and_then(|value| builder.set(&target, index, slot, value).map_err(|reason| cursor.fault(reason)))
+            self.field(field, reader, builder)
+                .and_then(|value| builder.set(&target, index, slot, value).map_err(|reason| reader.fault(reason)))
                 .map_err(|fault| fault.within(PathStep::Field(index, slot)))?;
         }
         for &(slot, _) in &structure.absent {
-            builder.set_default(&target, index, slot).map_err(|reason| cursor.fault(reason))?;
+            builder.set_default(&target, index, slot).map_err(|reason| reader.fault(reason))?;
         }
         for &(_, slot, _) in &structure.tagged {
-            builder.set_default(&target, index, slot).map_err(|reason| cursor.fault(reason))?;
+            builder.set_default(&target, index, slot).map_err(|reason| reader.fault(reason))?;
         }
         if structure.flexible {
-            self.tags(index, &target, cursor, builder)?;
+            self.tags(index, &target, reader, builder)?;
         }
         Ok(target)
     }
@@ -66,31 +66,31 @@ impl Program {
         &self,
         index: usize,
         target: &B::Value,
-        cursor: &mut Cursor<'_>,
+        reader: &mut Reader<'_>,
         builder: &mut B,
     ) -> Result<(), Fault> {
-        let count = cursor.varint()? as usize;
+        let count = reader.varint()? as usize;
         if count > TAGGED_FIELDS_MAX {
-            return Err(cursor.fault(Reason::TooMany { count, limit: TAGGED_FIELDS_MAX }));
+            return Err(reader.fault(Reason::TooMany { count, limit: TAGGED_FIELDS_MAX }));
         }
         for _ in 0..count {
-            let tag = cursor.varint()?;
-            let size = cursor.varint()? as usize;
-            let start = cursor.position();
+            let tag = reader.varint()?;
+            let size = reader.varint()? as usize;
+            let start = reader.position();
             let declared = &self.structs[index].tagged;
             let Ok(found) = declared.binary_search_by_key(&tag, |&(tag, ..)| tag) else {
                 // From a newer peer: not ours to understand.
-                cursor.take(size)?;
+                reader.take(size)?;
                 continue;
             };
             let (_, slot, field) = declared[found];
-            self.field(field, cursor, builder)
+            self.field(field, reader, builder)
                 .and_then(|value| {
-                    let used = cursor.position() - start;
+                    let used = reader.position() - start;
                     if used != size {
                         return Err(Fault::new(Reason::TagSize { tag, said: size, used }, start));
                     }
-                    builder.set(target, index, slot, value).map_err(|reason| cursor.fault(reason))
+                    builder.set(target, index, slot, value).map_err(|reason| reader.fault(reason))
                 })
                 .map_err(|fault| fault.within(PathStep::Field(index, slot)))?;
         }
@@ -98,29 +98,29 @@ impl Program {
     }
 
     #[inline]
-    fn field<B: Builder>(&self, field: Field, cursor: &mut Cursor<'_>, builder: &mut B) -> Result<B::Value, Fault> {
+    fn field<B: Builder>(&self, field: Field, reader: &mut Reader<'_>, builder: &mut B) -> Result<B::Value, Fault> {
         if field.array {
-            self.array(field, cursor, builder)
+            self.array(field, reader, builder)
         } else {
-            self.value(field, field.nullable, cursor, builder)
+            self.value(field, field.nullable, reader, builder)
         }
     }
 
-    fn array<B: Builder>(&self, field: Field, cursor: &mut Cursor<'_>, builder: &mut B) -> Result<B::Value, Fault> {
-        let start = cursor.position();
-        let Some(count) = length::<4>(field, cursor)? else {
+    fn array<B: Builder>(&self, field: Field, reader: &mut Reader<'_>, builder: &mut B) -> Result<B::Value, Fault> {
+        let start = reader.position();
+        let Some(count) = length::<4>(field, reader)? else {
             return null(field.nullable, start, builder);
         };
         if count > ARRAY_ELEMENTS_MAX {
             return Err(Fault::new(Reason::TooMany { count, limit: ARRAY_ELEMENTS_MAX }, start));
         }
-        if count.saturating_mul(self.element_bytes_min(field)) > cursor.left() {
-            return Err(Fault::new(Reason::Impossible { count, left: cursor.left() }, start));
+        if count.saturating_mul(self.element_bytes_min(field)) > reader.left() {
+            return Err(Fault::new(Reason::Impossible { count, left: reader.left() }, start));
         }
-        let mut array = builder.array(count).map_err(|reason| cursor.fault(reason))?;
+        let mut array = builder.array(count).map_err(|reason| reader.fault(reason))?;
         for index in 0..count {
-            self.value(field, false, cursor, builder)
-                .and_then(|value| builder.push(&mut array, index, value).map_err(|reason| cursor.fault(reason)))
+            self.value(field, false, reader, builder)
+                .and_then(|value| builder.push(&mut array, index, value).map_err(|reason| reader.fault(reason)))
                 .map_err(|fault| fault.within(PathStep::Item(index)))?;
         }
         Ok(builder.finish(array))
@@ -131,41 +131,41 @@ impl Program {
         &self,
         field: Field,
         nullable: bool,
-        cursor: &mut Cursor<'_>,
+        reader: &mut Reader<'_>,
         builder: &mut B,
     ) -> Result<B::Value, Fault> {
-        let start = cursor.position();
+        let start = reader.position();
         let built = match field.kind {
-            Kind::Bool => builder.boolean(cursor.array::<1>()? != [0]),
-            Kind::Int8 => builder.integer(i64::from(i8::from_be_bytes(cursor.array()?))),
-            Kind::Int16 => builder.integer(i64::from(i16::from_be_bytes(cursor.array()?))),
-            Kind::Int32 => builder.integer(i64::from(i32::from_be_bytes(cursor.array()?))),
-            Kind::Int64 => builder.integer(i64::from_be_bytes(cursor.array()?)),
-            Kind::Uint16 => builder.integer(i64::from(u16::from_be_bytes(cursor.array()?))),
-            Kind::Uint32 => builder.integer(i64::from(u32::from_be_bytes(cursor.array()?))),
-            Kind::Float64 => builder.float(f64::from_be_bytes(cursor.array()?)),
-            Kind::Uuid => builder.bytes(&cursor.array::<16>()?),
+            Kind::Bool => builder.boolean(reader.array::<1>()? != [0]),
+            Kind::Int8 => builder.integer(i64::from(i8::from_be_bytes(reader.array()?))),
+            Kind::Int16 => builder.integer(i64::from(i16::from_be_bytes(reader.array()?))),
+            Kind::Int32 => builder.integer(i64::from(i32::from_be_bytes(reader.array()?))),
+            Kind::Int64 => builder.integer(i64::from_be_bytes(reader.array()?)),
+            Kind::Uint16 => builder.integer(i64::from(u16::from_be_bytes(reader.array()?))),
+            Kind::Uint32 => builder.integer(i64::from(u32::from_be_bytes(reader.array()?))),
+            Kind::Float64 => builder.float(f64::from_be_bytes(reader.array()?)),
+            Kind::Uuid => builder.bytes(&reader.array::<16>()?),
             Kind::String | Kind::Name => {
-                let Some(length) = length::<2>(field, cursor)? else {
+                let Some(length) = length::<2>(field, reader)? else {
                     return null(nullable, start, builder);
                 };
                 if length > STRING_BYTES_MAX {
                     return Err(Fault::new(Reason::LongString(length), start));
                 }
-                let text = cursor.take(length)?;
+                let text = reader.take(length)?;
                 if field.kind == Kind::Name { builder.name(text) } else { builder.text(text) }
             }
             Kind::Bytes | Kind::Records => {
-                let Some(length) = length::<4>(field, cursor)? else {
+                let Some(length) = length::<4>(field, reader)? else {
                     return null(nullable, start, builder);
                 };
-                builder.bytes(cursor.take(length)?)
+                builder.bytes(reader.take(length)?)
             }
             Kind::Struct(index) => {
-                if nullable && says_null(field, cursor)? {
+                if nullable && says_null(field, reader)? {
                     return Ok(builder.null());
                 }
-                return self.structure(index, cursor, builder);
+                return self.structure(index, reader, builder);
             }
         };
         built.map_err(|reason| Fault::new(reason, start))
@@ -174,11 +174,11 @@ impl Program {
 
 /// A struct that may be null says so first: in its place by a byte below zero, as a tagged field by a varint that is
 /// not above it. What else they say does not matter to Kafka.
-fn says_null(field: Field, cursor: &mut Cursor<'_>) -> Result<bool, Fault> {
+fn says_null(field: Field, reader: &mut Reader<'_>) -> Result<bool, Fault> {
     if matches!(field.presence, Presence::Tagged(_)) {
-        return Ok(cursor.varint()? as i32 <= 0);
+        return Ok(reader.varint()? as i32 <= 0);
     }
-    Ok(i8::from_be_bytes(cursor.array()?) < 0)
+    Ok(i8::from_be_bytes(reader.array()?) < 0)
 }
 
 fn null<B: Builder>(nullable: bool, start: usize, builder: &mut B) -> Result<B::Value, Fault> {
@@ -187,10 +187,10 @@ fn null<B: Builder>(nullable: bool, start: usize, builder: &mut B) -> Result<B::
 
 /// A length, `None` for null; of `FIXED` bytes when it is not compact.
 #[inline]
-fn length<const FIXED: usize>(field: Field, cursor: &mut Cursor<'_>) -> Result<Option<usize>, Fault> {
-    let start = cursor.position();
+fn length<const FIXED: usize>(field: Field, reader: &mut Reader<'_>) -> Result<Option<usize>, Fault> {
+    let start = reader.position();
     if field.compact {
-        let length = cursor.varint()?;
+        let length = reader.varint()?;
         // Kafka takes lengths as signed.
         if length > i32::MAX as u32 {
             return Err(Fault::new(Reason::NegativeLength(i64::from(length as i32) - 1), start));
@@ -198,9 +198,9 @@ fn length<const FIXED: usize>(field: Field, cursor: &mut Cursor<'_>) -> Result<O
         return Ok(length.checked_sub(1).map(|length| length as usize));
     }
     let length = if FIXED == 2 {
-        i64::from(i16::from_be_bytes(cursor.array()?))
+        i64::from(i16::from_be_bytes(reader.array()?))
     } else {
-        i64::from(i32::from_be_bytes(cursor.array()?))
+        i64::from(i32::from_be_bytes(reader.array()?))
     };
     // As in Kafka, any negative length is a null.
     Ok(usize::try_from(length).ok())

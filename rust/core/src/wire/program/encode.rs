@@ -1,8 +1,8 @@
 //! Values to bytes.
 
-use super::cursor::put_varint;
 use super::decode::STRING_BYTES_MAX;
 use super::fault::{Fault, PathStep, Reason};
+use super::reader::put_varint;
 use super::{Field, Kind, Presence, Program};
 
 /// Where the values of a message come from.

@@ -82,14 +82,14 @@ proptest! {
     fn what_is_written_is_read_and_every_prefix_is_refused((compact, value) in outer()) {
         let (program, mut plain) = sample(compact);
         let encoded = program.encode(&value, Some(3), &mut plain).unwrap();
-        let mut cursor = Cursor::new(&encoded.bytes, 0);
-        prop_assert_eq!(&program.decode(&mut cursor, &mut plain).unwrap(), &value);
-        prop_assert_eq!(cursor.left(), 0);
+        let mut reader = Reader::new(&encoded.bytes, 0);
+        prop_assert_eq!(&program.decode(&mut reader, &mut plain).unwrap(), &value);
+        prop_assert_eq!(reader.left(), 0);
         let Value::Struct(fields) = &value else { unreachable!() };
         let Value::Int(watched) = fields.borrow()[3] else { unreachable!() };
         prop_assert_eq!(&encoded.bytes[encoded.watched.unwrap()..][..8], &watched.to_be_bytes());
         for end in 0..encoded.bytes.len() {
-            prop_assert!(program.decode(&mut Cursor::new(&encoded.bytes[..end], 0), &mut plain).is_err());
+            prop_assert!(program.decode(&mut Reader::new(&encoded.bytes[..end], 0), &mut plain).is_err());
         }
     }
 
@@ -98,13 +98,13 @@ proptest! {
         compact in any::<bool>(), bytes in prop::collection::vec(any::<u8>(), 0..200),
     ) {
         let (program, mut plain) = sample(compact);
-        let _ = program.decode(&mut Cursor::new(&bytes, 0), &mut plain);
+        let _ = program.decode(&mut Reader::new(&bytes, 0), &mut plain);
         prop_assert!(plain.elements <= bytes.len());
     }
 }
 
 fn refusal(program: &Program, bytes: &[u8], plain: &mut Plain) -> Fault {
-    program.decode(&mut Cursor::new(bytes, 0), plain).unwrap_err()
+    program.decode(&mut Reader::new(bytes, 0), plain).unwrap_err()
 }
 
 fn single(field: Field, flexible: bool) -> (Program, Plain) {
@@ -148,7 +148,7 @@ fn compact_lengths_that_lie_are_refused() {
 #[test]
 fn tags() {
     let (program, mut plain) = single(field(Kind::Int32, true, Presence::Tagged(1)), true);
-    let read = |bytes: &[u8], plain: &mut Plain| program.decode(&mut Cursor::new(bytes, 0), plain);
+    let read = |bytes: &[u8], plain: &mut Plain| program.decode(&mut Reader::new(bytes, 0), plain);
     let of = |value| Value::Struct(vec![value].into());
     assert_eq!(read(&[1, 1, 4, 0, 0, 0, 9], &mut plain).unwrap(), of(Value::Int(9)));
     assert_eq!(read(&[2, 1, 4, 0, 0, 0, 9, 5, 2, 1, 1], &mut plain).unwrap(), of(Value::Int(9)));
@@ -185,7 +185,7 @@ fn a_null_struct_is_said_otherwise_behind_a_tag() {
         let (program, mut plain) = of(presence);
         let message = message(value);
         assert_eq!(program.encode(&message, None, &mut plain).unwrap().bytes, bytes);
-        assert_eq!(program.decode(&mut Cursor::new(&bytes, 0), &mut plain).unwrap(), message);
+        assert_eq!(program.decode(&mut Reader::new(&bytes, 0), &mut plain).unwrap(), message);
     }
 }
 

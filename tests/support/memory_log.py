@@ -1,4 +1,4 @@
-"""A raft log in memory, for tests and for brokers that need not outlive their process.
+"""A raft log in memory.
 
 It keeps the promises of ``RaftLog``, and can break the ones a disk may break: with ``hold`` appends wait for ``sync``,
 ``crash`` loses what was not synced, ``fail`` makes the disk refuse from then on.

@@ -4,12 +4,12 @@ use super::fault::{Fault, Reason};
 
 /// A place in the bytes of a message.
 #[derive(Debug)]
-pub struct Cursor<'a> {
+pub struct Reader<'a> {
     bytes: &'a [u8],
     position: usize,
 }
 
-impl<'a> Cursor<'a> {
+impl<'a> Reader<'a> {
     /// At `position` of the bytes; a position behind the end is the end.
     pub fn new(bytes: &'a [u8], position: usize) -> Self {
         Self { bytes, position: position.min(bytes.len()) }

@@ -1,0 +1,346 @@
+"""The engine and the line to it.
+
+Prior art: Seastar's cross-core mailboxes. One socket pair wakes one Trio task, which drains everything: ends of
+commands, facts, requests, in that order. Commands go down with a ticket each and end in exactly one ``Done``; whoever
+sent one waits for its ticket. Nothing here blocks the loop but the start and the end, before and after all else.
+
+Invariants: a ticket is waited for once; after ``close`` every waiting ticket fails; the engine's threads block all
+signals.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, final
+
+import trio
+
+from ottla import _core
+from ottla.api.broker import LogDirView, ReplicaLogView
+from ottla.ids import ZERO_UUID
+from ottla.metadata.view import LeadPartition, StopPartition, ViewDelta
+
+if TYPE_CHECKING:
+    from ottla.api.table import Api
+
+__all__ = [
+    "ClosedError",
+    "CommandFailedError",
+    "EngineOptions",
+    "Fact",
+    "Periods",
+    "Plane",
+    "Request",
+    "Result",
+]
+
+DRAIN_REQUESTS_MAX: Final = 64
+"""Requests taken up at a time: between two drains the loop serves everything else."""
+
+
+WAKES_MAX: Final = 4096
+"""Bytes taken from the socket pair at a time; each is one wake."""
+
+
+class ClosedError(Exception):
+    """The data plane was closed; whatever was asked of it will not be answered."""
+
+
+class Request(NamedTuple):
+    """A request that Python answers, as the data plane read it."""
+
+    request_id: int
+    api_key: int
+    api_version: int
+    client_id: str
+    connection_id: int
+    listener: str
+    principal: str
+    peer_host: str
+    local_host: str
+    local_port: int
+    received_ms: int
+    """Wall clock."""
+    body: bytes
+
+
+class Fact(NamedTuple):
+    """Something that happened below; a later fact of the same subject replaces the earlier."""
+
+    subject: str
+    """``log directory failed``, ``log directory full``, or ``partition failed``."""
+    text: str
+
+
+@final
+class Periods(NamedTuple):
+    """How often what is done for the directory; it is looked at about once a second. Kafka's settings and defaults."""
+
+    high_watermarks_ms: int = 5_000
+    """``replica.high.watermark.checkpoint.interval.ms``"""
+    recovery_points_ms: int = 60_000
+    """``log.flush.offset.checkpoint.interval.ms``"""
+    log_starts_ms: int = 60_000
+    """``log.flush.start.offset.checkpoint.interval.ms``"""
+    retention_ms: int = 300_000
+    """``log.retention.check.interval.ms``"""
+    delete_delay_ms: int = 60_000
+    """``log.segment.delete.delay.ms``: until the directory of a deleted partition goes."""
+
+
+@final
+@dataclass(slots=True, frozen=True)
+class EngineOptions:
+    """What an engine is started with; the limits are Kafka's settings of the same meaning."""
+
+    data_dir: Path
+    node_id: int
+    apis: Sequence[Api]
+    network_threads: int
+    frame_bytes_max: int
+    idle_ms_max: int
+    fetch_bytes_max: int
+    fetch_sessions_max: int
+    periods: Periods
+
+
+Result: TypeAlias = Any
+"""What a command ends with; whoever sends it knows."""
+
+
+@final
+class _Ticket:
+    """A command under way."""
+
+    __slots__ = ("_done", "_error", "_value")
+
+    def __init__(self) -> None:
+        self._done = trio.Event()
+        self._error: Exception | None = None
+        self._value: Result = None
+
+    def succeed(self, value: Result) -> None:
+        self._value = value
+        self._done.set()
+
+    def fail(self, error: Exception) -> None:
+        self._error = error
+        self._done.set()
+
+    async def value(self) -> Result:
+        await self._done.wait()
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+
+class CommandFailedError(Exception):
+    """The data plane refused or failed a command; the message names the file or partition, and the cause."""
+
+
+@final
+class Plane:
+    """An engine and the line to it. One Trio thread uses it; ``run`` must be running for anything to be answered."""
+
+    def __init__(self, options: EngineOptions) -> None:
+        """Locks the directory and starts the engine's threads. Blocks for some milliseconds. Raises ``OSError`` that
+        names the directory, also when another broker holds it."""
+        self._reader, self._writer = socket.socketpair()
+        self._reader.setblocking(False)
+        self._writer.setblocking(False)
+        self._tickets: dict[int, _Ticket] = {}
+        self._next_ticket = 1
+        self._closed = False
+        # Threads inherit the mask of the thread that starts them: a signal must never end up in the engine.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            self._engine = _core.Engine(
+                str(options.data_dir),
+                options.node_id,
+                self._writer.fileno(),
+                [_api_row(api) for api in options.apis],
+                options.network_threads,
+                options.frame_bytes_max,
+                options.idle_ms_max,
+                options.fetch_bytes_max,
+                options.fetch_sessions_max,
+                options.periods,
+            )
+        except BaseException:
+            self._reader.close()
+            self._writer.close()
+            raise
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        self.directory_id = ZERO_UUID
+        """Of the directory, once its ``meta.properties`` was read."""
+
+    # --- up ---------------------------------------------------------------------------------------------------------
+
+    async def run(
+        self,
+        on_request: Callable[[Request], None],
+        on_fact: Callable[[Fact], None],
+        on_closed_connection: Callable[[str], None],
+    ) -> None:
+        """Drains the mailbox for ever. The callbacks must not block; a request is answered by ``reply`` at any time."""
+        while True:
+            await trio.lowlevel.wait_readable(self._reader)
+            self._reader.recv(WAKES_MAX)
+            done, facts, requests, closed = self._engine.drain(DRAIN_REQUESTS_MAX)
+            for ticket, succeeded, value in done:
+                waiting = self._tickets.pop(ticket)
+                if succeeded:
+                    waiting.succeed(value)
+                else:
+                    waiting.fail(CommandFailedError(value))
+            for fact in facts:
+                on_fact(Fact(*fact))
+            for reason in closed:
+                on_closed_connection(reason)
+            for request in requests:
+                on_request(Request(*request))
+
+    # --- down -------------------------------------------------------------------------------------------------------
+
+    def adopt(self, connection: socket.socket, listener: str) -> None:
+        """Gives an accepted connection to a network thread for life; the socket object is empty afterwards."""
+        peer, local = connection.getpeername(), connection.getsockname()
+        self._engine.adopt(connection.detach(), listener, peer[0], local[0], local[1])
+
+    def reply(self, request_id: int, body: bytes) -> None:
+        """Answers a request with the body of its response. An answer to a connection that is gone is dropped."""
+        self._engine.reply(request_id, body)
+
+    def refuse(self, request_id: int, reason: str) -> None:
+        """Closes the connection of a request that has no answer."""
+        self._engine.refuse(request_id, reason)
+
+    def install(self, cluster: _core.Cluster | None, delta: ViewDelta) -> None:
+        """Changes the View that requests are routed and answered by; later replies do not overtake it."""
+        topics = [
+            (topic.topic_id, topic.name, topic.internal, topic.partition_count, list(topic.partitions))
+            for topic in delta.topics
+        ]
+        self._engine.install(cluster, topics, list(delta.removed_topic_ids))
+
+    def begin_lead(
+        self, partitions: Sequence[LeadPartition], settings: Mapping[bytes, _core.TopicSettings]
+    ) -> Callable[[], Awaitable[Result]]:
+        """Opens or creates the logs, recovers them, and takes writes. Waiting gives a row for each (``views.Led``)."""
+        rows = [
+            (
+                lead.topic_id,
+                lead.topic,
+                lead.partition,
+                lead.leader_epoch,
+                lead.partition_epoch,
+                list(lead.replicas),
+                list(lead.isr),
+                settings[lead.topic_id],
+            )
+            for lead in partitions
+        ]
+        return self.submit(lambda ticket: self._engine.lead(ticket, rows))
+
+    def begin_stop(self, partitions: Sequence[StopPartition]) -> list[Callable[[], Awaitable[Result]]]:
+        """Gives the partitions up; those with ``delete`` lose their logs."""
+        return [
+            self.submit(lambda ticket, rows=rows, delete=delete: self._engine.stop_partitions(ticket, rows, delete))  # type: ignore[misc]
+            for delete in (False, True)
+            if (rows := [(stop.topic_id, stop.partition) for stop in partitions if stop.delete == delete])
+        ]
+
+    def begin_configure(self, topic_id: bytes, settings: _core.TopicSettings) -> Callable[[], Awaitable[Result]]:
+        """The settings of a topic changed."""
+        return self.submit(lambda ticket: self._engine.configure(ticket, topic_id, settings))
+
+    async def set_strays_aside(self, keep: Iterable[tuple[bytes, int]]) -> list[str]:
+        """Renames the logs on disk that are not in ``keep``, (topic id, partition); their new names."""
+        rows = list(keep)
+        names: list[str] = await self._command(lambda ticket: self._engine.stray_logs(ticket, rows))
+        return names
+
+    async def describe(self) -> Sequence[LogDirView]:
+        """The log directory with all its logs (``LogDirs`` of ``ottla.api.broker``)."""
+        path, total, usable, logs = await self._command(self._engine.describe_logs)
+        views = [ReplicaLogView(topic, index, size, 0, False) for topic, index, size, _start, _end in logs]
+        return [LogDirView(path, self.directory_id, True, total, usable, views)]
+
+    def connection_count(self) -> int:
+        """Connections that are open now."""
+        return self._engine.connection_count()
+
+    # --- small files, before the loop runs ----------------------------------------------------------------------------
+
+    def read_file(self, name: str) -> bytes | None:
+        """A small file of the directory; blocks. None when there is none."""
+        return self._engine.read_file(name)
+
+    def write_file(self, name: str, content: bytes) -> None:
+        """Replaces a small file of the directory, durably; blocks."""
+        self._engine.write_file(name, content)
+
+    def clean_broker_epoch(self) -> int:
+        """The broker epoch under which the directory was closed well; -1 when it was not. Blocks for a small file."""
+        return self._engine.clean_broker_epoch()
+
+    # --- the end ----------------------------------------------------------------------------------------------------
+
+    def close(self, broker_epoch: int) -> Sequence[str]:
+        """Ends connections and threads, flushes every log and marks the directory clean, under the epoch of this
+        broker. Blocks for as long as the disk takes: comes last, when the loop has nothing else to do. Returns what
+        did not go well, for people."""
+        problems = [] if self._closed else self._engine.stop(broker_epoch)
+        self._end()
+        return problems
+
+    def abandon(self) -> None:
+        """Ends connections and threads and leaves the directory as a crash would. Blocks until the threads are gone."""
+        if not self._closed:
+            self._engine.abandon()
+        self._end()
+
+    def _end(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        for waiting in self._tickets.values():
+            waiting.fail(ClosedError("the data plane was closed"))
+        self._tickets.clear()
+        self._reader.close()
+        self._writer.close()
+        # The lock of the directory goes with it, now and not with the next collection of garbage.
+        del self._engine
+
+    # --- commands ---------------------------------------------------------------------------------------------------
+
+    def submit(self, send: Callable[[int], None]) -> Callable[[], Awaitable[Result]]:
+        """Sends a command now, under a new ticket; what is returned waits for its end."""
+        if self._closed:
+            raise ClosedError("the data plane was closed")
+        ticket, waiting = self._next_ticket, _Ticket()
+        self._next_ticket += 1
+        send(ticket)
+        self._tickets[ticket] = waiting
+        return waiting.value
+
+    async def _command(self, send: Callable[[int], None]) -> Result:
+        return await self.submit(send)()
+
+    @property
+    def engine(self) -> _core.Engine:
+        """For ``PlaneLog``."""
+        return self._engine
+
+
+def _api_row(api: Api) -> tuple[int, int, int, int, int, bool, int]:
+    from ottla.api.table import Side
+
+    shown = api.versions if api.advertised is None else api.advertised
+    python = api.side is Side.PYTHON
+    return (api.key, api.versions[0], api.versions[-1], shown[0], shown[-1], python, int(api.lane))

@@ -1,0 +1,72 @@
+//! One connection as everybody else sees it: who is at the other end, how to wake it, answer it, or end it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::plane::mailbox::ConnectionContext;
+use crate::plane::output::Output;
+use crate::replication::waiting::Bell;
+
+/// Why a connection ends. For the log: nobody but the client's own requests is hurt.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Close(pub String);
+
+/// What is known of a connection outside the task that serves it.
+#[derive(Debug)]
+pub struct Link {
+    /// Who is at the other end.
+    pub context: Arc<ConnectionContext>,
+    /// Wakes the task.
+    pub bell: Arc<Bell>,
+    answers: Mutex<Vec<(u64, Answer)>>,
+    kicked: AtomicBool,
+}
+
+/// An answer that was made elsewhere.
+#[derive(Debug)]
+pub enum Answer {
+    /// The body after the response header.
+    Body(Vec<u8>),
+    /// A whole frame.
+    Frame(Output),
+    /// There is none: close the connection.
+    Close(String),
+}
+
+impl Link {
+    /// A link for `context`.
+    #[must_use]
+    pub fn new(context: ConnectionContext) -> Arc<Self> {
+        Arc::new(Self {
+            context: Arc::new(context),
+            bell: Arc::default(),
+            answers: Mutex::default(),
+            kicked: AtomicBool::new(false),
+        })
+    }
+
+    /// Answers the request that stands in `slot`. An answer for a slot that is gone is dropped.
+    pub fn answer(&self, slot: u64, answer: Answer) {
+        self.answers.lock().push((slot, answer));
+        self.bell.ring();
+    }
+
+    /// The answers that came since this was asked last, each with its slot.
+    #[must_use]
+    pub fn take_answers(&self) -> Vec<(u64, Answer)> {
+        std::mem::take(&mut *self.answers.lock())
+    }
+
+    /// Ends the connection soon.
+    pub fn kick(&self) {
+        self.kicked.store(true, Ordering::Release);
+        self.bell.ring();
+    }
+    /// Whether somebody wants the connection to end.
+    #[must_use]
+    pub fn is_kicked(&self) -> bool {
+        self.kicked.load(Ordering::Acquire)
+    }
+}
