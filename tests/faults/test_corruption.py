@@ -117,7 +117,7 @@ def test_only_the_partition_that_is_damaged_refuses(tmp_path: Path, harm: Callab
 def test_a_damaged_partition_goes_with_its_topic(tmp_path: Path) -> None:
     with BrokerProcess(tmp_path / "data", {"log.segment.delete.delay.ms": 0}) as broker:
         broker.start()
-        with RawConnection(broker.address) as connection:
+        with Connection(broker.address) as connection:
             assert create_topic(connection, "t", 2) == 0
             assert _produce(connection, 1).error_code == 0
         assert broker.stop() == 0
@@ -125,10 +125,10 @@ def test_a_damaged_partition_goes_with_its_topic(tmp_path: Path) -> None:
         (log,) = partition_directories(broker.data_dir, "t")[1].glob("*.log")
         _emptied(log)
         broker.start()
-        with RawConnection(broker.address) as connection:
+        with Connection(broker.address) as connection:
             assert _produce(connection, 1).error_code == ErrorCode.KAFKA_STORAGE_ERROR
             request = DeleteTopicsRequest(topics=(DeleteTopicState(name="t"),), timeout_ms=30_000)
-            assert connection.request(request, 6).responses[0].error_code == 0
+            assert connection.ask(request, 6).responses[0].error_code == 0
             deadline = time.monotonic() + REMOVED_TIMEOUT_S
             while left := [path.name for path in broker.data_dir.iterdir() if path.name.startswith("t-")]:
                 assert time.monotonic() < deadline, left

@@ -21,6 +21,10 @@ def filled(connection: Connection, make_topic: MakeTopic) -> Topic:
     return topic
 
 
+def _refused(index: int) -> PartitionData:
+    return PartitionData(partition_index=index, error_code=UNKNOWN_SERVER_ERROR, high_watermark=-1, records=b"")
+
+
 @pytest.mark.parametrize("version", range(4, 19))
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_fetch_fails_as_a_whole(connection: Connection, filled: Topic, level: int, version: int) -> None:
@@ -33,8 +37,7 @@ def test_a_fetch_fails_as_a_whole(connection: Connection, filled: Topic, level: 
     if version >= BY_ID_FETCH:
         assert parts == []
         return
-    refused = {"error_code": UNKNOWN_SERVER_ERROR, "high_watermark": -1, "records": b""}
-    assert parts == [PartitionData(partition_index=index, **refused) for index in (0, 9, 0)]
+    assert parts == [_refused(index) for index in (0, 9, 0)]
 
 
 @pytest.mark.parametrize("version", [4, 7, 12, 13, 18])
