@@ -186,6 +186,7 @@ class TopicSettings:
         retention_bytes: int,
         flush_messages: int,
         flush_ms: int,
+        file_delete_delay_ms: int,
         producer_id_expiration_ms: int,
     ) -> TopicSettings:
         """As the topic configs of the same names; negative limits, and the largest number, are no limit."""
@@ -228,6 +229,7 @@ class Engine:
         idle_ms_max: int,
         fetch_bytes_max: int,
         fetch_sessions_max: int,
+        periods: tuple[int, int, int, int, int],
     ) -> Engine:
         """Locks the directory (made when missing) and starts the threads; blocks for some milliseconds. A byte is
         written to a duplicate of descriptor ``waker`` when ``drain`` has something. ``apis``: (key, first and last

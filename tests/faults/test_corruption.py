@@ -17,6 +17,7 @@ import pytest
 from ottla.errors import ErrorCode
 from ottla.wire.k00_produce import PartitionProduceData, ProduceRequest, TopicProduceData
 from ottla.wire.k01_fetch import FetchPartition, FetchRequest, FetchTopic
+from ottla.wire.k20_delete_topics import DeleteTopicsRequest, DeleteTopicState
 from tests.faults.ledger import Place
 from tests.faults.load import list_offset
 from tests.support.broker_process import BrokerProcess, partition_directories
@@ -26,6 +27,7 @@ from tests.support.raw_admin import create_topic
 
 BATCHES: Final = 40
 CLEAN_MARKER: Final = ".kafka_cleanshutdown"
+REMOVED_TIMEOUT_S: Final = 30.0
 
 
 def _produce(connection: Connection, partition: int) -> Any:
@@ -110,3 +112,27 @@ def test_only_the_partition_that_is_damaged_refuses(tmp_path: Path, harm: Callab
         broker.start()
         with Connection(broker.address) as connection:
             assert _produce(connection, 1).base_offset == 3 * BATCHES
+
+
+def test_a_damaged_partition_goes_with_its_topic(tmp_path: Path) -> None:
+    with BrokerProcess(tmp_path / "data", {"log.segment.delete.delay.ms": 0}) as broker:
+        broker.start()
+        with Connection(broker.address) as connection:
+            assert create_topic(connection, "t", 2) == 0
+            assert _produce(connection, 1).error_code == 0
+        assert broker.stop() == 0
+        (broker.data_dir / CLEAN_MARKER).unlink()
+        (log,) = partition_directories(broker.data_dir, "t")[1].glob("*.log")
+        _emptied(log)
+        broker.start()
+        with Connection(broker.address) as connection:
+            assert _produce(connection, 1).error_code == ErrorCode.KAFKA_STORAGE_ERROR
+            request = DeleteTopicsRequest(topics=(DeleteTopicState(name="t"),), timeout_ms=30_000)
+            assert connection.ask(request, 6).responses[0].error_code == 0
+            deadline = time.monotonic() + REMOVED_TIMEOUT_S
+            while left := [path.name for path in broker.data_dir.iterdir() if path.name.startswith("t-")]:
+                assert time.monotonic() < deadline, left
+                time.sleep(0.02)
+            # A new one of that name begins empty.
+            assert create_topic(connection, "t", 2) == 0
+            assert _produce(connection, 1).base_offset == 0

@@ -63,13 +63,15 @@ def _produce(connection: Connection, topic: str, value: bytes = VALUE) -> Any:
 def test_a_full_disk_refuses_writes_and_nothing_else(small_disk: Path, tmp_path: Path) -> None:
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(DISK_BYTES // 3))
-    with BrokerProcess(small_disk / "data", {"log.segment.bytes": 1 << 20}) as broker:
+    settings = {"log.segment.bytes": 1 << 20, "log.segment.delete.delay.ms": 100}
+    with BrokerProcess(small_disk / "data", settings) as broker:
         broker.log_path = tmp_path / "broker.log"
         broker.start()
         with Connection(broker.address) as connection:
             assert create_topic(connection, "kept") == 0
             assert create_topic(connection, "removed") == 0
-            assert _produce(connection, "removed").error_code == 0
+            for _ in range(20):
+                assert _produce(connection, "removed").error_code == 0
             count = 0
             while (answer := _produce(connection, "kept")).error_code == 0:
                 count += 1
@@ -83,14 +85,22 @@ def test_a_full_disk_refuses_writes_and_nothing_else(small_disk: Path, tmp_path:
             model = _read(connection)
             assert model == [len(VALUE)] * count
             assert is_alive(broker.address)
-            # So do deletes. (What they free comes free after file.delete.delay.ms.)
+            _until_said(broker, "records are refused until there is room")
+            # What must go on has the space that was set aside: a topic can be made, and deletes make room for records.
+            assert create_topic(connection, "made-while-full") == 0
             request = DeleteTopicsRequest(topics=(DeleteTopicState(name="removed"),), timeout_ms=30_000)
             assert connection.ask(request, 6).responses[0].error_code == 0
             assert topic_of(connection, "removed").error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-            # With room it goes on, without restart.
+            _until_taken(connection, "kept")
+            _until_said(broker, "there is room again")
+            assert _produce(connection, "made-while-full").error_code == 0
+            # And so does whoever makes room from outside.
+            while _produce(connection, "kept").error_code == 0:
+                pass
+            end = list_offset(connection, Place("kept", 0), -1)[0]
             ballast.unlink()
             _until_taken(connection, "kept")
-            assert _produce(connection, "kept").base_offset == count + 1
+            assert _produce(connection, "kept").base_offset == end + 1
             # Full once more, and killed while it is.
             with ballast.open("wb", buffering=0) as file:
                 _fill(file)
@@ -126,6 +136,13 @@ def _fill(file: BinaryIO) -> None:
     with contextlib.suppress(OSError):
         while True:
             file.write(bytes(4096))
+
+
+def _until_said(broker: BrokerProcess, words: str) -> None:
+    deadline = time.monotonic() + ROOM_TIMEOUT_S
+    while words not in broker.log():
+        assert time.monotonic() < deadline, f"«{words}» is never said\n{broker.log_tail()}"
+        time.sleep(0.02)
 
 
 def _until_taken(connection: Connection, topic: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from ottla.wire import replace
 from ottla.wire.k01_fetch import PartitionData
 from tests.plane.conftest import MakeTopic, Topic
 from tests.plane.requests import BY_ID_FETCH, fetch_request, list_offsets_request, produce_values
@@ -22,6 +21,10 @@ def filled(connection: Connection, make_topic: MakeTopic) -> Topic:
     return topic
 
 
+def _refused(index: int) -> PartitionData:
+    return PartitionData(partition_index=index, error_code=UNKNOWN_SERVER_ERROR, high_watermark=-1, records=b"")
+
+
 @pytest.mark.parametrize("version", range(4, 19))
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_fetch_fails_as_a_whole(connection: Connection, filled: Topic, level: int, version: int) -> None:
@@ -34,8 +37,7 @@ def test_a_fetch_fails_as_a_whole(connection: Connection, filled: Topic, level: 
     if version >= BY_ID_FETCH:
         assert parts == []
         return
-    refused = PartitionData(error_code=UNKNOWN_SERVER_ERROR, high_watermark=-1, records=b"")
-    assert parts == [replace(refused, partition_index=index) for index in (0, 9, 0)]
+    assert parts == [_refused(index) for index in (0, 9, 0)]
 
 
 @pytest.mark.parametrize("version", [4, 7, 12, 13, 18])

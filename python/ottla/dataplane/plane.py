@@ -33,6 +33,7 @@ __all__ = [
     "CommandFailedError",
     "EngineOptions",
     "Fact",
+    "Periods",
     "Plane",
     "Request",
     "Result",
@@ -80,6 +81,22 @@ class Fact(NamedTuple):
 
 
 @final
+class Periods(NamedTuple):
+    """How often what is done for the directory; it is looked at about once a second. Kafka's settings and defaults."""
+
+    high_watermarks_ms: int = 5_000
+    """``replica.high.watermark.checkpoint.interval.ms``"""
+    recovery_points_ms: int = 60_000
+    """``log.flush.offset.checkpoint.interval.ms``"""
+    log_starts_ms: int = 60_000
+    """``log.flush.start.offset.checkpoint.interval.ms``"""
+    retention_ms: int = 300_000
+    """``log.retention.check.interval.ms``"""
+    delete_delay_ms: int = 60_000
+    """``log.segment.delete.delay.ms``: until the directory of a deleted partition goes."""
+
+
+@final
 @dataclass(slots=True, frozen=True)
 class EngineOptions:
     """What an engine is started with; the limits are Kafka's settings of the same meaning."""
@@ -92,6 +109,7 @@ class EngineOptions:
     idle_ms_max: int
     fetch_bytes_max: int
     fetch_sessions_max: int
+    periods: Periods
 
 
 Result: TypeAlias = Any
@@ -154,6 +172,7 @@ class Plane:
                 options.idle_ms_max,
                 options.fetch_bytes_max,
                 options.fetch_sessions_max,
+                options.periods,
             )
         except BaseException:
             self._reader.close()

@@ -30,7 +30,7 @@ from ottla.controller.format import META_PROPERTIES, MetaProperties, bootstrap_b
 from ottla.controller.node import MetadataNode, MetadataSettings
 from ottla.controller.topics import TopicDefaults, TopicTools
 from ottla.dataplane.log import PlaneLog
-from ottla.dataplane.plane import CONNECTION_GONE, EngineOptions, Fact, Plane, Request
+from ottla.dataplane.plane import CONNECTION_GONE, EngineOptions, Fact, Periods, Plane, Request
 from ottla.dataplane.views import ViewPublisher
 from ottla.ids import DirectoryId, random_uuid, uuid_from_text, uuid_text
 from ottla.metadata.features import SUPPORTED
@@ -218,6 +218,13 @@ class Server:
             idle_ms_max=config.integer("connections.max.idle.ms"),
             fetch_bytes_max=config.integer("fetch.max.bytes"),
             fetch_sessions_max=config.integer("max.incremental.fetch.session.cache.slots"),
+            periods=Periods(
+                high_watermarks_ms=config.integer("replica.high.watermark.checkpoint.interval.ms"),
+                recovery_points_ms=config.integer("log.flush.offset.checkpoint.interval.ms"),
+                log_starts_ms=config.integer("log.flush.start.offset.checkpoint.interval.ms"),
+                retention_ms=config.integer("log.retention.check.interval.ms"),
+                delete_delay_ms=config.integer("log.segment.delete.delay.ms"),
+            ),
         )
 
     def _identify(self, plane: Plane, data_dir: Path) -> tuple[MetaProperties, bool]:

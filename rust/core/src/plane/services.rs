@@ -88,8 +88,20 @@ impl Outstanding {
     }
 }
 
-/// A partition, or nothing where its log cannot be used.
-type Host = Option<Arc<Partition>>;
+/// What is hosted under an id.
+#[derive(Clone, Debug)]
+pub enum Host {
+    /// A partition that works.
+    Working(Arc<Partition>),
+    /// One whose log cannot be used, of the topic of this name.
+    Failed(Arc<str>),
+}
+
+impl Host {
+    fn working(&self) -> Option<&Arc<Partition>> {
+        if let Self::Working(partition) = self { Some(partition) } else { None }
+    }
+}
 
 /// The partitions that are hosted here, and those that should be but whose log cannot be used.
 #[derive(Debug, Default)]
@@ -101,37 +113,37 @@ impl Hosted {
     /// The partition, if it is hosted here and works.
     #[must_use]
     pub fn get(&self, topic: TopicId, index: PartitionIndex) -> Option<Arc<Partition>> {
-        self.partitions.read().get(&(topic, index)).cloned().flatten()
+        self.partitions.read().get(&(topic, index)).and_then(Host::working).cloned()
     }
 
     /// The partition, or what a client is told who asks for it here.
     pub fn find(&self, topic: TopicId, index: PartitionIndex) -> Result<Arc<Partition>, ErrorCode> {
         match self.partitions.read().get(&(topic, index)) {
-            Some(Some(partition)) => Ok(partition.clone()),
-            Some(None) => Err(ErrorCode::KafkaStorageError),
+            Some(Host::Working(partition)) => Ok(partition.clone()),
+            Some(Host::Failed(_)) => Err(ErrorCode::KafkaStorageError),
             None => Err(ErrorCode::NotLeaderOrFollower),
         }
     }
 
     /// Notes that the log of a partition that belongs here cannot be used.
-    pub fn fail(&self, topic: TopicId, index: PartitionIndex) {
-        self.partitions.write().insert((topic, index), None);
+    pub fn fail(&self, topic: TopicId, index: PartitionIndex, name: Arc<str>) {
+        self.partitions.write().insert((topic, index), Host::Failed(name));
     }
 
     /// Hosts a partition.
     pub fn insert(&self, partition: Arc<Partition>) {
-        self.partitions.write().insert((partition.topic_id, partition.index), Some(partition));
+        self.partitions.write().insert((partition.topic_id, partition.index), Host::Working(partition));
     }
 
     /// Hosts it no longer.
-    pub fn remove(&self, topic: TopicId, index: PartitionIndex) -> Option<Arc<Partition>> {
-        self.partitions.write().remove(&(topic, index)).flatten()
+    pub fn remove(&self, topic: TopicId, index: PartitionIndex) -> Option<Host> {
+        self.partitions.write().remove(&(topic, index))
     }
 
     /// All of them, in no order.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Partition>> {
-        self.partitions.read().values().flatten().cloned().collect()
+        self.partitions.read().values().filter_map(Host::working).cloned().collect()
     }
 }
 

@@ -25,7 +25,7 @@ use crate::plane::conductor::Conductor;
 use crate::plane::connections::{Census, Connections};
 use crate::plane::link::{Answer, Link};
 use crate::plane::mailbox::{ConnectionContext, Drained, Mailbox, RequestId};
-use crate::plane::maintenance::Maintenance;
+use crate::plane::maintenance::{Maintenance, Periods};
 use crate::plane::metadata_log::MetadataLog;
 use crate::plane::pool::Pool;
 use crate::plane::services::{Limits, ServedApi, Services};
@@ -53,6 +53,8 @@ pub struct Options {
     pub network_threads: usize,
     /// Limits.
     pub limits: Limits,
+    /// How often the directory is looked after.
+    pub periods: Periods,
 }
 
 /// The data plane of one broker.
@@ -104,7 +106,7 @@ impl Engine {
             apis,
         });
         let jobs = Arc::new(Pool::start("ottla-jobs", options.network_threads.max(2))?);
-        let maintenance = Arc::new(Maintenance::new(services.clone(), directory.clone()));
+        let maintenance = Arc::new(Maintenance::new(services.clone(), directory.clone(), options.periods));
         let conductor = Arc::new(Conductor::new(
             services.clone(),
             directory.clone(),
