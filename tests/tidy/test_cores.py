@@ -28,6 +28,7 @@ SHELLS: Final = {
     "controller/producer_ids.py": "waits for the next block",
     "metadata/loader.py": "follows the log",
     "raft/client.py": "the log and the timers of the quorum",
+    "server/admission.py": "waits for room, looks up names",
     "server/listener.py": "sockets",
     "server/logs.py": "log lines carry the time",
     "server/main.py": "the composition root",

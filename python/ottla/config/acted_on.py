@@ -31,6 +31,9 @@ _REQUESTS: Final = (
     "default.replication.factor",
     "delete.topic.enable",
     "fetch.max.bytes",
+    "max.connections",
+    "max.connections.per.ip",
+    "max.connections.per.ip.overrides",
     "max.incremental.fetch.session.cache.slots",
     "max.request.partition.size.limit",
     "num.network.threads",
@@ -89,4 +92,12 @@ _TOPIC_DEFAULTS: Final = (
     "min.insync.replicas",
 )
 
-ACTED_ON: Final = frozenset((*_IDENTITY, *_REQUESTS, *_INTERNAL_TOPICS, *_METADATA, *_TOPIC_DEFAULTS))
+_MAINTENANCE: Final = (
+    "log.flush.offset.checkpoint.interval.ms",
+    "log.flush.start.offset.checkpoint.interval.ms",
+    "log.retention.check.interval.ms",
+    "log.segment.delete.delay.ms",
+    "replica.high.watermark.checkpoint.interval.ms",
+)
+
+ACTED_ON: Final = frozenset((*_MAINTENANCE, *_IDENTITY, *_REQUESTS, *_INTERNAL_TOPICS, *_METADATA, *_TOPIC_DEFAULTS))

@@ -149,8 +149,8 @@ def uuid_of(random_bytes: Callable[[int], bytes]) -> str:
 
 @final
 class NoCoordinatorLogs:
-    """``CoordinatorLogs`` of a data plane that coordinators cannot write to: whatever they ask fails, so that clients are
-    told NOT_COORDINATOR and nothing is promised."""
+    """``CoordinatorLogs`` of a data plane that coordinators cannot write to: whatever they ask fails, so that clients
+    are told NOT_COORDINATOR and nothing is promised."""
 
     def __init__(self, _plane: object) -> None:
         pass

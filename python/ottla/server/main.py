@@ -30,7 +30,7 @@ from ottla.controller.format import META_PROPERTIES, MetaProperties, bootstrap_b
 from ottla.controller.node import MetadataNode, MetadataSettings
 from ottla.controller.topics import TopicDefaults, TopicTools
 from ottla.dataplane.log import PlaneLog
-from ottla.dataplane.plane import EngineOptions, Fact, Plane, Request
+from ottla.dataplane.plane import CONNECTION_GONE, EngineOptions, Fact, Periods, Plane, Request
 from ottla.dataplane.views import ViewPublisher
 from ottla.ids import DirectoryId, random_uuid, uuid_from_text, uuid_text
 from ottla.metadata.features import SUPPORTED
@@ -41,6 +41,7 @@ from ottla.raft.client import Retention
 from ottla.raft.snapshot import BOOTSTRAP_SNAPSHOT
 from ottla.raft.voters import ReplicaKey, Voter, VoterEndpoint
 from ottla.security.authorizer import ANONYMOUS, AllowAll
+from ottla.server.admission import Admission, ConnectionLimits
 from ottla.server.coordinators import Coordinators, NoCoordinatorLogs
 from ottla.server.listener import BoundListener, bind
 from ottla.server.release import check_served
@@ -125,6 +126,7 @@ class Server:
         self._life = trio.CancelScope()
         self._switchboard: Switchboard | None = None
         self._services: Broker | None = None
+        self._admission: Admission | None = None
 
     def stop(self) -> None:
         """Begin the clean stop; from the broker's own thread. ``serve`` returns when it is done."""
@@ -155,7 +157,9 @@ class Server:
         begun_ms = self._clock.monotonic_ms()
         check_served(self._config, self._node)
         data_dir = self._data_dir()
+        limits = ConnectionLimits.of(self._config, self._node.listeners)
         plane = Plane(self._engine_options(data_dir))
+        admission = self._admission = Admission(limits, plane)
         broker_epoch = -1
         try:
             meta, formatted = self._identify(plane, data_dir)
@@ -195,7 +199,7 @@ class Server:
                         )
                     )
                     accepting = trio.CancelScope()
-                    nursery.start_soon(self._accept, listeners, plane, accepting)
+                    nursery.start_soon(self._accept, listeners, plane, admission, accepting)
                     await self._stop.wait()
                     accepting.cancel()
                     await metadata.shut_down()
@@ -227,6 +231,13 @@ class Server:
             idle_ms_max=config.integer("connections.max.idle.ms"),
             fetch_bytes_max=config.integer("fetch.max.bytes"),
             fetch_sessions_max=config.integer("max.incremental.fetch.session.cache.slots"),
+            periods=Periods(
+                high_watermarks_ms=config.integer("replica.high.watermark.checkpoint.interval.ms"),
+                recovery_points_ms=config.integer("log.flush.offset.checkpoint.interval.ms"),
+                log_starts_ms=config.integer("log.flush.start.offset.checkpoint.interval.ms"),
+                retention_ms=config.integer("log.retention.check.interval.ms"),
+                delete_delay_ms=config.integer("log.segment.delete.delay.ms"),
+            ),
         )
 
     def _identify(self, plane: Plane, data_dir: Path) -> tuple[MetaProperties, bool]:
@@ -360,11 +371,13 @@ class Server:
         for name in await plane.set_strays_aside(keep):
             self._log.warning("log set aside: no topic of the cluster has it", directory=name)
 
-    async def _accept(self, listeners: Sequence[BoundListener], plane: Plane, scope: trio.CancelScope) -> None:
+    async def _accept(
+        self, listeners: Sequence[BoundListener], plane: Plane, admission: Admission, scope: trio.CancelScope
+    ) -> None:
         with scope:
             async with trio.open_nursery() as nursery:
                 for bound in listeners:
-                    nursery.start_soon(bound.accept, plane.adopt, self._on_refused_connection)
+                    nursery.start_soon(bound.accept, admission, plane.adopt, self._on_refused_connection)
         for bound in listeners:
             bound.close()
 
@@ -382,6 +395,10 @@ class Server:
         self._log.info("connection closed", reason=reason)
 
     def _on_fact(self, fact: Fact) -> None:
+        if fact.subject == CONNECTION_GONE:
+            assert self._admission is not None, "a connection before they were accepted"
+            self._admission.changed()
+            return
         self._log.error(fact.subject, detail=fact.text)
 
 
