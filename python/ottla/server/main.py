@@ -42,6 +42,7 @@ from ottla.raft.snapshot import BOOTSTRAP_SNAPSHOT
 from ottla.raft.voters import ReplicaKey, Voter, VoterEndpoint
 from ottla.security.authorizer import ANONYMOUS, AllowAll
 from ottla.server.admission import Admission, ConnectionLimits
+from ottla.server.coordinators import Coordinators, NoCoordinatorLogs
 from ottla.server.listener import BoundListener, bind
 from ottla.server.release import check_served
 from ottla.server.switchboard import Switchboard
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from ottla.config.load import Loaded
+    from ottla.coordinator.log import CoordinatorLogs
 
 __all__ = ["DataDirectoryError", "Server", "Started", "in_words"]
 
@@ -105,12 +107,20 @@ def _reachable(host: str) -> str:
 class Server:
     """One broker. ``serve`` runs it from start to clean stop."""
 
-    def __init__(self, loaded: Loaded, log: FilteringBoundLogger, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        log: FilteringBoundLogger,
+        clock: Clock | None = None,
+        coordinator_logs: Callable[[Plane], CoordinatorLogs] = NoCoordinatorLogs,
+    ) -> None:
+        """``coordinator_logs``: where coordinators keep what they decide."""
         self._loaded = loaded
         self._config = loaded.config
         self._node = loaded.node
         self._log = log
         self._clock = SystemClock() if clock is None else clock
+        self._coordinator_logs = coordinator_logs
         self._stop = trio.Event()
         self._killed = False
         self._life = trio.CancelScope()
@@ -157,7 +167,9 @@ class Server:
             listeners = [bind(end.listener, end.host, end.port) for end in self._node.listeners.broker]
             try:
                 log = PlaneLog(plane)
-                metadata, publisher = self._metadata(plane, log, meta)
+                coordinators = self._coordinators(plane)
+                metadata, publisher = self._metadata(plane, log, meta, coordinators)
+                coordinators.follow(metadata.loader)
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(plane.run, self._on_request, self._on_fact, self._on_closed_connection)
                     await log.open()
@@ -168,8 +180,9 @@ class Server:
                         await log.write_snapshot(BOOTSTRAP_SNAPSHOT, batches)
                     await metadata.start(*self._registrations(plane, meta, listeners))
                     broker_epoch = metadata.broker_epoch
-                    self._services = self._broker(plane, metadata, meta)
+                    self._services = self._broker(plane, metadata, meta, coordinators)
                     self._switchboard = Switchboard(plane, self._services, AllowAll(), ANONYMOUS, self._log, nursery)
+                    nursery.start_soon(coordinators.run)
                     nursery.start_soon(metadata.run)
                     await metadata.wait_ready()
                     await self._set_strays_aside(plane, metadata)
@@ -263,7 +276,19 @@ class Server:
             endpoints = (VoterEndpoint(names[0], "localhost", 0),)
         return Voter(key, endpoints, 0, KRAFT_VERSION)
 
-    def _metadata(self, plane: Plane, log: PlaneLog, meta: MetaProperties) -> tuple[MetadataNode, ViewPublisher]:
+    def _coordinators(self, plane: Plane) -> Coordinators:
+        return Coordinators(
+            self._config,
+            self._coordinator_logs(plane),
+            self._clock,
+            os.urandom,
+            plane.caught_up,
+            lambda event, partition, detail: self._log.warning(event, partition=partition, detail=detail),
+        )
+
+    def _metadata(
+        self, plane: Plane, log: PlaneLog, meta: MetaProperties, coordinators: Coordinators
+    ) -> tuple[MetadataNode, ViewPublisher]:
         config = self._config
         configs = BrokerTopicConfigs(config)
         publisher = ViewPublisher(
@@ -296,7 +321,7 @@ class Server:
             self._clock,
             settings,
             tools,
-            [DataPlanePublisher(publisher, lambda: local, configs.settings)],
+            [DataPlanePublisher(publisher, lambda: local, configs.settings), coordinators],
             str(config.integer("min.insync.replicas")),
             report=self._on_failed_command,
         )
@@ -326,7 +351,7 @@ class Server:
         )
         return broker, ControllerRegistration(meta.node_id, random_uuid(os.urandom), controllers)
 
-    def _broker(self, plane: Plane, metadata: MetadataNode, meta: MetaProperties) -> Broker:
+    def _broker(self, plane: Plane, metadata: MetadataNode, meta: MetaProperties, coordinators: Coordinators) -> Broker:
         return Broker(
             node_id=meta.node_id,
             cluster_id=meta.cluster_id,
@@ -337,6 +362,7 @@ class Server:
             producer_ids=metadata.producer_ids,
             log_dirs=plane,
             configs=MetadataConfigs(self._config, metadata.loader),
+            groups=coordinators.groups,
         )
 
     async def _set_strays_aside(self, plane: Plane, metadata: MetadataNode) -> None:
