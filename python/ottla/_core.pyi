@@ -344,7 +344,7 @@ class Engine:
         topic_id: bytes,
         partition: int,
         leader_epoch: int,
-        records: list[tuple[bytes, bytes | None, int]],
+        records: Sequence[tuple[bytes, bytes | None, int]],
         timeout_ms: int,
     ) -> None:
         """Appends (key, value, wall clock ms) as one batch with acks=all, in the order of the calls; ends when they are

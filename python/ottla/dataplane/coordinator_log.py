@@ -43,9 +43,9 @@ class _Log:
     place: _Place
 
     def append(self, records: Sequence[LogRecord], timeout_ms: int) -> _Appending:
-        plane, place, rows = self.plane, self.place, list(records)
+        plane, place = self.plane, self.place
         return _Appending(
-            _begin(plane, lambda ticket: plane.engine.coordinator_append(ticket, *place, rows, timeout_ms))
+            _begin(plane, lambda ticket: plane.engine.coordinator_append(ticket, *place, records, timeout_ms))
         )
 
     def load(self) -> _Loading:

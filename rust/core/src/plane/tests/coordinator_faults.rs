@@ -48,7 +48,8 @@ impl World {
         let mut random = Random::new(seed);
         let disk = SimDisk::new(random.bits());
         let template = Broker::new().lead(1)[0].settings();
-        let log = LogConfig { segment_bytes: 500 + random.below(3_000), index_interval_bytes: 100, ..LogConfig::default() };
+        let log =
+            LogConfig { segment_bytes: 500 + random.below(3_000), index_interval_bytes: 100, ..LogConfig::default() };
         let settings = Arc::new(TopicSettings { log: Arc::new(log), ..TopicSettings::clone(&template) });
         let directory = LogDirectory::new(Arc::clone(&disk) as Arc<dyn Disk>, 3);
         let coordinator = lead(&directory, &settings, 0);

@@ -289,6 +289,7 @@ fn closing_frees_what_a_load_holds() {
     coordinator.begin_append(EPOCH, "a");
     coordinator.partition.follower_reached(OTHER, Offset(1));
     coordinator.begin_append(EPOCH, "b");
+    coordinator.settle(at(0));
     let held = Arc::strong_count(&coordinator.partition);
     let waiting = coordinator.partition.waiting();
     for portions in 0..3 {
