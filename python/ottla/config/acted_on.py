@@ -42,6 +42,18 @@ _REQUESTS: Final = (
     "socket.request.max.bytes",
 )
 
+_GROUPS: Final = (
+    "group.coordinator.rebalance.protocols",
+    "group.initial.rebalance.delay.ms",
+    "group.max.session.timeout.ms",
+    "group.max.size",
+    "group.min.session.timeout.ms",
+    "offset.metadata.max.bytes",
+    "offsets.commit.timeout.ms",
+    "offsets.retention.check.interval.ms",
+    "offsets.retention.minutes",
+)
+
 _INTERNAL_TOPICS: Final = (
     "offsets.topic.num.partitions",
     "offsets.topic.replication.factor",
@@ -100,4 +112,6 @@ _MAINTENANCE: Final = (
     "replica.high.watermark.checkpoint.interval.ms",
 )
 
-ACTED_ON: Final = frozenset((*_MAINTENANCE, *_IDENTITY, *_REQUESTS, *_INTERNAL_TOPICS, *_METADATA, *_TOPIC_DEFAULTS))
+ACTED_ON: Final = frozenset(
+    (*_MAINTENANCE, *_IDENTITY, *_REQUESTS, *_GROUPS, *_INTERNAL_TOPICS, *_METADATA, *_TOPIC_DEFAULTS)
+)
