@@ -28,18 +28,26 @@ if TYPE_CHECKING:
     from ottla.api.table import Api
 
 __all__ = [
+    "CONNECTION_GONE",
     "ClosedError",
     "CommandFailedError",
     "EngineOptions",
     "Fact",
+    "Periods",
     "Plane",
     "Request",
     "Result",
+    "plain_host",
 ]
 
+CONNECTION_GONE: Final = "connection gone"
+"""The subject of a fact that was asked for by ``Plane.watch_connections``."""
 DRAIN_REQUESTS_MAX: Final = 64
 """Requests taken up at a time: between two drains the loop serves everything else."""
 
+
+CATCH_UP_DRAINS_MAX: Final = 1_024
+"""More than the mailbox holds: who is flooded with new requests does not wait for the last of them."""
 
 WAKES_MAX: Final = 4096
 """Bytes taken from the socket pair at a time; each is one wake."""
@@ -71,8 +79,24 @@ class Fact(NamedTuple):
     """Something that happened below; a later fact of the same subject replaces the earlier."""
 
     subject: str
-    """``log directory failed``, ``log directory full``, or ``partition failed``."""
+    """``log directory failed``, ``log directory full``, ``partition failed``, or ``connection gone``."""
     text: str
+
+
+@final
+class Periods(NamedTuple):
+    """How often what is done for the directory; it is looked at about once a second. Kafka's settings and defaults."""
+
+    high_watermarks_ms: int = 5_000
+    """``replica.high.watermark.checkpoint.interval.ms``"""
+    recovery_points_ms: int = 60_000
+    """``log.flush.offset.checkpoint.interval.ms``"""
+    log_starts_ms: int = 60_000
+    """``log.flush.start.offset.checkpoint.interval.ms``"""
+    retention_ms: int = 300_000
+    """``log.retention.check.interval.ms``"""
+    delete_delay_ms: int = 60_000
+    """``log.segment.delete.delay.ms``: until the directory of a deleted partition goes."""
 
 
 @final
@@ -88,6 +112,7 @@ class EngineOptions:
     idle_ms_max: int
     fetch_bytes_max: int
     fetch_sessions_max: int
+    periods: Periods
 
 
 Result: TypeAlias = Any
@@ -137,6 +162,7 @@ class Plane:
         self._tickets: dict[int, _Ticket] = {}
         self._next_ticket = 1
         self._closed = False
+        self._callbacks: tuple[Callable[[Request], None], Callable[[Fact], None], Callable[[str], None]] | None = None
         # Threads inherit the mask of the thread that starts them: a signal must never end up in the engine.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
@@ -150,6 +176,7 @@ class Plane:
                 options.idle_ms_max,
                 options.fetch_bytes_max,
                 options.fetch_sessions_max,
+                options.periods,
             )
         except BaseException:
             self._reader.close()
@@ -169,29 +196,49 @@ class Plane:
         on_closed_connection: Callable[[str], None],
     ) -> None:
         """Drains the mailbox for ever. The callbacks must not block; a request is answered by ``reply`` at any time."""
+        self._callbacks = (on_request, on_fact, on_closed_connection)
         while True:
             await trio.lowlevel.wait_readable(self._reader)
             self._reader.recv(WAKES_MAX)
-            done, facts, requests, closed = self._engine.drain(DRAIN_REQUESTS_MAX)
-            for ticket, succeeded, value in done:
-                waiting = self._tickets.pop(ticket)
-                if succeeded:
-                    waiting.succeed(value)
-                else:
-                    waiting.fail(CommandFailedError(value))
-            for fact in facts:
-                on_fact(Fact(*fact))
-            for reason in closed:
-                on_closed_connection(reason)
-            for request in requests:
-                on_request(Request(*request))
+            self._drain()
+
+    async def caught_up(self) -> None:
+        """Returns when every request that had been read when this was called is with its handler, and that has run up
+        to its first wait: what was asked before a deadline is known before the deadline fires. ``run`` must be
+        running."""
+        for _ in range(CATCH_UP_DRAINS_MAX):
+            if self._drain() < DRAIN_REQUESTS_MAX:
+                break
+            await trio.lowlevel.checkpoint()
+        # Handlers start with the next pass of the loop, in any order with this task; with the one after, they have.
+        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint()
+
+    def _drain(self) -> int:
+        """Takes up what has come; returns how many requests that were."""
+        assert self._callbacks is not None, "nobody takes requests yet"
+        on_request, on_fact, on_closed_connection = self._callbacks
+        done, facts, requests, closed = self._engine.drain(DRAIN_REQUESTS_MAX)
+        for ticket, succeeded, value in done:
+            waiting = self._tickets.pop(ticket)
+            if succeeded:
+                waiting.succeed(value)
+            else:
+                waiting.fail(CommandFailedError(value))
+        for fact in facts:
+            on_fact(Fact(*fact))
+        for reason in closed:
+            on_closed_connection(reason)
+        for request in requests:
+            on_request(Request(*request))
+        return len(requests)
 
     # --- down -------------------------------------------------------------------------------------------------------
 
     def adopt(self, connection: socket.socket, listener: str) -> None:
         """Gives an accepted connection to a network thread for life; the socket object is empty afterwards."""
         peer, local = connection.getpeername(), connection.getsockname()
-        self._engine.adopt(connection.detach(), listener, peer[0], local[0], local[1])
+        self._engine.adopt(connection.detach(), listener, plain_host(peer[0]), plain_host(local[0]), local[1])
 
     def reply(self, request_id: int, body: bytes) -> None:
         """Answers a request with the body of its response. An answer to a connection that is gone is dropped."""
@@ -251,6 +298,19 @@ class Plane:
         path, total, usable, logs = await self._command(self._engine.describe_logs)
         views = [ReplicaLogView(topic, index, size, 0, False) for topic, index, size, _start, _end in logs]
         return [LogDirView(path, self.directory_id, True, total, usable, views)]
+
+    def connection_census(self, listener: str, host: str) -> tuple[int, int, int]:
+        """How many connections are open: all, on this listener, from this address."""
+        return self._engine.connection_census(listener, host)
+
+    def watch_connections(self) -> None:
+        """The next connection that ends is told, once: a fact ``connection gone``."""
+        self._engine.watch_connections()
+
+    def evict_connection(self, protected: str) -> bool:
+        """Ends the connection idle for the longest time, of those that did not come in on this listener; whether there
+        was one."""
+        return self._engine.evict_connection(protected)
 
     def connection_count(self) -> int:
         """Connections that are open now."""
@@ -317,6 +377,12 @@ class Plane:
     def engine(self) -> _core.Engine:
         """For ``PlaneLog``."""
         return self._engine
+
+
+def plain_host(host: str) -> str:
+    """An IPv4 address in its own form, where a socket for both kinds says it as IPv6."""
+    mapped = host.removeprefix("::ffff:")
+    return mapped if "." in mapped else host
 
 
 def _api_row(api: Api) -> tuple[int, int, int, int, int, bool, int]:
