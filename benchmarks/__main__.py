@@ -14,8 +14,6 @@ from typing import Any, NoReturn
 from benchmarks import (
     codec,
     end_to_end,
-    group_members,
-    group_requests,
     idle_connections,
     many_partitions,
     metadata_requests,
@@ -43,8 +41,6 @@ WORKLOADS: tuple[Workload[Any], ...] = tuple(
         raw_fetch,
         small_requests,
         metadata_requests,
-        group_requests,
-        group_members,
         end_to_end,
         perf_tools,
         many_partitions,

@@ -34,7 +34,6 @@ type options struct {
 	totalBytes  int64
 	answerBytes int
 	count       int
-	rate        float64
 	file        string
 	sinceNanos  int64
 }
@@ -55,7 +54,6 @@ var commands = map[string]command{
 	"end-to-end": {endToEnd, "one record at a time against a waiting long poll"},
 	"fetch":      {fetch, "fetch the same ranges of -topic again and again"},
 	"idle":       {idle, "hold -count connections with one long poll each until stdin ends"},
-	"members":    {members, "a classic group of -count members: from their joins to stable, then -rate heartbeats a second"},
 	"partitions": {manyPartitions, "create a topic of many partitions and wait until each is usable"},
 	"ready":      {ready, "wait for the first answer, then for an accepted record in each partition"},
 	"requests":   {requests, "keep -in-flight equal requests outstanding on each connection"},
@@ -77,14 +75,13 @@ func main() {
 	f.IntVar(&o.inFlight, "in-flight", 1, "requests outstanding on each connection")
 	f.Float64Var(&o.seconds, "seconds", 4, "seconds measured; ready: seconds to wait at most")
 	f.Float64Var(&o.warmUp, "warm-up", 1, "seconds of warm-up before that")
-	f.StringVar(&o.kind, "kind", "produce", "requests: produce, api-versions, metadata, find-coordinator, offset-commit, offset-fetch; with the suffix /echo against `loadgen echo`")
+	f.StringVar(&o.kind, "kind", "produce", "requests: produce, api-versions, metadata; with the suffix /echo against `loadgen echo`")
 	f.IntVar(&o.acks, "acks", 1, "acks of Produce")
 	f.IntVar(&o.records, "records", 1, "records in a batch")
 	f.IntVar(&o.recordBytes, "record-bytes", 100, "bytes in a record's value")
 	f.Int64Var(&o.totalBytes, "total-bytes", 0, "requests: stop after so many bytes of values, not after -seconds; fetch: bytes of the topic to cover; write: size of the file")
 	f.IntVar(&o.answerBytes, "answer-bytes", 1<<20, "fetch: most bytes of one answer")
-	f.IntVar(&o.count, "count", 2000, "end-to-end: records; idle: connections; members: members")
-	f.Float64Var(&o.rate, "rate", 2000, "members: heartbeats a second, of all together")
+	f.IntVar(&o.count, "count", 2000, "end-to-end: records; idle: connections")
 	f.StringVar(&o.file, "file", "", "scratch file of write, sendfile and echo")
 	f.Int64Var(&o.sinceNanos, "since", 0, "ready: Unix time in ns from which it is counted")
 	check(f.Parse(os.Args[2:]))

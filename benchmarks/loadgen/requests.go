@@ -24,12 +24,6 @@ func requests(o *options, out figures) {
 			return apiVersionsRequest()
 		case "metadata":
 			return metadataRequest(o.topic)
-		case "find-coordinator":
-			return findCoordinatorRequest(groupName(i))
-		case "offset-commit":
-			return commitRequest(groupName(i), o.topic, 0, 1)
-		case "offset-fetch":
-			return offsetFetchRequest(groupName(0), o.topic, o.partitions)
 		case "fetch":
 			return fetchRequest(o.topic, 0, 0, int32(o.answerBytes), 100)
 		}
@@ -76,15 +70,6 @@ func requests(o *options, out figures) {
 // settle creates the topic and decodes a first answer for each partition, so that no error is measured as speed.
 func settle(c *conn, o *options, request func(int) kmsg.Request) {
 	createTopic(c, o.topic, o.partitions)
-	switch o.kind {
-	case "find-coordinator", "offset-commit", "offset-fetch":
-		for i := range o.connections {
-			coordinated(c, groupName(i))
-		}
-		if o.kind == "offset-fetch" {
-			commitAll(c, groupName(0), o.topic, o.partitions)
-		}
-	}
 	for i := range o.partitions {
 		for try := 0; ; try++ {
 			r, err := c.call(request(i))

@@ -15,7 +15,7 @@ from typing import Final, Protocol, TypeVar, final
 
 import trio
 
-from ottla.controller import alter, cluster, topics
+from ottla.controller import cluster, topics
 from ottla.controller.decision import RECORDS_PER_USER_OPERATION_MAX, ApiError, Decision
 from ottla.controller.producer_ids import allocate
 from ottla.metadata.delta import Delta
@@ -70,11 +70,6 @@ class Controller(Protocol):
     async def delete_topics(self, topic_ids: Sequence[bytes]) -> tuple[dict[bytes, ApiError], int]:
         """See ``topics.delete_topics``."""
 
-    async def alter_configs(
-        self, wanted: Sequence[tuple[alter.Resource, Sequence[alter.Alteration]]], *, validate_only: bool
-    ) -> tuple[tuple[ApiError, ...], int]:
-        """See ``alter.alter_configs``."""
-
 
 @final
 class LocalController:
@@ -119,13 +114,6 @@ class LocalController:
 
     async def delete_topics(self, topic_ids: Sequence[bytes]) -> tuple[dict[bytes, ApiError], int]:
         return await self._write(lambda: topics.delete_topics(self._image, topic_ids))
-
-    async def alter_configs(
-        self, wanted: Sequence[tuple[alter.Resource, Sequence[alter.Alteration]]], *, validate_only: bool
-    ) -> tuple[tuple[ApiError, ...], int]:
-        return await self._write(
-            lambda: alter.alter_configs(self._image, wanted, self._tools.configs, validate_only=validate_only)
-        )
 
     async def allocate_producer_ids(self, broker_id: int) -> range:
         """The next block of producer ids, for a broker in its present epoch."""

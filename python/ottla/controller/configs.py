@@ -6,16 +6,13 @@ here they meet the image, which holds the dynamic layers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, Protocol, final
+from collections.abc import Iterable, Mapping
+from typing import Protocol, final
 
-from ottla.config import registry
-from ottla.config.definition import ConfigError, ConfigType
+from ottla.config.definition import ConfigError
 from ottla.config.describe import Entry, describe_topic
-from ottla.config.group import validate_group
 from ottla.config.topic import TopicSettings, topic_settings, validate_topic
 from ottla.config.values import BrokerConfig
-from ottla.controller.alter import RESOURCE_GROUP, ConfigRules
 from ottla.metadata.image import RESOURCE_BROKER, RESOURCE_TOPIC, Image
 from ottla.records.cluster_metadata import ConfigRecord
 
@@ -25,7 +22,7 @@ MIN_IN_SYNC_REPLICAS = "min.insync.replicas"
 UNCLEAN_LEADER_ELECTION = "unclean.leader.election.enable"
 
 
-class TopicConfigs(ConfigRules, Protocol):
+class TopicConfigs(Protocol):
     """Topic configs as one broker understands them."""
 
     def refuse(self, image: Image, overrides: Mapping[str, str | None]) -> str | None:
@@ -38,13 +35,9 @@ class TopicConfigs(ConfigRules, Protocol):
         """What the logs of such a topic do."""
 
 
-_DEFINITIONS: Final = {RESOURCE_TOPIC: registry.TOPIC, RESOURCE_GROUP: registry.GROUP}
-
-
 @final
 class BrokerTopicConfigs:
-    """Topic configs over the static settings of this broker and the dynamic layers of an image; those of groups, too,
-    where they are altered (``ConfigRules``)."""
+    """Topic configs over the static settings of this broker and the dynamic layers of an image."""
 
     def __init__(self, static: BrokerConfig) -> None:
         self._layers = DynamicLayers(static)
@@ -61,25 +54,6 @@ class BrokerTopicConfigs:
 
     def settings(self, image: Image, overrides: Mapping[str, str]) -> TopicSettings:
         return topic_settings(self._layers(image), overrides)
-
-    def list_default(self, resource_type: int, name: str) -> Sequence[str] | None:
-        definition = _DEFINITIONS[resource_type].get(name)
-        if definition is None or definition.type is not ConfigType.LIST:
-            return None
-        return definition.default if isinstance(definition.default, tuple) else ()
-
-    def refuse_altered(
-        self, image: Image, resource_type: int, overrides: Mapping[str, str], existing: Mapping[str, str]
-    ) -> str | None:
-        config = self._layers(image)
-        try:
-            if resource_type == RESOURCE_TOPIC:
-                validate_topic(config, overrides, existing)
-            else:
-                validate_group(config, overrides)
-        except ConfigError as error:
-            return str(error)
-        return None
 
 
 @final
