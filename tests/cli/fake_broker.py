@@ -109,6 +109,10 @@ class FakeBroker:
         self.versions[key] = versions
         self._answers[request] = answer
 
+    def answer(self, request: Any) -> Any:
+        """What it says by itself."""
+        return self._answers[type(request)](request)
+
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"

@@ -4,15 +4,18 @@ Exit codes: 0 done; 1 there is no such group, a broker refused, or a group is fu
 --max-seconds allow; 2 the command line is wrong; 3 no broker answered in time.
 
 `reset` shows its plan and does nothing, until --execute is given. A file for --from-file has lines
-TOPIC,PARTITION,OFFSET, or is what `ottla groups offsets GROUP --json` has written.
+TOPIC,PARTITION,OFFSET, or GROUP,TOPIC,PARTITION,OFFSET, as Kafka's tool exports them; or it is what
+`ottla groups offsets GROUP --json` has written. Lines of other groups are passed over.
 """
 
 from __future__ import annotations
 
+import io
 import sys
 import time
-from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable, Iterable
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Final
 
@@ -26,14 +29,27 @@ from ottla.errors import ErrorCode
 
 _CLEAR: Final = "\x1b[H\x1b[2J"
 _WATCH_S: Final = 2.0
+_STATES: Final = (
+    "PreparingRebalance",
+    "CompletingRebalance",
+    "Assigning",
+    "Reconciling",
+    "NotReady",
+    "Stable",
+    "Empty",
+    "Dead",
+)
+_TYPES: Final = ("classic", "consumer", "share", "streams")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     listing = verbs.add_parser("list", help="list groups")
-    listing.add_argument("--state", action="append", default=[], metavar="STATE", help="only those; repeatable")
     listing.add_argument(
-        "--type", action="append", default=[], metavar="TYPE", help="classic, consumer, ...; repeatable"
+        "--state", action="append", default=[], type=_one_of(_STATES), metavar="STATE", help="stable, ...; repeatable"
+    )
+    listing.add_argument(
+        "--type", action="append", default=[], type=_one_of(_TYPES), metavar="TYPE", help="classic, ...; repeatable"
     )
     describe = verbs.add_parser("describe", help="state and members of groups")
     offsets = verbs.add_parser("offsets", help="what groups have committed")
@@ -67,14 +83,28 @@ def add_arguments(parser: ArgumentParser) -> None:
         add_client_arguments(verb)
 
 
+def _one_of(names: tuple[str, ...]) -> Callable[[str], str]:
+    """Of an argument: the name that is meant, however its letters are written."""
+
+    def parse(text: str) -> str:
+        for name in names:
+            if name.lower() == text.lower():
+                return name
+        raise ArgumentTypeError(f"{text!r} is none of {', '.join(names)}")
+
+    return parse
+
+
 def _add_target(parser: ArgumentParser) -> None:
     targets = parser.add_mutually_exclusive_group(required=True)
     targets.add_argument("--to-earliest", action="store_true", help="to the first records there are")
     targets.add_argument("--to-latest", action="store_true", help="behind the last")
     targets.add_argument("--to-offset", type=int, metavar="N", help="to this offset")
-    targets.add_argument("--to-time", metavar="TIME", help="to the first record from this time on (ISO 8601)")
+    targets.add_argument(
+        "--to-datetime", metavar="TIME", help="to the first record from this time on (ISO 8601, or ms since 1970)"
+    )
     targets.add_argument("--by-duration", metavar="AGO", help="to the first record from so long ago on (1h30m, PT1H)")
-    targets.add_argument("--shift", type=int, metavar="N", help="by so many records; negative for back")
+    targets.add_argument("--shift-by", type=int, metavar="N", help="by so many records; negative for back")
     targets.add_argument("--from-file", metavar="FILE", help="to what a file says; - for standard input")
 
 
@@ -84,14 +114,22 @@ def run(args: Namespace) -> int:
     if watch is not None and not watch > 0:
         raise UsageError("--watch must be more than 0")
     with client_of(args) as client:
+        if watch is None:
+            return int(_VERBS[args.verb](client, Groups(client), args))
         while True:
-            code = int(_VERBS[args.verb](client, Groups(client), args))
-            if watch is None:
-                return code
-            sys.stdout.flush()
+            _refresh(client, args)
             time.sleep(watch)
-            if not args.json:
-                sys.stdout.write(_CLEAR if sys.stdout.isatty() else "\n")
+
+
+def _refresh(client: Client, args: Namespace) -> None:
+    """One turn of --watch. What was shown stays until there is something new in its place."""
+    buffer = io.StringIO()
+    with redirect_stdout(buffer):
+        _VERBS[args.verb](client, Groups(client), args)
+    if not args.json:
+        sys.stdout.write(_CLEAR if sys.stdout.isatty() else f"{output.timestamp(round(time.time() * 1000))}\n")
+    sys.stdout.write(buffer.getvalue())
+    sys.stdout.flush()
 
 
 def _list(_: Client, groups: Groups, args: Namespace) -> int:
@@ -151,17 +189,22 @@ def _lag(client: Client, groups: Groups, args: Namespace) -> int:
     code, found, totals = DONE, list[lag.Lag](), list[str]()
     for name in _named(groups, args):
         committed = groups.committed(name)
-        if not committed and members.describe(groups, name) is None:
+        group = members.describe(groups, name)
+        if not committed and group is None:
             code = _missing(args, name)
             continue
-        cluster = client.cluster({where.topic for where in committed})
-        ends = list_offsets(client, cluster, committed, LATEST).found
+        assigned = {where for member in group.members for where in member.assigned} if group else set()
+        partitions = assigned | set(committed)
+        cluster = client.cluster({where.topic for where in partitions})
+        ends = list_offsets(client, cluster, partitions, LATEST).found
         times = record_times(client, cluster, lag.to_ask_times_of(committed, ends)).found
-        of_group = lag.lags(name, committed, ends, times, round(time.time() * 1000))
+        of_group = lag.lags(name, partitions, committed, ends, times, round(time.time() * 1000))
         found += of_group
         total = lag.total(of_group)
         totals.append(lag.summary(name, total))
-        code = max(code, lag.exit_code(total, args.max_records, args.max_seconds))
+        if (excess := lag.excess(total, args.max_records, args.max_seconds)) is not None:
+            sys.stderr.write(f"ottla groups lag: {name} {excess}\n")
+            code = FAILED
     if args.json:
         sys.stdout.writelines(output.json_line(lag.facts(each)) for each in found)
     elif found:
@@ -245,21 +288,22 @@ def _is_of(where: TopicPartition, topics: dict[str, set[int] | None]) -> bool:
 def _target(args: Namespace) -> reset.Target:
     if args.to_offset is not None:
         return reset.To(args.to_offset)
-    if args.to_time is not None:
-        return reset.Time(reset.parse_moment_ms(args.to_time))
+    if args.to_datetime is not None:
+        return reset.Time(reset.parse_moment_ms(args.to_datetime))
     if args.by_duration is not None:
         return reset.Time(round(time.time() * 1000) - reset.parse_duration_ms(args.by_duration))
-    if args.shift is not None:
-        return reset.Shift(args.shift)
+    if args.shift_by is not None:
+        return reset.Shift(args.shift_by)
     if args.from_file is not None:
-        return reset.FromFile(reset.parse_file(_read(args.from_file), args.from_file))
+        return reset.FromFile(reset.parse_file(_read(args.from_file), args.from_file, args.group))
     return reset.Earliest() if args.to_earliest else reset.Latest()
 
 
 def _read(name: str) -> str:
     try:
         if name == "-":
-            return sys.stdin.read()
+            with open(sys.stdin.fileno(), encoding="utf-8", closefd=False) as source:
+                return source.read()
         return Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {name}: {error}") from None
@@ -296,7 +340,10 @@ def _forget(groups: Groups, args: Namespace, name: str, topics: dict[str, set[in
         return DONE if args.if_exists else _missing(args, name)
     code = DONE
     chosen = [where for where in committed if _is_of(where, topics)]
-    for where, error in (groups.forget(name, chosen) if chosen else {}).items():
+    if not chosen:
+        sys.stderr.write(f"ottla groups delete: {name} has committed nothing of these topics\n")
+        return DONE
+    for where, error in groups.forget(name, chosen).items():
         if args.json:
             failed = {"error": error_name(error)} if error != ErrorCode.NONE else {}
             facts = {"group": name, "topic": where.topic, "partition": where.partition}

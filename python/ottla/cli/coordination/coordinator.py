@@ -150,10 +150,9 @@ class Groups:
         request = OffsetFetchRequest(groups=(OffsetFetchRequestGroup(group_id=group_id, topics=None),))
         response: OffsetFetchResponse = self.ask(group_id, request, lambda response: response.groups[0].error_code)
         topics = response.groups[0].topics
-        if self.version(group_id, OffsetFetchRequest) >= _IDS_SINCE:
-            if any(topic.topic_id not in self._names for topic in topics):
-                every = self._client.cluster().topics
-                self._names = {topic.topic_id: name for name, topic in every.items()}
+        with_ids = self.version(group_id, OffsetFetchRequest) >= _IDS_SINCE
+        if with_ids and any(topic.topic_id not in self._names for topic in topics):
+            self._names = {topic.topic_id: name for name, topic in self._client.cluster().topics.items()}
         return _committed(topics, self._names)
 
     def commit(

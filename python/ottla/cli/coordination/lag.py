@@ -3,6 +3,9 @@
 Records: from what is committed to the end of the partition, as Kafka's tool counts. Seconds: how long ago the record
 was written that the group has to read next; none when it has read all. So a group at the end is not behind however
 quiet its topics are, and one that has stopped falls behind by a second each second.
+
+A partition that a member reads without having committed anything has no lag that anybody knows: where the member
+started is its own matter. It is shown, and counts as unknown unless nothing was ever written to it.
 """
 
 from __future__ import annotations
@@ -12,26 +15,29 @@ from typing import Any, Final, NamedTuple, final
 
 from ottla.cli import output
 from ottla.cli.coordination.coordinator import Committed, TopicPartition
-from ottla.cli.errors import DONE, FAILED
 
-__all__ = ["HEADINGS", "Lag", "exit_code", "facts", "lags", "rows", "to_ask_times_of", "total"]
+__all__ = ["HEADINGS", "Lag", "Total", "excess", "facts", "lags", "rows", "summary", "to_ask_times_of", "total"]
 
 HEADINGS: Final = ("GROUP", "TOPIC", "PARTITION", "COMMITTED", "END", "LAG", "SECONDS")
 
 
 @final
 class Lag(NamedTuple):
-    """Of one partition. None where a leader did not say."""
+    """Of one partition."""
 
     group: str
     where: TopicPartition
-    committed: int
+    committed: int | None
+    """None: a member reads it, and has not committed yet."""
     end: int | None
+    """None: its leader did not say."""
     seconds: float | None
 
     @property
     def records(self) -> int | None:
-        return None if self.end is None else self.end - self.committed
+        if self.end is None or (self.committed is None and self.end > 0):
+            return None
+        return self.end - (self.committed or 0)
 
 
 @final
@@ -42,7 +48,7 @@ class Total(NamedTuple):
     seconds: float | None
     """The most that a partition is behind; None when nothing is known of any."""
     unknown: int
-    """Partitions whose leaders did not say."""
+    """Partitions of which it is not known."""
 
 
 def to_ask_times_of(
@@ -54,22 +60,24 @@ def to_ask_times_of(
 
 def lags(
     group: str,
+    partitions: Iterable[TopicPartition],
     committed: Mapping[TopicPartition, Committed],
     ends: Mapping[TopicPartition, int],
     times_ms: Mapping[TopicPartition, int],
     now_ms: int,
 ) -> list[Lag]:
-    """Of each partition the group has committed."""
+    """Of each of these partitions, which the group has committed, or reads."""
     found = []
-    for where, at in sorted(committed.items()):
+    for where in sorted(partitions):
         end = ends.get(where)
+        offset = committed[where].offset if where in committed else None
         seconds = None
-        if end is not None and at.offset >= end:
+        if end is not None and (offset or 0) >= end:
             seconds = 0.0
         elif where in times_ms and times_ms[where] >= 0:
             # A producer's clock may be ahead of ours.
             seconds = max(now_ms - times_ms[where], 0) / 1000
-        found.append(Lag(group, where, at.offset, end, seconds))
+        found.append(Lag(group, where, offset, end, seconds))
     return found
 
 
@@ -114,15 +122,29 @@ def facts(lag: Lag) -> dict[str, Any]:
 
 def summary(group: str, found: Total) -> str:
     """A line for people."""
-    seconds = "-" if found.seconds is None else f"{found.seconds:.1f}"
-    unknown = f", {found.unknown} partitions unknown" if found.unknown else ""
-    return f"{group}: {output.number(found.records)} records, {seconds} s behind{unknown}\n"
+    return f"{group}: {_count(found.records, 'record')}, {_seconds(found)} s behind{_unknown(found)}\n"
 
 
-def exit_code(found: Total, records_max: int | None, seconds_max: float | None) -> int:
-    """`FAILED` when the group is further behind than allowed, or nobody knows."""
+def excess(found: Total, records_max: int | None, seconds_max: float | None) -> str | None:
+    """In which way the group is further behind than allowed, or nobody knows; None when it is not."""
     if records_max is None and seconds_max is None:
-        return DONE
-    too_many = records_max is not None and found.records > records_max
-    too_late = seconds_max is not None and (found.seconds is None or found.seconds > seconds_max)
-    return FAILED if too_many or too_late or found.unknown else DONE
+        return None
+    if records_max is not None and found.records > records_max:
+        return f"is {_count(found.records, 'record')} behind, --max-records allows {output.number(records_max)}"
+    if seconds_max is not None and found.seconds is not None and found.seconds > seconds_max:
+        return f"is {_seconds(found)} s behind, --max-seconds allows {seconds_max:g}"
+    if found.unknown or (seconds_max is not None and found.seconds is None and found.records):
+        return f"may be further behind than allowed: nobody knows{_unknown(found)}"
+    return None
+
+
+def _count(count: int, what: str) -> str:
+    return f"{output.number(count)} {what}" if count == 1 else f"{output.number(count)} {what}s"
+
+
+def _seconds(found: Total) -> str:
+    return "-" if found.seconds is None else f"{found.seconds:.1f}"
+
+
+def _unknown(found: Total) -> str:
+    return f", {_count(found.unknown, 'partition')} unknown" if found.unknown else ""

@@ -15,7 +15,7 @@ from ottla.cli.coordination.coordinator import Groups, TopicPartition, by_topic
 from ottla.cli.errors import CommandError
 from ottla.errors import ErrorCode
 from ottla.records.consumer_protocol import ConsumerProtocolAssignment
-from ottla.wire.codec import WireError, decode
+from ottla.wire.codec import WireError, decode_prefix
 from ottla.wire.k15_describe_groups import DescribeGroupsRequest, DescribeGroupsResponse
 from ottla.wire.k69_consumer_group_describe import ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse
 from ottla.wire.schema import schema_of
@@ -113,7 +113,7 @@ def _assigned(data: bytes) -> tuple[TopicPartition, ...]:
     newest = schema_of(ConsumerProtocolAssignment).valid[-1]
     try:
         version = min(int.from_bytes(data[:2], signed=True), newest)
-        found = decode(ConsumerProtocolAssignment, max(version, 0), data, 2)
+        found, _ = decode_prefix(ConsumerProtocolAssignment, max(version, 0), data, 2)
     except WireError:
         return ()
     return tuple(

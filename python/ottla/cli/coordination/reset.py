@@ -215,38 +215,51 @@ def parse_topics(texts: Iterable[str]) -> dict[str, set[int] | None]:
     return found
 
 
-def parse_file(text: str, source: str) -> dict[TopicPartition, int]:
-    """Lines of `TOPIC,PARTITION,OFFSET`, as Kafka's tool writes them (a group may come first), or of JSON, as `ottla
-    groups offsets --json` does. Raises `UsageError`, with the line."""
+def parse_file(text: str, source: str, group: str) -> dict[TopicPartition, int]:
+    """Lines of `TOPIC,PARTITION,OFFSET`, or with the group before, as Kafka's tool exports them; or of JSON, as `ottla
+    groups offsets --json` writes it. Those of other groups are passed over. Raises `UsageError`, with the line."""
     found: dict[TopicPartition, int] = {}
     for number, line in enumerate(text.splitlines(), 1):
         words = line.strip()
         if not words or words.startswith("#"):
             continue
         try:
-            where, offset = _line(words)
+            owner, where, offset = _line(words)
         except (ValueError, KeyError, TypeError):
             raise UsageError(
                 f"{source}, line {number}: {words[:80]!r} is neither TOPIC,PARTITION,OFFSET nor JSON with these",
                 "ottla groups offsets GROUP --json writes what is read here",
             ) from None
+        if owner not in (None, group):
+            continue
         if where in found:
             raise UsageError(f"{source}, line {number}: {where} is there twice")
         found[where] = offset
     if not found:
-        raise UsageError(f"{source} has no offsets")
+        raise UsageError(f"{source} has no offsets of group {group}")
     return found
 
 
-def _line(words: str) -> tuple[TopicPartition, int]:
+def _line(words: str) -> tuple[str | None, TopicPartition, int]:
+    """The group, where the line names one; what is to be committed."""
     if words.startswith("{"):
         import json
 
         found = json.loads(words)
+        owner = found.get("group")
         where, offset = TopicPartition(str(found["topic"]), int(found["partition"])), int(found["offset"])
     else:
-        *_, topic, partition, last = (word.strip().strip('"') for word in words.split(","))
+        import csv
+
+        try:
+            (cells,) = csv.reader([words], strict=True, skipinitialspace=True)
+        except csv.Error as error:
+            raise ValueError(words) from error
+        *before, topic, partition, last = (cell.strip() for cell in cells)
+        if len(before) > 1:
+            raise ValueError(words)
+        owner = before[0] if before else None
         where, offset = TopicPartition(topic, int(partition)), int(last)
     if offset < 0 or where.partition < 0 or not where.topic:
         raise ValueError(words)
-    return where, offset
+    return owner, where, offset
