@@ -37,7 +37,9 @@ KEYS: Final = {
     "CreateTopics": 19,
     "DeleteTopics": 20,
     "InitProducerId": 22,
+    "DescribeConfigs": 32,
     "CreatePartitions": 37,
+    "IncrementalAlterConfigs": 44,
     "DescribeCluster": 60,
     "DescribeTopicPartitions": 75,
 }
