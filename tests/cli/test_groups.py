@@ -14,7 +14,7 @@ from ottla.wire.codec import encode
 from ottla.wire.k02_list_offsets import ListOffsetsRequest
 from ottla.wire.k10_find_coordinator import Coordinator, FindCoordinatorRequest, FindCoordinatorResponse
 from ottla.wire.k15_describe_groups import DescribedGroup, DescribedGroupMember
-from ottla.wire.k16_list_groups import ListGroupsRequest
+from ottla.wire.k16_list_groups import ListedGroup, ListGroupsRequest, ListGroupsResponse
 from ottla.wire.k42_delete_groups import DeletableGroupResult, DeleteGroupsRequest, DeleteGroupsResponse
 from ottla.wire.k47_offset_delete import OffsetDeleteRequest
 from ottla.wire.k69_consumer_group_describe import Assignment, Member, TopicPartitions
@@ -158,6 +158,15 @@ def test_describe_all_and_what_is_not_there(cluster: Cluster) -> None:
         shown.format("a"),
         "ottla groups describe: there is no group nope\n  ottla groups list shows what there is\n",
     )
+
+
+def test_a_group_of_which_nobody_says_the_members(cluster: Cluster) -> None:
+    shares = ListedGroup(group_id="s", protocol_type="share", group_state="Stable", group_type="share")
+    cluster.broker.serve(ListGroupsRequest, (0, 5), lambda _: ListGroupsResponse(groups=(shares,)))
+    assert cluster("describe").out == (
+        "s  type share  state Stable  coordinator 1\n  members of such groups are not shown here\n"
+    )
+    assert cluster.facts("describe", "s")[0]["members"] is None
 
 
 # --- offsets --------------------------------------------------------------------------------------------------------

@@ -155,7 +155,7 @@ def _list(_: Client, groups: Groups, args: Namespace) -> int:
 def _describe(_: Client, groups: Groups, args: Namespace) -> int:
     code, separator = DONE, ""
     for name in _named(groups, args):
-        group = members.describe(groups, name)
+        group = members.describe(groups, name) or _other(groups, name)
         if group is None:
             code = _missing(args, name)
         elif args.json:
@@ -164,6 +164,14 @@ def _describe(_: Client, groups: Groups, args: Namespace) -> int:
             sys.stdout.write(separator + members.shown(group))
             separator = "\n"
     return code
+
+
+def _other(groups: Groups, name: str) -> members.Group | None:
+    """A group of a type that nobody but its own tools can describe: what the list says of it."""
+    for listed in groups.listed():
+        if listed.group_id == name:
+            return members.of_other_type(groups, listed)
+    return None
 
 
 def _offsets(_: Client, groups: Groups, args: Namespace) -> int:
@@ -193,7 +201,7 @@ def _lag(client: Client, groups: Groups, args: Namespace) -> int:
         if not committed and group is None:
             code = _missing(args, name)
             continue
-        assigned = {where for member in group.members for where in member.assigned} if group else set()
+        assigned = {where for member in group.members or () for where in member.assigned} if group else set()
         partitions = assigned | set(committed)
         cluster = client.cluster({where.topic for where in partitions})
         ends = list_offsets(client, cluster, partitions, LATEST).found

@@ -17,10 +17,11 @@ from ottla.errors import ErrorCode
 from ottla.records.consumer_protocol import ConsumerProtocolAssignment
 from ottla.wire.codec import WireError, decode_prefix
 from ottla.wire.k15_describe_groups import DescribeGroupsRequest, DescribeGroupsResponse
+from ottla.wire.k16_list_groups import ListedGroup
 from ottla.wire.k69_consumer_group_describe import ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse
 from ottla.wire.schema import schema_of
 
-__all__ = ["Group", "Member", "describe", "facts", "shown"]
+__all__ = ["Group", "Member", "describe", "facts", "of_other_type", "shown"]
 
 
 @final
@@ -43,7 +44,8 @@ class Group(NamedTuple):
     assignor: str
     """Or the protocol that a classic group has chosen."""
     coordinator: int
-    members: tuple[Member, ...]
+    members: tuple[Member, ...] | None
+    """None for a group whose members cannot be asked for: one of share or streams members."""
 
 
 def describe(groups: Groups, group_id: str) -> Group | None:
@@ -108,6 +110,12 @@ def _classic(groups: Groups, group_id: str) -> Group | None:
     return Group(group_id, "classic", group.group_state, None, group.protocol_data, coordinator, members)
 
 
+def of_other_type(groups: Groups, listed: ListedGroup) -> Group:
+    """A share or streams group."""
+    coordinator = groups.coordinator(listed.group_id)
+    return Group(listed.group_id, listed.group_type or "?", listed.group_state, None, "", coordinator, None)
+
+
 def _assigned(data: bytes) -> tuple[TopicPartition, ...]:
     """What a classic member is assigned; nothing where that cannot be read, since it is its leader's to write."""
     newest = schema_of(ConsumerProtocolAssignment).valid[-1]
@@ -127,6 +135,8 @@ def shown(group: Group) -> str:
     head += f"  epoch {group.epoch}" if group.epoch is not None else ""
     head += f"  assignor {group.assignor}" if group.assignor else ""
     head += f"  coordinator {group.coordinator}\n"
+    if group.members is None:
+        return f"{head}  members of such groups are not shown here\n"
     if not group.members:
         return f"{head}  no members\n"
     rows = [
@@ -167,7 +177,9 @@ def facts(group: Group) -> dict[str, Any]:
         "epoch": group.epoch,
         "assignor": group.assignor or None,
         "coordinator": group.coordinator,
-        "members": [
+        "members": None
+        if group.members is None
+        else [
             {
                 "member": member.id,
                 "instance": member.instance_id,
