@@ -4,6 +4,7 @@ The group promises that every event is read at least once. What is made of them 
 is kept by partition and offset: what is read twice is the same event in the same place.
 """
 
+import itertools
 import subprocess
 import sys
 import threading
@@ -42,7 +43,7 @@ class Shared:
     def in_order(self) -> list[Event]:
         """Partition by partition. Raises SystemExit when offsets are missing between others."""
         ordered = sorted(self.events)
-        for (partition, offset), (next_partition, next_offset) in zip(ordered, ordered[1:], strict=False):
+        for (partition, offset), (next_partition, next_offset) in itertools.pairwise(ordered):
             if next_partition == partition and next_offset != offset + 1:
                 raise SystemExit(f"flights: partition {partition} lacks offset {offset + 1}")
         return [self.events[place] for place in ordered]

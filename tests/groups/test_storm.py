@@ -35,9 +35,9 @@ def test_nobody_waits_long_while_a_large_group_joins(tmp_path: Path) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(server.serve, started)
             await serving.wait()
+            load = [f"--members={MEMBERS}", f"--seconds={SECONDS}", "--heartbeat-s=1"]
             done = await trio.run_process(
-                [sys.executable, "-m", "tests.support.group_storm", addresses[0], f"--members={MEMBERS}"]
-                + [f"--seconds={SECONDS}", "--heartbeat-s=1"],
+                [sys.executable, "-m", "tests.support.group_storm", addresses[0], *load],
                 capture_stdout=True,
                 env={"PYTHONPATH": f"{PYTHON_PATH}:{ROOT}"},
                 cwd=ROOT,
@@ -54,5 +54,3 @@ def test_nobody_waits_long_while_a_large_group_joins(tmp_path: Path) -> None:
     assert result["stable_s"] > 0, f"never were all members in one generation: {words}"
     assert result["heartbeats"] >= MEMBERS * 3, words
     assert lag_ms < LAG_MS_MAX, words
-
-

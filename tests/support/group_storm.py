@@ -19,6 +19,7 @@ import trio
 from ottla.errors import ErrorCode
 from ottla.wire import decode_response, decode_response_header, encode_request, encode_request_header
 from ottla.wire.headers import RequestHeader
+from ottla.wire.k09_offset_fetch import OffsetFetchRequest, OffsetFetchRequestGroup
 from ottla.wire.k10_find_coordinator import FindCoordinatorRequest
 from ottla.wire.k11_join_group import JoinGroupRequest, JoinGroupRequestProtocol
 from ottla.wire.k12_heartbeat import HeartbeatRequest
@@ -133,8 +134,8 @@ class Storm:
         while True:
             found = await connection.ask(FindCoordinatorRequest(coordinator_keys=(GROUP,)), 4)
             if found.coordinators[0].error_code == 0:
-                code = (await connection.ask(HeartbeatRequest(group_id=GROUP, member_id="nobody"), 4)).error_code
-                if code not in WAIT:
+                groups = (OffsetFetchRequestGroup(group_id=GROUP, topics=None),)
+                if (await connection.ask(OffsetFetchRequest(groups=groups), 8)).groups[0].error_code not in WAIT:
                     return
             await trio.sleep(0.05)
 

@@ -340,9 +340,7 @@ class CoordinatorRuntime(Generic[M]):
         """Gives a partition up and loads it again, a little later."""
         self.resign(led.shard.partition)
         shard = led.shard
-        again: _Led[M] = _Led(
-            shard.partition, shard.leader_epoch, led.log, self._codec, led.ready, self._answers.give
-        )
+        again: _Led[M] = _Led(shard.partition, shard.leader_epoch, led.log, self._codec, led.ready, self._answers.give)
         again.failures = led.failures + 1
         self._start(again)
 

@@ -133,7 +133,18 @@ class Shard(Generic[M]):
     """The partition. One thread; nothing here waits. ``wake`` is called when there is something to write, ``give`` with
     the answers that may leave: each is a call that settles one reply."""
 
-    __slots__ = ("_batches", "_codec", "_give", "_wake", "deadline_ms", "leader_epoch", "machine", "owed", "partition", "state")
+    __slots__ = (
+        "_batches",
+        "_codec",
+        "_give",
+        "_wake",
+        "deadline_ms",
+        "leader_epoch",
+        "machine",
+        "owed",
+        "partition",
+        "state",
+    )
 
     def __init__(
         self,
