@@ -24,11 +24,12 @@ from ottla.wire.k42_delete_groups import DeleteGroupsRequest
 from ottla.wire.schema import replace
 from tests.groups.classic_scripts import Ask, Names, NotOfKafka, answer_text, describe_text, play
 from tests.support.api_scripts import parse
-from tests.support.raw_client import RawConnection, create_topic
+from tests.support.raw import Connection
+from tests.support.raw_admin import create_topic
 
 QUIET_S: Final = 0.08
 """Answers that are due have come when none came for so long."""
-AFTER_MS, BEFORE_MS = 150, 600
+AFTER_MS, BEFORE_MS = 150, 500
 """How much later than said, or earlier, it is looked."""
 
 
@@ -39,22 +40,24 @@ class BrokerWorld:
         self.names = Names()
         self._address = address
         self._prefix = uuid.uuid4().hex[:8]
-        self._connections: dict[str, RawConnection] = {}
+        self._connections: dict[str, Connection] = {}
         self._versions: dict[str, list[int]] = {}
         self._virtual_ms = 0
-        self._offset_s = time.monotonic()
         admin = self._connection("admin")
         create_topic(admin, "t")
         for _ in range(100):
             if (
-                not admin.request(FindCoordinatorRequest(coordinator_keys=(self._group("g"),)), 4)
+                not admin.ask(FindCoordinatorRequest(coordinator_keys=(self._group("g"),)), 4)
                 .coordinators[0]
                 .error_code
             ):
                 break
             time.sleep(0.2)
-        while admin.request(DescribeGroupsRequest(groups=(self._group("g"),)), 5).groups[0].error_code:
+        while admin.ask(DescribeGroupsRequest(groups=(self._group("g"),)), 5).groups[0].error_code:
             time.sleep(0.2)
+        self._start_s = self._late_s = time.monotonic()
+        """When the script began, and when it would have if its slowest command had been on time: what follows from a
+        command is due between its moment by the one and by the other."""
 
     def close(self) -> None:
         for connection in self._connections.values():
@@ -63,9 +66,9 @@ class BrokerWorld:
     def _group(self, group_id: str) -> str:
         return f"{self._prefix}-{group_id}" if group_id else ""
 
-    def _connection(self, client: str) -> RawConnection:
+    def _connection(self, client: str) -> Connection:
         if client not in self._connections:
-            self._connections[client] = RawConnection(self._address, client.rstrip("'"))
+            self._connections[client] = Connection(self._address, client.rstrip("'"))
         return self._connections[client]
 
     def configure(self, words: dict[str, str]) -> None:
@@ -82,7 +85,7 @@ class BrokerWorld:
         connection.send(replace(ask.request, group_id=self._group(ask.request.group_id)), ask.version)
         self._versions.setdefault(ask.client, []).append(ask.version)
         lines = self._collect()
-        self._offset_s = max(self._offset_s, time.monotonic() - self._virtual_ms / 1000)
+        self._late_s = max(self._late_s, time.monotonic() - self._virtual_ms / 1000)
         return lines
 
     def _collect(self) -> list[str]:
@@ -100,20 +103,23 @@ class BrokerWorld:
 
     def advance(self, milliseconds: int) -> list[str]:
         self._virtual_ms += milliseconds
-        shift_ms = AFTER_MS if self._virtual_ms % 1000 == 0 else -BEFORE_MS
-        time.sleep(max(0.0, self._offset_s + (self._virtual_ms + shift_ms) / 1000 - time.monotonic()))
+        if self._virtual_ms % 1000 == 0:
+            until_s = self._late_s + (self._virtual_ms + AFTER_MS) / 1000
+        else:
+            until_s = self._start_s + (self._virtual_ms - BEFORE_MS) / 1000
+        time.sleep(max(0.0, until_s - time.monotonic()))
         return self._collect()
 
     def describe(self, group_id: str) -> list[str]:
         request = DescribeGroupsRequest(groups=(self._group(group_id),))
-        group = self._connection("admin").request(request, 6).groups[0]
+        group = self._connection("admin").ask(request, 6).groups[0]
         if group.error_code:
             return [f"{group_id}: {ErrorCode(group.error_code).name}"]
         return [describe_text(group, self.names)]
 
     def delete(self, group_id: str) -> list[str]:
         request = DeleteGroupsRequest(groups_names=(self._group(group_id),))
-        result = self._connection("admin").request(request, 2).results[0]
+        result = self._connection("admin").ask(request, 2).results[0]
         return [f"{group_id}: DeleteGroups {ErrorCode(result.error_code).name}"]
 
     def commit(self, client: str, group_id: str, words: dict[str, str]) -> list[str]:
@@ -127,7 +133,7 @@ class BrokerWorld:
             group_instance_id=words.get("instance"),
             topics=(OffsetCommitRequestTopic(name="t", partitions=(partition,)),),
         )
-        answer: Any = self._connection(client).request(request, 8)
+        answer: Any = self._connection(client).ask(request, 8)
         return [f"{client} <- OffsetCommit {ErrorCode(answer.topics[0].partitions[0].error_code).name}"]
 
 
@@ -150,7 +156,7 @@ def play_against(path: Path, text: str, address: tuple[str, int]) -> int:
                 print(f"{path.name}: {step.command}\n  ours:   {answers(step.transcript)}")
                 print(f"  theirs: {answers(after.transcript)}")
     except NotOfKafka as command:
-        print(f"{path.name}: no further than «{command}»")
+        print(f"{path.name}: no further than «{command}», ", end="")
     finally:
         world.close()
     if not different:

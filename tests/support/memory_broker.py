@@ -81,6 +81,7 @@ class MemoryBroker:
     coordinators: Coordinators
     group_logs: MemoryLogs
     authorizer: Authorizer = field(default_factory=AllowAll)
+    client_id: str = "test"
 
     @property
     def controller(self) -> LocalController:
@@ -90,7 +91,7 @@ class MemoryBroker:
         return RequestContext(
             api_key=key,
             api_version=version,
-            client_id="test",
+            client_id=self.client_id,
             listener="PLAINTEXT",
             principal=ANONYMOUS,
             host="127.0.0.1",

@@ -1,4 +1,5 @@
-"""Which keys this version acts on. Others are known, checked and described, and a start says that they have no effect.
+"""Which keys this version acts on. Others are known, checked and described, and a start says that they have no effect; so
+does a change while the broker runs.
 
 Whoever makes a module read another key adds it here; a test holds the reading sites against this set.
 """
@@ -40,6 +41,18 @@ _REQUESTS: Final = (
     "num.partitions",
     "producer.id.expiration.ms",
     "socket.request.max.bytes",
+)
+
+_GROUPS: Final = (
+    "group.coordinator.rebalance.protocols",
+    "group.initial.rebalance.delay.ms",
+    "group.max.session.timeout.ms",
+    "group.max.size",
+    "group.min.session.timeout.ms",
+    "offset.metadata.max.bytes",
+    "offsets.commit.timeout.ms",
+    "offsets.retention.check.interval.ms",
+    "offsets.retention.minutes",
 )
 
 _INTERNAL_TOPICS: Final = (
@@ -100,4 +113,9 @@ _MAINTENANCE: Final = (
     "replica.high.watermark.checkpoint.interval.ms",
 )
 
-ACTED_ON: Final = frozenset((*_MAINTENANCE, *_IDENTITY, *_REQUESTS, *_INTERNAL_TOPICS, *_METADATA, *_TOPIC_DEFAULTS))
+ACTED_ON: Final = frozenset(
+    (*_MAINTENANCE, *_IDENTITY, *_REQUESTS, *_GROUPS, *_INTERNAL_TOPICS, *_METADATA, *_TOPIC_DEFAULTS)
+)
+
+FOLLOWED: Final = frozenset(_TOPIC_DEFAULTS)
+"""Those whose change takes effect while the broker runs."""
