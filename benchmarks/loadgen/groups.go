@@ -49,7 +49,6 @@ func group(o *options, out figures) {
 	w.end(o, out)
 	out["cpu_s"] = out["broker_cpu_s"]
 	out["stable_s"] = g.stable.Seconds()
-	// Kafka lets the first members of a classic group wait for others: 3 s, which say nothing of its speed.
 	out["settled_s"] = (g.stable - g.first).Seconds()
 	leaveAll(members)
 }
@@ -131,7 +130,7 @@ type gathering struct {
 	lock          sync.Mutex
 	versions      map[int]int32
 	owned         map[int]int
-	first, stable time.Duration
+	first, stable time.Duration // first: when a join was answered, for the first time
 	done          chan struct{}
 }
 
@@ -140,6 +139,9 @@ func (g *gathering) form() {
 	g.versions, g.owned = map[int]int32{}, map[int]int{}
 	var workers sync.WaitGroup
 	for i, m := range g.members {
+		if c, ok := m.(*classicMember); ok {
+			c.answered = g.answered
+		}
 		workers.Add(1)
 		go func() {
 			defer workers.Done()
@@ -166,12 +168,17 @@ func (g *gathering) form() {
 	workers.Wait()
 }
 
-func (g *gathering) saw(i int, m member) {
+func (g *gathering) answered() {
 	g.lock.Lock()
 	defer g.lock.Unlock()
 	if g.first == 0 {
 		g.first = time.Since(g.began)
 	}
+}
+
+func (g *gathering) saw(i int, m member) {
+	g.lock.Lock()
+	defer g.lock.Unlock()
 	g.versions[i], g.owned[i] = m.holds()
 	if g.stable != 0 || len(g.versions) < len(g.members) {
 		return
@@ -194,6 +201,7 @@ type classicMember struct {
 	group, topic, id     string
 	partitions, assigned int
 	generation           int32
+	answered             func()
 }
 
 func (m *classicMember) join() {
@@ -211,6 +219,7 @@ func (m *classicMember) join() {
 		switch joined.ErrorCode {
 		case 0:
 			m.id, m.generation = joined.MemberID, joined.Generation
+			m.answered()
 			if m.sync(joined) {
 				return
 			}
