@@ -29,7 +29,7 @@ from tests.support.raw_admin import create_topic
 
 QUIET_S: Final = 0.08
 """Answers that are due have come when none came for so long."""
-AFTER_MS, BEFORE_MS = 150, 600
+AFTER_MS, BEFORE_MS = 150, 500
 """How much later than said, or earlier, it is looked."""
 
 
@@ -43,7 +43,6 @@ class BrokerWorld:
         self._connections: dict[str, Connection] = {}
         self._versions: dict[str, list[int]] = {}
         self._virtual_ms = 0
-        self._offset_s = time.monotonic()
         admin = self._connection("admin")
         create_topic(admin, "t")
         for _ in range(100):
@@ -56,6 +55,9 @@ class BrokerWorld:
             time.sleep(0.2)
         while admin.ask(DescribeGroupsRequest(groups=(self._group("g"),)), 5).groups[0].error_code:
             time.sleep(0.2)
+        self._start_s = self._late_s = time.monotonic()
+        """When the script began, and when it would have if its slowest command had been on time: what follows from a
+        command is due between its moment by the one and by the other."""
 
     def close(self) -> None:
         for connection in self._connections.values():
@@ -83,7 +85,7 @@ class BrokerWorld:
         connection.send(replace(ask.request, group_id=self._group(ask.request.group_id)), ask.version)
         self._versions.setdefault(ask.client, []).append(ask.version)
         lines = self._collect()
-        self._offset_s = max(self._offset_s, time.monotonic() - self._virtual_ms / 1000)
+        self._late_s = max(self._late_s, time.monotonic() - self._virtual_ms / 1000)
         return lines
 
     def _collect(self) -> list[str]:
@@ -101,8 +103,11 @@ class BrokerWorld:
 
     def advance(self, milliseconds: int) -> list[str]:
         self._virtual_ms += milliseconds
-        shift_ms = AFTER_MS if self._virtual_ms % 1000 == 0 else -BEFORE_MS
-        time.sleep(max(0.0, self._offset_s + (self._virtual_ms + shift_ms) / 1000 - time.monotonic()))
+        if self._virtual_ms % 1000 == 0:
+            until_s = self._late_s + (self._virtual_ms + AFTER_MS) / 1000
+        else:
+            until_s = self._start_s + (self._virtual_ms - BEFORE_MS) / 1000
+        time.sleep(max(0.0, until_s - time.monotonic()))
         return self._collect()
 
     def describe(self, group_id: str) -> list[str]:
@@ -151,7 +156,7 @@ def play_against(path: Path, text: str, address: tuple[str, int]) -> int:
                 print(f"{path.name}: {step.command}\n  ours:   {answers(step.transcript)}")
                 print(f"  theirs: {answers(after.transcript)}")
     except NotOfKafka as command:
-        print(f"{path.name}: no further than «{command}»")
+        print(f"{path.name}: no further than «{command}», ", end="")
     finally:
         world.close()
     if not different:

@@ -40,6 +40,7 @@ WALL_MS: Final = 1_000_000
 """When scripts begin."""
 UUID: Final = re.compile(r"^(.*)-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
 JOIN_VERSION, SYNC_VERSION, HEARTBEAT_VERSION, LEAVE_VERSION = 9, 5, 4, 5
+JOIN_INSTANCES_FROM: Final = 5
 
 
 class Ask(NamedTuple):
@@ -361,8 +362,10 @@ def _join_words(answer: JoinGroupResponse, version: int, names: Names) -> dict[s
     if answer.error_code:
         assert (answer.protocol_name is None) == (version >= 7), "an error has no protocol, where that can be said"
         return {"member": names.name(answer.member_id) if answer.member_id else ""}
+    static = version >= JOIN_INSTANCES_FROM
     members = [
-        f"{names.name(m.member_id)}{'/' + m.group_instance_id if m.group_instance_id else ''}[{m.metadata.decode()}]"
+        f"{names.name(m.member_id)}{'/' + m.group_instance_id if static and m.group_instance_id else ''}"
+        f"[{m.metadata.decode()}]"
         for m in answer.members
     ]
     return {

@@ -13,6 +13,7 @@ from tests.tidy.sources import CORE, imports_of, python_files, rust_code, rust_f
 SHELLS: Final = {
     "__main__.py": "the way in",
     "clock.py": "reads the clocks for everybody",
+    "coordinator/answers.py": "gives way between answers",
     "coordinator/log.py": "names what is waited for",
     "coordinator/replay.py": "reads a log in slices",
     "coordinator/runtime.py": "tasks and timers of coordinators",

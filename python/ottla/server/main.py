@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from ottla.config.load import Loaded
     from ottla.config.values import BrokerConfig
     from ottla.coordinator.log import CoordinatorLogs
+    from ottla.coordinator.slices import LoopLag
 
 __all__ = ["DataDirectoryError", "Server", "Started", "in_words"]
 
@@ -129,6 +130,7 @@ class Server:
         self._life = trio.CancelScope()
         self._switchboard: Switchboard | None = None
         self._services: Broker | None = None
+        self._lag: LoopLag | None = None
         self._admission: Admission | None = None
         self._dynamic_settings: set[str] = set()
 
@@ -147,6 +149,12 @@ class Server:
         """What handlers work with; once ``started`` was called, until ``serve`` returns."""
         assert self._services is not None, "the broker has not started"
         return self._services
+
+    @property
+    def loop_lag(self) -> LoopLag:
+        """How long requests wait for this thread; once ``started`` was called, and inside of the Trio run."""
+        assert self._lag is not None, "the broker has not started"
+        return self._lag
 
     async def serve(self, started: Callable[[Started], None]) -> None:
         """Start, call ``started`` once clients may connect, serve until ``stop``, stop cleanly.
@@ -174,6 +182,7 @@ class Server:
                 coordinators = self._coordinators(plane)
                 metadata, publisher = self._metadata(plane, log, meta, coordinators)
                 coordinators.follow(metadata.loader)
+                self._lag = coordinators.loop_lag
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(plane.run, self._on_request, self._on_fact, self._on_closed_connection)
                     await log.open()
