@@ -24,6 +24,7 @@ const (
 	sessionMillis   = 45000
 	rebalanceMillis = 60000
 	stableSeconds   = 120
+	topicsAtATime   = 50
 	// Members that wait for the others ask so often. Clients would wait 3 or 5 s; then that would be measured.
 	settlingPause = 100 * time.Millisecond
 )
@@ -53,7 +54,8 @@ func group(o *options, out figures) {
 	leaveAll(members)
 }
 
-// heartbeats is what a group that nothing happens to costs: -rate heartbeats a second, evenly over its members.
+// heartbeats is what a group that nothing happens to costs: -rate heartbeats a second, evenly over its members; for
+// -seconds, or while -new-topics are made that are none of its business.
 func heartbeats(o *options, out figures) {
 	members := connected(o)
 	g := &gathering{members: members, partitions: o.partitions, began: time.Now(), done: make(chan struct{})}
@@ -83,12 +85,39 @@ func heartbeats(o *options, out figures) {
 			}
 		}()
 	}
-	w.timed(o, out)
+	if o.newTopics > 0 {
+		w.begin(o)
+		makeTopics(o)
+		out["usable_s"] = time.Since(w.began).Seconds()
+		w.end(o, out)
+	} else {
+		w.timed(o, out)
+	}
 	workers.Wait()
 	out["heartbeats_s"] = float64(len(nanos)) / w.seconds
 	out["cpu_percent"] = 100 * out["broker_cpu_s"] / w.seconds
 	latencies(nanos, "", out)
 	leaveAll(members)
+}
+
+// makeTopics makes -new-topics of one partition, some at a time.
+func makeTopics(o *options) {
+	c := open(o.bootstrap)
+	for made := 0; made < o.newTopics; {
+		req := createTopicRequest("", 1)
+		req.Topics = nil
+		for ; made < o.newTopics && len(req.Topics) < topicsAtATime; made++ {
+			t := createTopicRequest(fmt.Sprintf("made-%d", made), 1).Topics[0]
+			req.Topics = append(req.Topics, t)
+		}
+		r, err := c.call(req)
+		check(err)
+		for _, t := range r.(*kmsg.CreateTopicsResponse).Topics {
+			if t.ErrorCode != 0 {
+				fatal("CreateTopics of %s: error %d", t.Topic, t.ErrorCode)
+			}
+		}
+	}
 }
 
 // connected is -count members of a new group that subscribe to -topic; none has joined.
