@@ -8,8 +8,11 @@ embedded default is 0. So there is a second figure: the time from the first answ
 from dataclasses import dataclass
 from typing import final
 
+from benchmarks.failure import Skipped
 from benchmarks.measure import Metrics, pick
 from benchmarks.workload import Case, Reach, Trial, Workload
+
+CONSUMER_GROUP_HEARTBEAT = 68
 
 
 @final
@@ -20,7 +23,14 @@ class Parameters:
     partitions: int
 
 
+def require(trial: Trial, protocol: str) -> None:
+    """Raises Skipped when the broker does not serve members of this protocol."""
+    if protocol == "consumer" and not trial.load.advertised(trial.broker, CONSUMER_GROUP_HEARTBEAT):
+        raise Skipped("the broker does not serve the new protocol")
+
+
 def once(trial: Trial, parameters: Parameters) -> Metrics:
+    require(trial, parameters.protocol)
     figures = trial.load.run(
         "group",
         trial.broker,

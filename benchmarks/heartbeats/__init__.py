@@ -8,6 +8,7 @@ its 1,000 members is lost by that.
 from dataclasses import dataclass
 from typing import final
 
+from benchmarks.group_join import require
 from benchmarks.measure import Metrics, pick
 from benchmarks.workload import Case, Lifetime, Reach, Trial, Workload
 
@@ -23,6 +24,7 @@ class Parameters:
 
 
 def once(trial: Trial, parameters: Parameters) -> Metrics:
+    require(trial, parameters.protocol)
     figures = trial.load.run(
         "heartbeats",
         trial.broker,
