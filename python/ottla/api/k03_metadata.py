@@ -105,10 +105,13 @@ async def _create(names: Iterable[str], broker: Broker) -> None:
         return
     with trio.move_on_after(broker.settings.auto_create_wait_ms / 1000):
         try:
-            _, offset = await broker.controller.create_topics(wanted, frozenset(), validate_only=False)
+            results, offsets = await broker.controller.create_topics(wanted, frozenset(), validate_only=False)
         except Refused:
             return
-        await broker.metadata.wait_served(offset)
+        if any(result.error_code == ErrorCode.TOPIC_ALREADY_EXISTS for result in results):
+            # Somebody else is just creating it: where in the log is not known.
+            offsets = range(offsets.stop)
+        await broker.metadata.wait_served(offsets)
 
 
 def _failed(name: str, code: ErrorCode) -> MetadataResponseTopic:

@@ -3,6 +3,7 @@
 mod connection;
 mod fetch;
 mod list_offsets;
+pub(super) mod orders;
 mod produce;
 
 use std::sync::Arc;
