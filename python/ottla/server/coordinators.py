@@ -107,7 +107,7 @@ class Coordinators:
                 for index in change.changed:
                     partition = change.get(index)
                     if partition[LEADER] == self._node_id:
-                        ready = partial(self._served, image.provenance.offset)
+                        ready = partial(self._served, range(image.provenance.offset, image.provenance.offset + 1))
                         self._runtime.elect(topic_id, index, partition[LEADER_EPOCH], ready)
                     else:
                         self._runtime.resign(index)
@@ -118,9 +118,9 @@ class Coordinators:
             settings = self._settings_of(image, image.config(RESOURCE_TOPIC, GROUP_TOPIC))
             self._batch_bytes_max = settings.max_message_bytes
 
-    async def _served(self, offset: int) -> None:
+    async def _served(self, offsets: range) -> None:
         assert self._metadata is not None
-        await self._metadata.wait_served(offset)
+        await self._metadata.wait_served(offsets)
 
     async def _tell(self) -> None:
         """Tells groups of what has happened to topics."""
