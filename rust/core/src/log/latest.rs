@@ -43,8 +43,10 @@ pub struct LatestRecord {
     pub timestamp: TimestampMs,
     /// Where it stands.
     pub offset: Offset,
-    /// Whose open transaction it belongs to.
-    pub producer: Option<(ProducerId, ProducerEpoch)>,
+    /// Whose open transaction it belongs to; none outside of one.
+    pub producer_id: ProducerId,
+    /// In which incarnation.
+    pub producer_epoch: ProducerEpoch,
 }
 
 /// What a step came to.
@@ -157,12 +159,14 @@ impl Latest {
             if !*giving {
                 noted.note(&header, key, offset);
             } else if let Some(producer) = noted.wanted(&header, key, offset, record.value.is_none()) {
+                let (producer_id, producer_epoch) = producer;
                 ready.push_back(LatestRecord {
                     key: key.to_vec(),
                     value: record.value.map(<[u8]>::to_vec),
                     timestamp: time(&header, &record),
                     offset,
-                    producer,
+                    producer_id,
+                    producer_epoch,
                 });
             }
         };
@@ -201,12 +205,12 @@ impl Noted {
         key: &[u8],
         offset: Offset,
         tombstone: bool,
-    ) -> Option<Option<(ProducerId, ProducerEpoch)>> {
+    ) -> Option<(ProducerId, ProducerEpoch)> {
         let open = || self.open.get(&header.producer_id).is_some_and(|open| offset >= open.first);
         if header.is_transactional() && open() {
-            return Some(Some((header.producer_id, header.producer_epoch)));
+            return Some((header.producer_id, header.producer_epoch));
         }
-        (!tombstone && self.newest.get(key) == Some(&offset)).then_some(None)
+        (!tombstone && self.newest.get(key) == Some(&offset)).then_some((ProducerId::NONE, ProducerEpoch::NONE))
     }
 }
 
