@@ -22,12 +22,18 @@ class Parameters:
 
 
 def once(trial: Trial, parameters: Parameters) -> Metrics:
-    flags = {"topic": TOPIC, "partitions": parameters.partitions, "count": parameters.groups}
-    trial.on_this_broker("commit", lambda: trial.load.run("commit", trial.broker, connections=8, **flags))
+    partitions, groups = parameters.partitions, parameters.groups
+    trial.load.run("commit", trial.broker, topic=TOPIC, partitions=partitions, count=groups, connections=8)
     trial.broker.stop()
     trial.broker.launch()
     figures = trial.load.run(
-        "loaded", trial.broker, seconds=parameters.wait_seconds, since=trial.broker.started_unix_ns, **flags
+        "loaded",
+        trial.broker,
+        topic=TOPIC,
+        partitions=partitions,
+        count=groups,
+        seconds=parameters.wait_seconds,
+        since=trial.broker.started_unix_ns,
     )
     return pick(figures, "loaded_ms", "api_versions_ms", "metadata_p50_us", "metadata_p99_us")
 

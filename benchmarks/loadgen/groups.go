@@ -24,6 +24,7 @@ const (
 	sessionMillis   = 45000
 	rebalanceMillis = 60000
 	stableSeconds   = 120
+	topicsAtATime   = 50
 	// Members that wait for the others ask so often. Clients would wait 3 or 5 s; then that would be measured.
 	settlingPause = 100 * time.Millisecond
 )
@@ -49,12 +50,12 @@ func group(o *options, out figures) {
 	w.end(o, out)
 	out["cpu_s"] = out["broker_cpu_s"]
 	out["stable_s"] = g.stable.Seconds()
-	// Kafka lets the first members of a classic group wait for others: 3 s, which say nothing of its speed.
 	out["settled_s"] = (g.stable - g.first).Seconds()
 	leaveAll(members)
 }
 
-// heartbeats is what a group that nothing happens to costs: -rate heartbeats a second, evenly over its members.
+// heartbeats is what a group that nothing happens to costs: -rate heartbeats a second, evenly over its members; for
+// -seconds, or while -new-topics are made that are none of its business.
 func heartbeats(o *options, out figures) {
 	members := connected(o)
 	g := &gathering{members: members, partitions: o.partitions, began: time.Now(), done: make(chan struct{})}
@@ -84,12 +85,39 @@ func heartbeats(o *options, out figures) {
 			}
 		}()
 	}
-	w.timed(o, out)
+	if o.newTopics > 0 {
+		w.begin(o)
+		makeTopics(o)
+		out["usable_s"] = time.Since(w.began).Seconds()
+		w.end(o, out)
+	} else {
+		w.timed(o, out)
+	}
 	workers.Wait()
 	out["heartbeats_s"] = float64(len(nanos)) / w.seconds
 	out["cpu_percent"] = 100 * out["broker_cpu_s"] / w.seconds
 	latencies(nanos, "", out)
 	leaveAll(members)
+}
+
+// makeTopics makes -new-topics of one partition, some at a time.
+func makeTopics(o *options) {
+	c := open(o.bootstrap)
+	for made := 0; made < o.newTopics; {
+		req := createTopicRequest("", 1)
+		req.Topics = nil
+		for ; made < o.newTopics && len(req.Topics) < topicsAtATime; made++ {
+			t := createTopicRequest(fmt.Sprintf("made-%d", made), 1).Topics[0]
+			req.Topics = append(req.Topics, t)
+		}
+		r, err := c.call(req)
+		check(err)
+		for _, t := range r.(*kmsg.CreateTopicsResponse).Topics {
+			if t.ErrorCode != 0 {
+				fatal("CreateTopics of %s: error %d", t.Topic, t.ErrorCode)
+			}
+		}
+	}
 }
 
 // connected is -count members of a new group that subscribe to -topic; none has joined.
@@ -131,7 +159,7 @@ type gathering struct {
 	lock          sync.Mutex
 	versions      map[int]int32
 	owned         map[int]int
-	first, stable time.Duration
+	first, stable time.Duration // first: when a join was answered, for the first time
 	done          chan struct{}
 }
 
@@ -140,6 +168,9 @@ func (g *gathering) form() {
 	g.versions, g.owned = map[int]int32{}, map[int]int{}
 	var workers sync.WaitGroup
 	for i, m := range g.members {
+		if c, ok := m.(*classicMember); ok {
+			c.answered = g.answered
+		}
 		workers.Add(1)
 		go func() {
 			defer workers.Done()
@@ -166,12 +197,17 @@ func (g *gathering) form() {
 	workers.Wait()
 }
 
-func (g *gathering) saw(i int, m member) {
+func (g *gathering) answered() {
 	g.lock.Lock()
 	defer g.lock.Unlock()
 	if g.first == 0 {
 		g.first = time.Since(g.began)
 	}
+}
+
+func (g *gathering) saw(i int, m member) {
+	g.lock.Lock()
+	defer g.lock.Unlock()
 	g.versions[i], g.owned[i] = m.holds()
 	if g.stable != 0 || len(g.versions) < len(g.members) {
 		return
@@ -194,6 +230,7 @@ type classicMember struct {
 	group, topic, id     string
 	partitions, assigned int
 	generation           int32
+	answered             func()
 }
 
 func (m *classicMember) join() {
@@ -211,6 +248,7 @@ func (m *classicMember) join() {
 		switch joined.ErrorCode {
 		case 0:
 			m.id, m.generation = joined.MemberID, joined.Generation
+			m.answered()
 			if m.sync(joined) {
 				return
 			}

@@ -37,6 +37,7 @@ type options struct {
 	file        string
 	sinceNanos  int64
 	rate        float64
+	newTopics   int
 }
 
 type command struct {
@@ -88,6 +89,7 @@ func main() {
 	f.IntVar(&o.answerBytes, "answer-bytes", 1<<20, "fetch: most bytes of one answer")
 	f.IntVar(&o.count, "count", 2000, "end-to-end: records; idle: connections; group, heartbeats: members; commit, loaded: groups")
 	f.Float64Var(&o.rate, "rate", 2000, "heartbeats a second, of all members together")
+	f.IntVar(&o.newTopics, "new-topics", 0, "heartbeats: topics to make meanwhile")
 	f.StringVar(&o.file, "file", "", "scratch file of write, sendfile and echo")
 	f.Int64Var(&o.sinceNanos, "since", 0, "ready: Unix time in ns from which it is counted")
 	check(f.Parse(os.Args[2:]))

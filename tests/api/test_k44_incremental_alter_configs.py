@@ -41,7 +41,9 @@ def resource(kind: int, name: str, **values: str | None) -> AlterConfigsResource
     return AlterConfigsResource(resource_type=kind, resource_name=name, configs=configs)
 
 
-async def alter(broker: MemoryBroker, *resources: AlterConfigsResource, version: int = 1) -> list[tuple[int, str | None]]:
+async def alter(
+    broker: MemoryBroker, *resources: AlterConfigsResource, version: int = 1
+) -> list[tuple[int, str | None]]:
     answer = await broker.ask(IncrementalAlterConfigsRequest(resources=resources), version)
     assert [(each.resource_type, each.resource_name) for each in answer.responses] == [
         (each.resource_type, each.resource_name) for each in resources
@@ -153,9 +155,14 @@ def test_what_is_not_committed_in_time_says_so() -> None:
         log = await formatted_log()
         async with memory_broker(log) as broker:
             log.hold = True
-            assert await alter(
-                broker, resource(GROUP, "", retention_ms="1"), resource(GROUP, "g", consumer_session_timeout_ms="50000")
-            ) == [(ErrorCode.REQUEST_TIMED_OUT, None)] * 2
+            assert (
+                await alter(
+                    broker,
+                    resource(GROUP, "", retention_ms="1"),
+                    resource(GROUP, "g", consumer_session_timeout_ms="50000"),
+                )
+                == [(ErrorCode.REQUEST_TIMED_OUT, None)] * 2
+            )
 
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
 
@@ -182,7 +189,9 @@ def test_too_long_a_value_is_refused() -> None:
 
             async def append(words: str) -> Any:
                 config = AlterableConfig(name=key, config_operation=APPEND, value=words)
-                return await alter(broker, AlterConfigsResource(resource_type=TOPIC, resource_name="t", configs=(config,)))
+                return await alter(
+                    broker, AlterConfigsResource(resource_type=TOPIC, resource_name="t", configs=(config,))
+                )
 
             assert await append(",".join(f"{i}:1" for i in range(4000))) == [(0, None)]
             ((code, message),) = await append(",".join(f"{i}:2" for i in range(4000)))

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 
+from confluent_kafka import Consumer, TopicPartition
 from ottla.testing import Broker
 from ottla.testing.pytest_plugin import TopicFactory
 from tests.cli.run import Ended, run
@@ -86,7 +86,7 @@ def test_a_group_with_a_member(ottla: Ottla, kafka_topic: TopicFactory) -> None:
         assert (member["client"], len(member["assigned"])) == ("reader", 2)
         lags = ottla.facts("lag", group)
         assert [(line["offset"], line["end"], line["lag"]) for line in lags] == [(None, 2, None), (None, 0, 0)]
-        consumer.commit(message, asynchronous=False)
+        consumer.commit(message=message, asynchronous=False)
         assert [(line["offset"], line["lag"]) for line in ottla.facts("lag", group)] == [(1, 1), (None, 0)]
         refused = ottla("groups", "reset", group, "--to-latest", "--execute")
         assert (refused.code, f"group {group} has members" in refused.err) == (1, True)

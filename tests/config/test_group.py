@@ -11,7 +11,7 @@ SESSION, HEARTBEAT = "consumer.session.timeout.ms", "consumer.heartbeat.interval
 
 
 def broker(**settings: str) -> BrokerConfig:
-    return BrokerConfig({**EMBEDDED, **{name.replace("_", "."): value for name, value in settings.items()}})
+    return BrokerConfig({**dict(EMBEDDED), **{name.replace("_", "."): value for name, value in settings.items()}})
 
 
 def refusal(config: BrokerConfig, **overrides: str) -> str | None:
@@ -41,7 +41,10 @@ def test_overrides_that_nobody_knows_are_passed_over() -> None:
         ({"consumer_session_timeout_ms": "45000", "consumer_heartbeat_interval_ms": "15000"}, None),
         ({"consumer_session_timeout_ms": "44999"}, f"{SESSION} must be in the range 45000 to 60000 inclusive."),
         ({"consumer_session_timeout_ms": "60001"}, f"{SESSION} must be in the range 45000 to 60000 inclusive."),
-        ({"consumer_of_tomorrow": "1", "consumer_session_timeout_ms": "x"}, "Unknown group config name: consumer.of.tomorrow"),
+        (
+            {"consumer_of_tomorrow": "1", "consumer_session_timeout_ms": "x"},
+            "Unknown group config name: consumer.of.tomorrow",
+        ),
         ({"streams_rack_aware_assignment_tags": "a,b"}, None),
     ],
 )

@@ -80,7 +80,9 @@ async def describe_configs(
             return DescribeConfigsResponse(
                 results=tuple(_failed(each, ErrorCode.INVALID_REQUEST, message) for each in request.resources)
             )
-    allowed, refused = context.split(request.resources, Operation.DESCRIBE_CONFIGS, lambda resource: guarded(_type(resource), resource.resource_name))
+    allowed, refused = context.split(
+        request.resources, Operation.DESCRIBE_CONFIGS, lambda resource: guarded(_type(resource), resource.resource_name)
+    )
     results = [_described(resource, request, broker) for resource in allowed]
     results += (_failed(resource, *refusal(_type(resource))) for resource in refused)
     return DescribeConfigsResponse(results=tuple(results))

@@ -1,4 +1,4 @@
-"""IncrementalAlterConfigs (44), v0-1: set, delete, append to or subtract from configurations, and answer when they hold.
+"""IncrementalAlterConfigs (44), v0-1: set, delete, append to or subtract from configurations; answer when they hold.
 
 Needs AlterConfigs on the topic or group, for the rest on the cluster. Per resource, in Kafka's order: duplicates, keys
 that are named twice, nulls; for a broker whether it can live with the result, which it says itself; then rights; the

@@ -1,5 +1,5 @@
-"""Which keys this version acts on. Others are known, checked and described, and a start says that they have no effect; so
-does a change while the broker runs.
+"""Which keys this version acts on. Others are known, checked and described, and a start says that they have no effect;
+so does a change while the broker runs.
 
 Whoever makes a module read another key adds it here; a test holds the reading sites against this set.
 """

@@ -1,10 +1,10 @@
 """Altering configurations of topics, brokers and groups: every check in Kafka's order, with Kafka's words.
 
 Prior art: Kafka's ``ConfigurationControlManager.incrementalAlterConfigs``. Ours is a function of an image: it emits
-records and changes nothing. Whether a broker can live with its own settings is for that broker to say, in ``ottla.api``.
+records and changes nothing. Whether a broker can live with its own settings is for that broker to say: ``ottla.api``.
 
-Invariants: a resource gets all of its changes or none; what it has afterwards was checked as a whole. A broker's setting
-is written even when it stays as it is, so that whoever reads it does so again (KAFKA-14136).
+Invariants: a resource gets all of its changes or none; what it has afterwards was checked as a whole. A setting of a
+broker is written even when it stays as it is, so that whoever reads it does so again (KAFKA-14136).
 """
 
 from __future__ import annotations
@@ -135,7 +135,8 @@ def _parts(kind: int, change: Change, value: str | None) -> list[str]:
         definition = registry.broker_definition(change.name)
     if definition is None or definition.type is not ConfigType.LIST:
         raise Refused(
-            ErrorCode.INVALID_CONFIG, f"Can't {change.operation.name} to key {change.name} because its type is not LIST."
+            ErrorCode.INVALID_CONFIG,
+            f"Can't {change.operation.name} to key {change.name} because its type is not LIST.",
         )
     if value is None and not isinstance(definition.default, Required):
         value = parse.value_to_text(definition.type, definition.default)
