@@ -2,11 +2,11 @@
 //!
 //! Prior art: Kafka's `CoordinatorLoaderImpl` hands every record to the coordinator, which drops what is superseded; its log
 //! cleaner keeps a map of digests of keys to offsets. Ours walks the log twice. The first walk notes for each key where its
-//! last record is that counts, the second gives the records that stand there. So memory grows with the distinct keys alone (the
-//! key, an offset, and some 40 bytes), however large values are and however often they were replaced; records come in the order of
-//! their offsets without sorting; and what is held while the reader works is one portion. The price is that the log is read
-//! and decompressed twice, the second time mostly from the page cache. Keys are kept whole and hashed under a secret:
-//! clients choose them.
+//! last record is that counts, the second gives the records that stand there. So memory grows with the distinct keys alone
+//! (the key, an offset, some 60 bytes: 128 MB for a million offsets of groups), however large values are and however often
+//! they were replaced; records come in the order of their offsets without sorting; and what is held while the reader works
+//! is one portion. The price is that the log is read and decompressed twice, the second time mostly from the page cache.
+//! Keys are kept whole and hashed under a secret: clients choose them.
 //!
 //! Invariants: of two records of a key the one with the higher offset counts, whenever its transaction was committed; those of
 //! aborted transactions never do; those of a transaction without an end marker are given as they are, tombstones too,
