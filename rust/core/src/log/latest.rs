@@ -2,11 +2,11 @@
 //!
 //! Prior art: Kafka's `CoordinatorLoaderImpl` hands every record to the coordinator, which drops what is superseded; its log
 //! cleaner keeps a map of digests of keys to offsets. Ours walks the log twice. The first walk notes for each key where its
-//! last record is that counts, the second gives the records that stand there. So memory grows with the distinct keys alone (the
-//! key, an offset, and some 40 bytes), however large values are and however often they were replaced; records come in the order of
-//! their offsets without sorting; and what is held while the reader works is one portion. The price is that the log is read
-//! and decompressed twice, the second time mostly from the page cache. Keys are kept whole and hashed under a secret:
-//! clients choose them.
+//! last record is that counts, the second gives the records that stand there. So memory grows with the distinct keys alone
+//! (the key, an offset, some 60 bytes: 128 MB for a million offsets of groups), however large values are and however often
+//! they were replaced; records come in the order of their offsets without sorting; and what is held while the reader works
+//! is one portion. The price is that the log is read and decompressed twice, the second time mostly from the page cache.
+//! Keys are kept whole and hashed under a secret: clients choose them.
 //!
 //! Invariants: of two records of a key the one with the higher offset counts, whenever its transaction was committed; those of
 //! aborted transactions never do; those of a transaction without an end marker are given as they are, tombstones too,
@@ -43,8 +43,10 @@ pub struct LatestRecord {
     pub timestamp: TimestampMs,
     /// Where it stands.
     pub offset: Offset,
-    /// Whose open transaction it belongs to.
-    pub producer: Option<(ProducerId, ProducerEpoch)>,
+    /// Whose open transaction it belongs to; none outside of one.
+    pub producer_id: ProducerId,
+    /// In which incarnation.
+    pub producer_epoch: ProducerEpoch,
 }
 
 /// What a step came to.
@@ -157,12 +159,14 @@ impl Latest {
             if !*giving {
                 noted.note(&header, key, offset);
             } else if let Some(producer) = noted.wanted(&header, key, offset, record.value.is_none()) {
+                let (producer_id, producer_epoch) = producer;
                 ready.push_back(LatestRecord {
                     key: key.to_vec(),
                     value: record.value.map(<[u8]>::to_vec),
                     timestamp: time(&header, &record),
                     offset,
-                    producer,
+                    producer_id,
+                    producer_epoch,
                 });
             }
         };
@@ -201,12 +205,12 @@ impl Noted {
         key: &[u8],
         offset: Offset,
         tombstone: bool,
-    ) -> Option<Option<(ProducerId, ProducerEpoch)>> {
+    ) -> Option<(ProducerId, ProducerEpoch)> {
         let open = || self.open.get(&header.producer_id).is_some_and(|open| offset >= open.first);
         if header.is_transactional() && open() {
-            return Some(Some((header.producer_id, header.producer_epoch)));
+            return Some((header.producer_id, header.producer_epoch));
         }
-        (!tombstone && self.newest.get(key) == Some(&offset)).then_some(None)
+        (!tombstone && self.newest.get(key) == Some(&offset)).then_some((ProducerId::NONE, ProducerEpoch::NONE))
     }
 }
 
