@@ -109,8 +109,11 @@ class BrokerWorld:
         connection.send(replace(ask.request, group_id=self._group(ask.request.group_id)), ask.version)
         self._versions.setdefault(ask.client, []).append(ask.version)
         lines = self._collect()
-        self._late_s = max(self._late_s, time.monotonic() - self._virtual_ms / 1000)
+        self._note_delay()
         return lines
+
+    def _note_delay(self) -> None:
+        self._late_s = max(self._late_s, time.monotonic() - self._virtual_ms / 1000)
 
     def _collect(self) -> list[str]:
         got: list[tuple[str, str]] = []
@@ -159,6 +162,7 @@ class BrokerWorld:
         )
         late = self._collect() if self._connection(client).waiting else []
         answer: Any = self._connection(client).ask(request, 8)
+        self._note_delay()
         return [*late, f"{client} <- OffsetCommit {ErrorCode(answer.topics[0].partitions[0].error_code).name}"]
 
 
