@@ -194,7 +194,7 @@ def _offsets(_: Client, groups: Groups, args: Namespace) -> int:
 
 
 def _lag(client: Client, groups: Groups, args: Namespace) -> int:
-    code, found, totals = DONE, list[lag.Lag](), list[str]()
+    code, found, totals, excesses = DONE, list[lag.Lag](), list[str](), list[str]()
     for name in _named(groups, args):
         committed = groups.committed(name)
         group = members.describe(groups, name)
@@ -211,12 +211,14 @@ def _lag(client: Client, groups: Groups, args: Namespace) -> int:
         total = lag.total(of_group)
         totals.append(lag.summary(name, total))
         if (excess := lag.excess(total, args.max_records, args.max_seconds)) is not None:
-            sys.stderr.write(f"ottla groups lag: {name} {excess}\n")
+            excesses.append(f"ottla groups lag: {name} {excess}\n")
             code = FAILED
     if args.json:
         sys.stdout.writelines(output.json_line(lag.facts(each)) for each in found)
     elif found:
         sys.stdout.write(output.table(lag.HEADINGS, lag.rows(found)) + "\n" + "".join(totals))
+    sys.stdout.flush()
+    sys.stderr.writelines(excesses)
     return code
 
 
