@@ -12,6 +12,8 @@ Lines of the transcript: answers by client; how groups changed, with their gener
     python -m tests.groups.classic_scripts FILE...                       compare
     python -m tests.groups.classic_scripts --rewrite FILE...             write what comes out
     python -m tests.groups.classic_scripts --against HOST:PORT FILE...   compare with Kafka, in real time
+
+With ``--restart COMMAND`` scripts can have Kafka configured and started again; see ``classic_against``.
 """
 
 from __future__ import annotations
@@ -438,6 +440,7 @@ def main() -> int:
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--rewrite", action="store_true")
     parser.add_argument("--against", metavar="HOST:PORT")
+    parser.add_argument("--restart", metavar="COMMAND")
     options = parser.parse_args()
     different = 0
     for path in options.files:
@@ -446,7 +449,7 @@ def main() -> int:
             from tests.groups.classic_against import play_against
 
             host, _, port = options.against.rpartition(":")
-            different += play_against(path, text, (host, int(port)))
+            different += play_against(path, text, (host, int(port)), options.restart)
             continue
         after = play_text(text)
         if options.rewrite:

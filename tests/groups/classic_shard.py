@@ -366,6 +366,7 @@ def check_group(group: ClassicGroup, config: ClassicConfig) -> None:
             assert group.pending_sync
             assert phase, "a sync phase ends"
             assert not waiting, "the join phase is over"
+            assert not any(member.is_new for member in members.values()), "who waits for the others is there"
         case State.STABLE:
             assert members
             assert not any(member.is_waiting for member in members.values())

@@ -18,6 +18,7 @@ SHELLS: Final = {
     "coordinator/replay.py": "reads a log in slices",
     "coordinator/runtime.py": "tasks and timers of coordinators",
     "coordinator/slices.py": "watches the loop",
+    "dataplane/coordinator_log.py": "waits for the engine",
     "dataplane/log.py": "waits for the engine",
     "dataplane/plane.py": "the line to the engine",
     "dataplane/views.py": "waits for the engine",
@@ -54,6 +55,7 @@ RUST_SHELLS: Final = {
     "disk_os.rs": "the real disk",
     "plane/clock.rs": "the machine's clocks",
     "plane/pool.rs": "threads that may block",
+    "plane/shell_coordinator.rs": "the thread of the coordinators' logs",
     "plane/shell_engine.rs": "threads of the engine",
     "plane/shell_worker.rs": "sockets",
 }

@@ -31,6 +31,7 @@ from ottla.controller.configs import BrokerTopicConfigs, DynamicLayers
 from ottla.controller.format import META_PROPERTIES, MetaProperties, bootstrap_batches, decode_meta, encode_meta
 from ottla.controller.node import MetadataNode, MetadataSettings
 from ottla.controller.topics import TopicDefaults, TopicTools
+from ottla.dataplane.coordinator_log import PlaneCoordinatorLogs
 from ottla.dataplane.log import PlaneLog
 from ottla.dataplane.plane import CONNECTION_GONE, EngineOptions, Fact, Periods, Plane, Request
 from ottla.dataplane.views import ViewPublisher
@@ -44,7 +45,7 @@ from ottla.raft.snapshot import BOOTSTRAP_SNAPSHOT
 from ottla.raft.voters import ReplicaKey, Voter, VoterEndpoint
 from ottla.security.authorizer import ANONYMOUS, AllowAll
 from ottla.server.admission import Admission, ConnectionLimits
-from ottla.server.coordinators import Coordinators, NoCoordinatorLogs
+from ottla.server.coordinators import Coordinators
 from ottla.server.listener import BoundListener, bind
 from ottla.server.release import check_served
 from ottla.server.switchboard import Switchboard
@@ -116,7 +117,7 @@ class Server:
         loaded: Loaded,
         log: FilteringBoundLogger,
         clock: Clock | None = None,
-        coordinator_logs: Callable[[Plane], CoordinatorLogs] = NoCoordinatorLogs,
+        coordinator_logs: Callable[[Plane], CoordinatorLogs] = PlaneCoordinatorLogs,
     ) -> None:
         """``coordinator_logs``: where coordinators keep what they decide."""
         self._loaded = loaded
