@@ -272,7 +272,9 @@ def test_ottla_says_of_groups_what_the_tool_says(tool: Tool, topic: str, bootstr
     ]
     everything = ["--reset-offsets", "--group", group, "--all-topics", "--to-current", "--export", "--dry-run"]
     exported = tmp_path / "offsets.csv"
-    exported.write_text(tool(CONSUMER_GROUPS, *everything))
+    # A JVM may complain on standard output, too.
+    lines = [line for line in tool(CONSUMER_GROUPS, *everything).splitlines() if topic in line]
+    exported.write_text("\n".join(lines))
     ottla("reset", group, "--to-latest", "--execute")
     assert {line["lag"] for line in ottla("lag", group)} == {0}
     ottla("reset", group, "--from-file", str(exported), "--execute")
