@@ -13,6 +13,10 @@ from tests.tidy.sources import CORE, imports_of, python_files, rust_code, rust_f
 SHELLS: Final = {
     "__main__.py": "the way in",
     "clock.py": "reads the clocks for everybody",
+    "coordinator/log.py": "names what is waited for",
+    "coordinator/replay.py": "reads a log in slices",
+    "coordinator/runtime.py": "tasks and timers of coordinators",
+    "coordinator/slices.py": "watches the loop",
     "dataplane/log.py": "waits for the engine",
     "dataplane/plane.py": "the line to the engine",
     "dataplane/views.py": "waits for the engine",
@@ -33,7 +37,7 @@ SHELLS: Final = {
 """Every file that is no core, and why. Handlers (``api/k*``), the command line and the test plugin are shells too."""
 
 EDGES: Final = ("cli", "testing")
-SEAMS: Final = {"api/broker.py", "clock.py", "wire/schema.py"}
+SEAMS: Final = {"api/broker.py", "clock.py", "coordinator/log.py", "wire/schema.py"}
 """Shells whose protocols and classes cores may name."""
 
 IMPURE: Final = {

@@ -12,10 +12,9 @@ nothing; answers leave when everything that was applied before them is committed
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Generic, NamedTuple, Protocol, TypeVar, final
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, final
 
 from ottla.errors import ErrorCode
-from ottla.wire.schema import Message
 
 __all__ = ["CoordinatorError", "Machine", "Now", "Outbox", "Record", "Reply"]
 
@@ -34,8 +33,9 @@ class Now(NamedTuple):
 class Record(NamedTuple):
     """One record of the coordinator's topic, as messages of ``ottla.records``."""
 
-    key: Message
-    value: Message | None
+    key: object
+    """Of a class that ``@message`` declares; type checkers do not see what those have in common."""
+    value: object
     """None deletes what stands under the key."""
 
 
@@ -128,6 +128,9 @@ class Machine(Protocol):
         """Change the state as the record says: at the moment it is emitted, and when the log is replayed. Records that
         contradict the state are taken as they come: a compacted log has gaps."""
 
+    def apply_pending(self, producer_id: int, record: Record) -> None:
+        """A replayed record of a transaction that is still open: it counts when that is committed."""
+
     def loaded(self, now: Now) -> None:
         """The replay is done: deadlines of what was found begin."""
 
@@ -138,5 +141,5 @@ class Machine(Protocol):
         """Do what is due at ``outbox.now``: expire members, end phases. At most some milliseconds of work; what is left
         is due at once."""
 
-    def abandon(self) -> Sequence[Reply[object]]:
+    def abandon(self) -> Sequence[Reply[Any]]:
         """The partition is led elsewhere, or must be read again: gives the replies still owed to requests inside."""
