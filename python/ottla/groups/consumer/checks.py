@@ -39,9 +39,7 @@ def require_valid(request: ConsumerGroupHeartbeatRequest, version: int, assignor
         if request.topic_partitions is None or request.topic_partitions:
             raise _invalid("TopicPartitions must be empty when (re-)joining.")
         if request.subscribed_topic_names is None and request.subscribed_topic_regex is None:
-            raise _invalid(
-                "Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when (re-)joining."
-            )
+            raise _invalid("Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when (re-)joining.")
     elif request.member_epoch == LEAVE_FOR_A_WHILE:
         if request.instance_id is None:
             raise _invalid("InstanceId can't be null.")
@@ -50,8 +48,7 @@ def require_valid(request: ConsumerGroupHeartbeatRequest, version: int, assignor
     if request.server_assignor is not None and request.server_assignor not in assignors:
         raise CoordinatorError(
             ErrorCode.UNSUPPORTED_ASSIGNOR,
-            f"ServerAssignor {request.server_assignor} is not supported. "
-            f"Supported assignors: {', '.join(assignors)}.",
+            f"ServerAssignor {request.server_assignor} is not supported. Supported assignors: {', '.join(assignors)}.",
         )
 
 

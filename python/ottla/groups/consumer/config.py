@@ -30,7 +30,7 @@ class MigrationPolicy(enum.Enum):
 
 
 class GroupSettings(NamedTuple):
-    """What may differ from group to group: ``consumer.*`` of the GROUP resource, or the broker's ``group.consumer.*``."""
+    """What may differ from group to group: ``consumer.*`` of the GROUP resource, or the broker's own defaults."""
 
     session_timeout_ms: int = 45_000
     heartbeat_interval_ms: int = 5_000

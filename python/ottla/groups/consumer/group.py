@@ -1,8 +1,8 @@
 """One consumer group: what its records say, and what follows from that.
 
-Prior art: Kafka's ``ConsumerGroup`` and ``ModernGroup``. There a partition has the epoch of whoever owns it; here it has
-the owner, so that ownership is looked up and not inferred. Everything is changed by ``apply_*`` alone, but for
-``refresh_at_ms`` and ``is_asking``, which a restart may forget.
+Prior art: Kafka's ``ConsumerGroup`` and ``ModernGroup``. There a partition has the epoch of whoever owns it; here it
+has the owner, so that ownership is looked up and not inferred. Everything is changed by ``apply_*`` alone, but for what
+is marked as soft, which a restart may forget.
 
 Invariants: a partition has one owner, who has it assigned or pending revocation; the counts of topics, expressions and
 assignors are those of the members.
@@ -13,7 +13,7 @@ from __future__ import annotations
 import enum
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from ottla.groups.assignors.spec import NOTHING, Assignment
 from ottla.groups.consumer.member import Member, Owned
@@ -24,6 +24,9 @@ from ottla.records.consumer_offsets import (
     ConsumerGroupMemberMetadataValue,
     ConsumerGroupTargetAssignmentMemberValue,
 )
+
+if TYPE_CHECKING:
+    from ottla.groups.consumer.sessions import MemberTimers
 
 __all__ = ["ConsumerGroup", "GroupState", "ids_of"]
 
@@ -67,10 +70,14 @@ class ConsumerGroup:
         """Votes; whoever has no wish does not vote."""
         self.classic_protocols: Counter[str] = Counter()
         self.classic_count = 0
-        self.refresh_at_ms: int | None = None
-        """When the hash of the topics is looked at again, on the monotonic clock; None for with the next heartbeat."""
+        self.timers: dict[str, MemberTimers] = {}
+        """Soft: by member id; those of whoever goes are cancelled."""
+        self.is_fresh = False
+        """Soft: no topic of the group changed since their hash was computed. (Kafka also looks every 25 days.)"""
         self.is_asking = False
-        """An answer about expressions is under way."""
+        """Soft: an answer about expressions is under way."""
+        self.asks_from_ms = 0
+        """Soft: not before this time, in milliseconds since 1970, is asked again what could not be written."""
         self._on_topics = on_topics
 
     # What follows from it.
@@ -187,6 +194,8 @@ class ConsumerGroup:
         """The group is no more: nothing refers to it through its topics."""
         for name in self.topics:
             self._on_topics(self.group_id, name, False)
+        for timers in self.timers.values():
+            timers.cancel()
 
     def _put(self, before: Member | None, after: Member | None) -> None:
         """The one place where members change."""
@@ -204,6 +213,9 @@ class ConsumerGroup:
         if after is None:
             if before is not None:
                 del self.members[before.member_id]
+                timers = self.timers.pop(before.member_id, None)
+                if timers is not None:
+                    timers.cancel()
             return
         self._count(after, 1)
         self._own(after.member_id, after.assigned)

@@ -132,16 +132,12 @@ class Member:
 
     def without_current(self) -> Member:
         """As somebody who has nothing and is on the way out."""
-        return replace(
-            self, epoch=LEAVE, previous_epoch=LEAVE, state=MemberState.STABLE, assigned={}, revoking={}
-        )
+        return replace(self, epoch=LEAVE, previous_epoch=LEAVE, state=MemberState.STABLE, assigned={}, revoking={})
 
 
 def _stored(owned: Owned) -> tuple[ConsumerTopicPartitions, ...]:
     return tuple(
-        ConsumerTopicPartitions(
-            topic_id=topic_id, partitions=tuple(epochs), assignment_epochs=tuple(epochs.values())
-        )
+        ConsumerTopicPartitions(topic_id=topic_id, partitions=tuple(epochs), assignment_epochs=tuple(epochs.values()))
         for topic_id, epochs in owned.items()
     )
 

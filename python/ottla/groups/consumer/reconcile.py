@@ -103,9 +103,7 @@ def _unsubscribe(member: Member, target: Target, held: Held) -> Member:
 
 
 def _moved(member: Member, epoch: int, state: MemberState, assigned: Owned, revoking: Owned) -> Member:
-    moved = replace(
-        member, epoch=epoch, previous_epoch=member.epoch, state=state, assigned=assigned, revoking=revoking
-    )
+    moved = replace(member, epoch=epoch, previous_epoch=member.epoch, state=state, assigned=assigned, revoking=revoking)
     return member if moved == member else moved
 
 

@@ -150,5 +150,7 @@ def _long(data: bytes, size: int) -> int:
     value = size * _P64_1
     for pair in range(4):
         keys = 11 + 16 * pair
-        value += _fold((sums[2 * pair] & _M64) ^ _u64(_SECRET, keys), (sums[2 * pair + 1] & _M64) ^ _u64(_SECRET, keys + 8))
+        value += _fold(
+            (sums[2 * pair] & _M64) ^ _u64(_SECRET, keys), (sums[2 * pair + 1] & _M64) ^ _u64(_SECRET, keys + 8)
+        )
     return _avalanche(value & _M64)
