@@ -25,10 +25,11 @@ def java() -> Path:
         raise Skipped("no java on this machine")
     default = Path(found).resolve()
     homes = [home for home in default.parents[2].iterdir() if (home / "bin" / "java").exists()]
-    return max([default, *(home / "bin" / "java" for home in homes)], key=_java_version)
+    return max([default, *(home / "bin" / "java" for home in homes)], key=java_version)
 
 
-def _java_version(executable: Path) -> int:
+def java_version(executable: Path) -> int:
+    """The feature release, such as 25; 0 when it does not say."""
     try:
         release = (executable.resolve().parents[1] / "release").read_text()
     except OSError:

@@ -29,7 +29,9 @@ COMPLAINTS = (
 def dump(files: list[Path], *options: str) -> str:
     """What DumpLogSegments prints for these files, after a look for complaints."""
     try:
-        argv = kafka.tool("org.apache.kafka.tools.DumpLogSegments", "--files", ",".join(map(str, files)), *options)
+        argv = kafka.tool(
+            "org.apache.kafka.tools.DumpLogSegments", "--files", ",".join(map(str, files)), *options, measured=False
+        )
     except Skipped as why:
         pytest.skip(str(why))
     done = subprocess.run(argv, capture_output=True, text=True, timeout=TOOL_TIMEOUT_S, check=False)

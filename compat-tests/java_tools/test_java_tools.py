@@ -1,4 +1,4 @@
-"""Kafka's own command-line tools, as their shell scripts start them, with their default settings.
+"""Kafka's own command-line tools, with the main classes of their shell scripts and their default settings.
 
 They come from Maven Central, where kafka-tools ends with 4.3.1; that of 4.4.0 is not there. The console consumer joins
 a group unless it is told a partition and an offset, so it is told both.
@@ -29,7 +29,7 @@ def tool(bootstrap: str) -> Tool:
 
     def call(main_class: str, *arguments: str, stdin: str = "", heap: str = "-Xmx256M", status: int = 0) -> str:
         try:
-            argv = kafka.tool(main_class, *arguments, "--bootstrap-server", bootstrap, heap=heap)
+            argv = kafka.tool(main_class, *arguments, "--bootstrap-server", bootstrap, heap=heap, measured=False)
         except Skipped as why:
             pytest.skip(str(why))
         done = subprocess.run(argv, capture_output=True, text=True, timeout=TOOL_TIMEOUT_S, input=stdin, check=False)

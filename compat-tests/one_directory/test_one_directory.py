@@ -41,7 +41,7 @@ class Directory:
     def __init__(self, place: Path, first: Who) -> None:
         self.data_dir = place / "data"
         self.kafka = KafkaBroker(place, {})
-        self.ottla = OttlaBroker(place, {"node.id": "1"})
+        self.ottla = OttlaBroker(place, {"node.id": "1", "log.flush.offset.checkpoint.interval.ms": "500"})
         self.expected: dict[str, dict[int, list[Record]]] = {}
         """By topic and partition."""
         self.complaints: list[str] = []

@@ -186,6 +186,7 @@ class TopicSettings:
         retention_bytes: int,
         flush_messages: int,
         flush_ms: int,
+        file_delete_delay_ms: int,
         producer_id_expiration_ms: int,
     ) -> TopicSettings:
         """As the topic configs of the same names; negative limits, and the largest number, are no limit."""
@@ -228,6 +229,7 @@ class Engine:
         idle_ms_max: int,
         fetch_bytes_max: int,
         fetch_sessions_max: int,
+        periods: tuple[int, int, int, int, int],
     ) -> Engine:
         """Locks the directory (made when missing) and starts the threads; blocks for some milliseconds. A byte is
         written to a duplicate of descriptor ``waker`` when ``drain`` has something. ``apis``: (key, first and last
@@ -335,6 +337,16 @@ class Engine:
 
     def quorum_state_write(self, ticket: int, content: bytes) -> None:
         """Durable at its end. Value: None."""
+
+    def connection_census(self, listener: str, host: str) -> tuple[int, int, int]:
+        """How many connections are open: all, on this listener, from this address. Never blocks."""
+
+    def watch_connections(self) -> None:
+        """The next connection that ends is told as a fact, ``connection gone``. Never blocks."""
+
+    def evict_connection(self, protected: str) -> bool:
+        """Ends the connection idle for the longest time, of those that did not come in on this listener; whether there
+        was one. Never blocks."""
 
     def connection_count(self) -> int:
         """Connections that are open."""

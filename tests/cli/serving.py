@@ -1,21 +1,17 @@
-"""`ottla serve` as a process of its own: started, waited for until it is ready, ended by its id."""
+"""`ottla serve` as whoever starts it sees it: what it writes, its ready file, its exit code."""
 
 from __future__ import annotations
 
 import json
-import os
-import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self, final
 
-START_S = 60.0
-"""Far more than a start takes, even where many processes share a machine."""
+from tests.support.broker_process import START_TIMEOUT_S, first_line
 
 
 class Ended(NamedTuple):
@@ -63,18 +59,11 @@ class Serving:
         return finish(self._process)
 
     def _first_line(self) -> str:
-        out = self._process.stdout
-        assert out is not None
-        line = b""
-        deadline = time.monotonic() + START_S
-        while not line.endswith(b"\n"):
-            readable, _, _ = select.select([out], [], [], max(deadline - time.monotonic(), 0))
-            part = os.read(out.fileno(), 4096) if readable else b""
-            if not part:
-                self._process.kill()
-                raise AssertionError(f"not serving: {line!r} {finish(self._process).err}")
-            line += part
-        return line.decode()
+        try:
+            return first_line(self._process, START_TIMEOUT_S)
+        except (EOFError, TimeoutError) as error:
+            self._process.kill()
+            raise AssertionError(f"not serving: {error}; {finish(self._process).err}") from None
 
 
 def start(arguments: Sequence[str]) -> subprocess.Popen[bytes]:
@@ -90,7 +79,7 @@ def start(arguments: Sequence[str]) -> subprocess.Popen[bytes]:
 def finish(process: subprocess.Popen[bytes]) -> Ended:
     """Waits for its end; one that does not end is killed."""
     try:
-        out, err = process.communicate(timeout=START_S)
+        out, err = process.communicate(timeout=START_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         process.kill()
         out, err = process.communicate()

@@ -9,7 +9,7 @@ from typing import Any, Final, Self, final
 import confluent_kafka
 from ottla._core import decode_batches
 from ottla.wire.k01_fetch import FetchPartition, FetchRequest, FetchTopic
-from tests.support.raw_client import RawConnection
+from tests.support.raw import Connection
 
 FLUSH_TIMEOUT_S: Final = 60.0
 IN_FLIGHT_MAX: Final = 2_000
@@ -68,7 +68,7 @@ class ConfluentLoad:
             return
         self.delivered[int(message.value())] = (message.partition(), message.offset())
 
-    def verify(self, connection: RawConnection) -> None:
+    def verify(self, connection: Connection) -> None:
         """Ends the load; every message must be in the log once, where librdkafka says, and in order per partition."""
         self._flush.set()
         self._stopped.set()
@@ -84,13 +84,13 @@ class ConfluentLoad:
                 seen[number] = (partition, offset)
         assert seen == self.delivered, "messages are not where the client was told"
 
-    def _read(self, connection: RawConnection, partition: int) -> list[int]:
+    def _read(self, connection: Connection, partition: int) -> list[int]:
         numbers: list[int] = []
         while True:
             wanted = FetchPartition(partition=partition, fetch_offset=len(numbers), partition_max_bytes=4 << 20)
             topic = FetchTopic(topic=self._topic, partitions=(wanted,))
             request = FetchRequest(replica_id=-1, max_wait_ms=0, min_bytes=1, max_bytes=8 << 20, topics=(topic,))
-            answer = connection.request(request, 12).responses[0].partitions[0]
+            answer = connection.ask(request, 12).responses[0].partitions[0]
             assert answer.error_code == 0
             if answer.high_watermark == len(numbers):
                 return numbers

@@ -34,7 +34,8 @@ from tests.faults.confluent_load import ConfluentLoad
 from tests.faults.ledger import PartitionModel, Place
 from tests.faults.load import LoadProducer, list_offset, read_to_end
 from tests.support.broker_process import BrokerProcess, partition_directories
-from tests.support.raw_client import RawConnection, create_topic, new_producer_id, topic_of
+from tests.support.raw import Connection
+from tests.support.raw_admin import create_topic, new_producer_id, topic_of
 
 PRODUCERS: Final = 4
 PARTITIONS: Final = 2
@@ -114,11 +115,11 @@ class KillTest:
         return done
 
     @contextlib.contextmanager
-    def _connection(self) -> Iterator[RawConnection]:
-        with RawConnection(self.broker.address, "kill-test") as connection:
+    def _connection(self) -> Iterator[Connection]:
+        with Connection(self.broker.address, "kill-test") as connection:
             yield connection
 
-    def _create(self, connection: RawConnection) -> None:
+    def _create(self, connection: Connection) -> None:
         for topic, configs in TOPICS.items():
             assert create_topic(connection, topic, PARTITIONS, dict(configs)) == 0
         assert create_topic(connection, CONFLUENT_TOPIC, PARTITIONS, dict(SMALL)) == 0
@@ -195,7 +196,7 @@ class KillTest:
         result.recovery_s = self.broker.start()
         result.checked = ", ".join(self.broker.announced.split(" · ")[2::2])
 
-    def _verify(self, connection: RawConnection) -> None:
+    def _verify(self, connection: Connection) -> None:
         for place, model in self._models.items():
             read_to_end(connection, model)
             for producer in self._producers:
@@ -208,7 +209,7 @@ class KillTest:
             model.seen_first.clear()
             self._times(connection, model)
 
-    def _times(self, connection: RawConnection, model: PartitionModel) -> None:
+    def _times(self, connection: Connection, model: PartitionModel) -> None:
         place = model.place
         assert list_offset(connection, place, -1)[0] == model.end
         assert list_offset(connection, place, -2)[0] == 0
@@ -222,7 +223,7 @@ class KillTest:
             found, _ = list_offset(connection, place, wanted)
             assert found == offset, f"{place}: the first record at or after {wanted} is {offset}, not {found}"
 
-    def _topics_are_there(self, connection: RawConnection) -> None:
+    def _topics_are_there(self, connection: Connection) -> None:
         for topic in self._topics:
             assert topic_of(connection, topic).error_code == 0, f"topic {topic} was created and is gone"
 

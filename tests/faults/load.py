@@ -19,7 +19,7 @@ from ottla.wire.k00_produce import PartitionProduceData, ProduceRequest, TopicPr
 from ottla.wire.k01_fetch import FetchPartition, FetchRequest, FetchTopic
 from ottla.wire.k02_list_offsets import ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic
 from tests.faults.ledger import Lane, PartitionModel, Place, Sent
-from tests.support.raw_client import Closed, RawConnection
+from tests.support.raw import Closed, Connection
 
 IN_FLIGHT_MAX: Final = 5
 """Requests of one producer: as many batches as a broker remembers of it."""
@@ -59,7 +59,7 @@ class LoadProducer:
     def run(self, address: tuple[str, int], stopped: threading.Event) -> None:
         """Produces until the broker is gone, or until told to stop; then waits for its last answers."""
         try:
-            with RawConnection(address, f"load-{self.number}") as connection:
+            with Connection(address, f"load-{self.number}") as connection:
                 in_flight: list[list[Lane]] = []
                 while not stopped.is_set():
                     in_flight.append(self._send(connection))
@@ -71,7 +71,7 @@ class LoadProducer:
         except (Closed, ConnectionError):
             return
 
-    def _send(self, connection: RawConnection) -> list[Lane]:
+    def _send(self, connection: Connection) -> list[Lane]:
         chosen = self._random.sample(sorted(self.lanes), self._random.randint(1, len(self.lanes)))
         batches = []
         for place in sorted(chosen):
@@ -101,7 +101,7 @@ class LoadProducer:
         self.answers += 1
         return served
 
-    def retry(self, connection: RawConnection) -> None:
+    def retry(self, connection: Connection) -> None:
         """Sends again what was not answered, one batch per partition at a time, in order: each must be taken, or be
         there.
         """
@@ -109,17 +109,17 @@ class LoadProducer:
         while owed := [lane for lane in self.lanes.values() if lane.unanswered]:
             owed.sort(key=lambda lane: lane.place)
             request = produce_request([(lane.place, lane.unanswered[0]) for lane in owed])
-            served = self._take(connection.request(request, PRODUCE_VERSION), owed)
+            served = self._take(connection.ask(request, PRODUCE_VERSION), owed)
             assert served or time.monotonic() < deadline, f"some of {[lane.place for lane in owed]} are never served"
 
 
-def read_to_end(connection: RawConnection, model: PartitionModel) -> int:
+def read_to_end(connection: Connection, model: PartitionModel) -> int:
     """Reads a partition on from where the model ends, to its high watermark, which is returned."""
     while True:
         partition = FetchPartition(partition=model.place.partition, fetch_offset=model.end, partition_max_bytes=4 << 20)
         topic = FetchTopic(topic=model.place.topic, partitions=(partition,))
         request = FetchRequest(replica_id=-1, max_wait_ms=0, min_bytes=1, max_bytes=8 << 20, topics=(topic,))
-        response = connection.request(request, FETCH_VERSION)
+        response = connection.ask(request, FETCH_VERSION)
         assert response.error_code == 0, ErrorCode(response.error_code).name
         answer = response.responses[0].partitions[0]
         assert answer.error_code == 0, f"{model.place} at {model.end}: {ErrorCode(answer.error_code).name}"
@@ -132,11 +132,11 @@ def read_to_end(connection: RawConnection, model: PartitionModel) -> int:
         assert model.end > before, f"{model.place}: nothing at {before}, though the end is {end}"
 
 
-def list_offset(connection: RawConnection, place: Place, timestamp: int) -> tuple[int, int]:
+def list_offset(connection: Connection, place: Place, timestamp: int) -> tuple[int, int]:
     """The offset and time that ListOffsets gives."""
     partition = ListOffsetsPartition(partition_index=place.partition, timestamp=timestamp)
     topic = ListOffsetsTopic(name=place.topic, partitions=(partition,))
-    response = connection.request(ListOffsetsRequest(replica_id=-1, topics=(topic,)), LIST_OFFSETS_VERSION)
+    response = connection.ask(ListOffsetsRequest(replica_id=-1, topics=(topic,)), LIST_OFFSETS_VERSION)
     answer = response.topics[0].partitions[0]
     assert answer.error_code == 0, f"{place}: ListOffsets {timestamp}: {ErrorCode(answer.error_code).name}"
     return answer.offset, answer.timestamp

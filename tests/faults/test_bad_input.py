@@ -34,7 +34,8 @@ from ottla.wire.schema import schema_of
 from tests.support.broker_process import BrokerProcess
 from tests.support.healthy_client import HealthyClient
 from tests.support.lying_batches import CODECS, LyingBatch, batch_of
-from tests.support.raw_client import Closed, RawConnection, create_topic, is_alive
+from tests.support.raw import Closed, Connection
+from tests.support.raw_admin import create_topic, is_alive
 
 RSS_BYTES_MAX: Final = 700 << 20
 """A network thread may decompress 100 MiB at a time; the rest is small."""
@@ -47,7 +48,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
     directory = tmp_path_factory.mktemp("bad-input") / "data"
     with BrokerProcess(directory, {"message.max.bytes": 8 << 20}) as broker:
         broker.start()
-        with RawConnection(broker.address) as connection:
+        with Connection(broker.address) as connection:
             assert create_topic(connection, "t", 3) == 0
         yield broker
         assert broker.stop() == 0
@@ -132,7 +133,7 @@ CLOSED: Final[dict[str, bytes]] = {
 
 @pytest.mark.parametrize("data", CLOSED.values(), ids=CLOSED.keys())
 def test_nonsense_closes_its_connection(broker: BrokerProcess, data: bytes) -> None:
-    with RawConnection(broker.address) as connection:
+    with Connection(broker.address) as connection:
         try:
             connection.send_bytes(data)
         except Closed:
@@ -151,13 +152,13 @@ def test_nonsense_closes_its_connection(broker: BrokerProcess, data: bytes) -> N
 )
 def test_a_negative_length_means_null_where_null_may_be(broker: BrokerProcess, data: bytes) -> None:
     """As in Kafka, whose decoder asks for less than zero and not for -1."""
-    with RawConnection(broker.address) as connection:
+    with Connection(broker.address) as connection:
         connection.send_bytes(data)
         assert connection.receive_frame()[:4] == b"\0\0\0\x07"
 
 
 def test_the_log_says_why_a_connection_was_closed(broker: BrokerProcess, honest: HealthyClient) -> None:
-    with RawConnection(broker.address) as connection:
+    with Connection(broker.address) as connection:
         connection.send_bytes(b"\x7f\xff\xff\xfe")
         connection.wait_closed()
     honest.progress(2)
@@ -198,7 +199,7 @@ def _versions(request: Any) -> list[int]:
 def test_frames_that_end_too_early_hurt_nobody(broker: BrokerProcess, request_: Any) -> None:
     """Whole frames whose body was cut, at every tenth byte or so; and streams that end within a frame."""
     for version in _versions(request_):
-        with RawConnection(broker.address) as connection:
+        with Connection(broker.address) as connection:
             whole = connection.frame(request_, version) if _encodes(request_, version) else b""
         cuts = range(5, len(whole) - 4, max(len(whole) // 10, 1))
         for cut in cuts:
@@ -219,7 +220,7 @@ def _encodes(request: Any, version: int) -> bool:
 
 def _send_and_leave(broker: BrokerProcess, data: bytes) -> bytes:
     """Sends, says that there is no more, and takes what comes until the broker closes."""
-    with RawConnection(broker.address) as connection:
+    with Connection(broker.address) as connection:
         try:
             connection.send_bytes(data)
             connection.socket.shutdown(socket.SHUT_WR)
@@ -231,7 +232,7 @@ def _send_and_leave(broker: BrokerProcess, data: bytes) -> bytes:
 def test_mutated_requests_hurt_nobody(broker: BrokerProcess) -> None:
     randomness = random.Random(4711)
     samples = []
-    with RawConnection(broker.address) as connection:
+    with Connection(broker.address) as connection:
         for request in requests():
             samples += [
                 connection.frame(request, version) for version in _versions(request) if _encodes(request, version)
@@ -248,7 +249,7 @@ def test_mutated_requests_hurt_nobody(broker: BrokerProcess) -> None:
 @pytest.mark.parametrize("name", [b"\xff\xfe", b"caf\xe9", b"\xc0\x80", b"\xed\xa0\x80", b"a\0b"])
 def test_names_that_are_no_utf8_name_no_topic(broker: BrokerProcess, name: bytes) -> None:
     body = header(3, 1) + struct.pack(">ih", 1, len(name)) + name
-    with RawConnection(broker.address) as connection:
+    with Connection(broker.address) as connection:
         connection.send_bytes(frame(body))
         try:
             answer = connection.receive_frame()
@@ -265,8 +266,8 @@ def _produce(broker: BrokerProcess, records: bytes, version: int = 9) -> Any:
         timeout_ms=30_000,
         topic_data=(TopicProduceData(name="t", partition_data=(data,)),),
     )
-    with RawConnection(broker.address) as connection:
-        return connection.request(request, version).responses[0].partition_responses[0]
+    with Connection(broker.address) as connection:
+        return connection.ask(request, version).responses[0].partition_responses[0]
 
 
 def _is_explained(answer: Any) -> None:
@@ -351,7 +352,7 @@ def test_mutated_batches_are_taken_or_refused(broker: BrokerProcess) -> None:
 
 
 def test_a_topic_of_too_many_partitions_is_refused(broker: BrokerProcess) -> None:
-    with RawConnection(broker.address) as connection:
+    with Connection(broker.address) as connection:
         for count in (1 << 24, 2_000_000, 2**31 - 1):
             assert create_topic(connection, "huge", count) != 0
 
@@ -360,7 +361,7 @@ def test_a_topic_of_too_many_partitions_is_refused(broker: BrokerProcess) -> Non
 
 
 def test_one_byte_at_a_time_is_served(broker: BrokerProcess, honest: HealthyClient) -> None:
-    with RawConnection(broker.address) as connection:
+    with Connection(broker.address) as connection:
         data = connection.frame(ApiVersionsRequest(client_software_name="slow", client_software_version="1"), 3)
         for at in range(len(data)):
             connection.send_bytes(data[at : at + 1])
@@ -371,7 +372,7 @@ def test_one_byte_at_a_time_is_served(broker: BrokerProcess, honest: HealthyClie
 def test_half_open_connections_cost_little(broker: BrokerProcess, honest: HealthyClient) -> None:
     """Half a frame that claims 100 MB, then nothing; then a reset."""
     before = broker.rss_bytes()
-    connections = [RawConnection(broker.address) for _ in range(300)]
+    connections = [Connection(broker.address) for _ in range(300)]
     for connection in connections:
         connection.send_bytes(FRAME_BYTES_MAX.to_bytes(4) + header(0, 9) + bytes(1000))
     honest.progress(20)
@@ -383,7 +384,7 @@ def test_half_open_connections_cost_little(broker: BrokerProcess, honest: Health
 
 def test_idle_connections_cost_little(broker: BrokerProcess, honest: HealthyClient) -> None:
     before, descriptors = broker.rss_bytes(), broker.descriptors()
-    connections = [RawConnection(broker.address) for _ in range(2_000)]
+    connections = [Connection(broker.address) for _ in range(2_000)]
     request = ApiVersionsRequest(client_software_name="idle", client_software_version="1")
     for connection in connections:
         connection.send(request, 3)
@@ -418,14 +419,14 @@ def _await_descriptors(broker: BrokerProcess, honest: HealthyClient, most: int) 
 
 
 def _filled(broker: BrokerProcess, topic: str, batches: int, value: int) -> None:
-    with RawConnection(broker.address) as connection:
+    with Connection(broker.address) as connection:
         if create_topic(connection, topic) != 0:
             return
         data = PartitionProduceData(index=0, records=batch_of(1, NOW_MS, b"x" * value))
         named = TopicProduceData(name=topic, partition_data=(data,))
         request = ProduceRequest(transactional_id=None, acks=1, timeout_ms=30_000, topic_data=(named,))
         for _ in range(batches):
-            assert connection.request(request, 9).responses[0].partition_responses[0].error_code == 0
+            assert connection.ask(request, 9).responses[0].partition_responses[0].error_code == 0
 
 
 def _fetch(
@@ -450,7 +451,7 @@ def test_readers_that_never_read_cost_little(
     """
     _filled(broker, topic, 10, value)
     before = broker.rss_bytes()
-    connections = [RawConnection(broker.address) for _ in range(200)]
+    connections = [Connection(broker.address) for _ in range(200)]
     for connection in connections:
         # The first waits, and all that is ready stands behind it.
         pipeline = connection.frame(_fetch(topic, wait_ms=600_000, min_bytes=1 << 30, offset=10), 12)
@@ -465,13 +466,13 @@ def test_readers_that_never_read_cost_little(
 
 def test_many_small_ranges_of_one_request_are_not_copied(broker: BrokerProcess, honest: HealthyClient) -> None:
     """Answers of thousands of partitions with a little each, waiting behind a slow one, on many connections."""
-    with RawConnection(broker.address) as connection:
+    with Connection(broker.address) as connection:
         assert create_topic(connection, "wide", 1_000) == 0
         batch = batch_of(1, NOW_MS, b"x" * 14_000)
         data = tuple(PartitionProduceData(index=index, records=batch) for index in range(1_000))
         named = TopicProduceData(name="wide", partition_data=data)
         request = ProduceRequest(transactional_id=None, acks=1, timeout_ms=30_000, topic_data=(named,))
-        answers = connection.request(request, 9).responses[0].partition_responses
+        answers = connection.ask(request, 9).responses[0].partition_responses
         assert {answer.error_code for answer in answers} == {0}
     before = broker.rss_bytes()
     wanted = tuple(
@@ -479,7 +480,7 @@ def test_many_small_ranges_of_one_request_are_not_copied(broker: BrokerProcess, 
     )
     topic = FetchTopic(topic="wide", partitions=wanted)
     fetch = FetchRequest(replica_id=-1, max_wait_ms=0, min_bytes=1, max_bytes=50 << 20, topics=(topic,))
-    connections = [RawConnection(broker.address) for _ in range(20)]
+    connections = [Connection(broker.address) for _ in range(20)]
     for connection in connections:
         slow = connection.frame(_fetch("wide", wait_ms=600_000, min_bytes=1 << 30, offset=1), 12)
         one = connection.frame(fetch, 12)
@@ -493,7 +494,7 @@ def test_many_small_ranges_of_one_request_are_not_copied(broker: BrokerProcess, 
 
 def test_a_flood_of_administration_is_survived(broker: BrokerProcess, honest: HealthyClient) -> None:
     """Requests that Python answers, from many connections at once."""
-    connections = [RawConnection(broker.address) for _ in range(200)]
+    connections = [Connection(broker.address) for _ in range(200)]
     for connection in connections:
         connection.send_bytes(b"".join(connection.frame(DescribeClusterRequest(), 1) for _ in range(20)))
     honest.progress(10)

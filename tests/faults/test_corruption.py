@@ -17,29 +17,32 @@ import pytest
 from ottla.errors import ErrorCode
 from ottla.wire.k00_produce import PartitionProduceData, ProduceRequest, TopicProduceData
 from ottla.wire.k01_fetch import FetchPartition, FetchRequest, FetchTopic
+from ottla.wire.k20_delete_topics import DeleteTopicsRequest, DeleteTopicState
 from tests.faults.ledger import Place
 from tests.faults.load import list_offset
 from tests.support.broker_process import BrokerProcess, partition_directories
 from tests.support.lying_batches import batch_of
-from tests.support.raw_client import RawConnection, create_topic
+from tests.support.raw import Connection
+from tests.support.raw_admin import create_topic
 
 BATCHES: Final = 40
 CLEAN_MARKER: Final = ".kafka_cleanshutdown"
+REMOVED_TIMEOUT_S: Final = 30.0
 
 
-def _produce(connection: RawConnection, partition: int) -> Any:
+def _produce(connection: Connection, partition: int) -> Any:
     data = PartitionProduceData(index=partition, records=batch_of(3, int(time.time() * 1000), b"x" * 300))
     named = TopicProduceData(name="t", partition_data=(data,))
     request = ProduceRequest(transactional_id=None, acks=-1, timeout_ms=30_000, topic_data=(named,))
-    return connection.request(request, 9).responses[0].partition_responses[0]
+    return connection.ask(request, 9).responses[0].partition_responses[0]
 
 
-def _fetch_code(connection: RawConnection, partition: int) -> int:
+def _fetch_code(connection: Connection, partition: int) -> int:
     wanted = FetchPartition(partition=partition, fetch_offset=0, partition_max_bytes=1 << 20)
     request = FetchRequest(
         replica_id=-1, max_wait_ms=0, min_bytes=0, topics=(FetchTopic(topic="t", partitions=(wanted,)),)
     )
-    code: int = connection.request(request, 12).responses[0].partitions[0].error_code
+    code: int = connection.ask(request, 12).responses[0].partitions[0].error_code
     return code
 
 
@@ -77,7 +80,7 @@ def _emptied(log: Path) -> int:
 def test_only_the_partition_that_is_damaged_refuses(tmp_path: Path, harm: Callable[[Path], int]) -> None:
     with BrokerProcess(tmp_path / "data", {"log.index.interval.bytes": 4096}) as broker:
         broker.start()
-        with RawConnection(broker.address) as connection:
+        with Connection(broker.address) as connection:
             assert create_topic(connection, "t", 3) == 0
             for partition in range(3):
                 for _ in range(BATCHES):
@@ -91,7 +94,7 @@ def test_only_the_partition_that_is_damaged_refuses(tmp_path: Path, harm: Callab
         harmed = log.read_bytes()
 
         broker.start()
-        with RawConnection(broker.address) as connection:
+        with Connection(broker.address) as connection:
             for partition in (0, 2):
                 assert list_offset(connection, Place("t", partition), -1)[0] == 3 * BATCHES
                 assert _produce(connection, partition).base_offset == 3 * BATCHES
@@ -107,5 +110,29 @@ def test_only_the_partition_that_is_damaged_refuses(tmp_path: Path, harm: Callab
         broker.kill()
         log.write_bytes(sound)
         broker.start()
-        with RawConnection(broker.address) as connection:
+        with Connection(broker.address) as connection:
             assert _produce(connection, 1).base_offset == 3 * BATCHES
+
+
+def test_a_damaged_partition_goes_with_its_topic(tmp_path: Path) -> None:
+    with BrokerProcess(tmp_path / "data", {"log.segment.delete.delay.ms": 0}) as broker:
+        broker.start()
+        with Connection(broker.address) as connection:
+            assert create_topic(connection, "t", 2) == 0
+            assert _produce(connection, 1).error_code == 0
+        assert broker.stop() == 0
+        (broker.data_dir / CLEAN_MARKER).unlink()
+        (log,) = partition_directories(broker.data_dir, "t")[1].glob("*.log")
+        _emptied(log)
+        broker.start()
+        with Connection(broker.address) as connection:
+            assert _produce(connection, 1).error_code == ErrorCode.KAFKA_STORAGE_ERROR
+            request = DeleteTopicsRequest(topics=(DeleteTopicState(name="t"),), timeout_ms=30_000)
+            assert connection.ask(request, 6).responses[0].error_code == 0
+            deadline = time.monotonic() + REMOVED_TIMEOUT_S
+            while left := [path.name for path in broker.data_dir.iterdir() if path.name.startswith("t-")]:
+                assert time.monotonic() < deadline, left
+                time.sleep(0.02)
+            # A new one of that name begins empty.
+            assert create_topic(connection, "t", 2) == 0
+            assert _produce(connection, 1).base_offset == 0

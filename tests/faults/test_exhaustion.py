@@ -26,7 +26,8 @@ from tests.faults.load import list_offset
 from tests.support.broker_process import BrokerProcess
 from tests.support.healthy_client import HealthyClient
 from tests.support.lying_batches import batch_of
-from tests.support.raw_client import Closed, RawConnection, create_topic, is_alive, topic_of
+from tests.support.raw import Closed, Connection
+from tests.support.raw_admin import create_topic, is_alive, topic_of
 
 DISK_BYTES: Final = 24 << 20
 VALUE: Final = b"x" * 200_000
@@ -52,23 +53,25 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(place)], check=True)
 
 
-def _produce(connection: RawConnection, topic: str, value: bytes = VALUE) -> Any:
+def _produce(connection: Connection, topic: str, value: bytes = VALUE) -> Any:
     data = PartitionProduceData(index=0, records=batch_of(1, int(time.time() * 1000), value))
     named = TopicProduceData(name=topic, partition_data=(data,))
     request = ProduceRequest(transactional_id=None, acks=-1, timeout_ms=30_000, topic_data=(named,))
-    return connection.request(request, 9).responses[0].partition_responses[0]
+    return connection.ask(request, 9).responses[0].partition_responses[0]
 
 
 def test_a_full_disk_refuses_writes_and_nothing_else(small_disk: Path, tmp_path: Path) -> None:
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(DISK_BYTES // 3))
-    with BrokerProcess(small_disk / "data", {"log.segment.bytes": 1 << 20}) as broker:
+    settings = {"log.segment.bytes": 1 << 20, "log.segment.delete.delay.ms": 100}
+    with BrokerProcess(small_disk / "data", settings) as broker:
         broker.log_path = tmp_path / "broker.log"
         broker.start()
-        with RawConnection(broker.address) as connection:
+        with Connection(broker.address) as connection:
             assert create_topic(connection, "kept") == 0
             assert create_topic(connection, "removed") == 0
-            assert _produce(connection, "removed").error_code == 0
+            for _ in range(20):
+                assert _produce(connection, "removed").error_code == 0
             count = 0
             while (answer := _produce(connection, "kept")).error_code == 0:
                 count += 1
@@ -82,14 +85,22 @@ def test_a_full_disk_refuses_writes_and_nothing_else(small_disk: Path, tmp_path:
             model = _read(connection)
             assert model == [len(VALUE)] * count
             assert is_alive(broker.address)
-            # So do deletes. (What they free comes free after file.delete.delay.ms.)
+            _until_said(broker, "records are refused until there is room")
+            # What must go on has the space that was set aside: a topic can be made, and deletes make room for records.
+            assert create_topic(connection, "made-while-full") == 0
             request = DeleteTopicsRequest(topics=(DeleteTopicState(name="removed"),), timeout_ms=30_000)
-            assert connection.request(request, 6).responses[0].error_code == 0
+            assert connection.ask(request, 6).responses[0].error_code == 0
             assert topic_of(connection, "removed").error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-            # With room it goes on, without restart.
+            _until_taken(connection, "kept")
+            _until_said(broker, "there is room again")
+            assert _produce(connection, "made-while-full").error_code == 0
+            # And so does whoever makes room from outside.
+            while _produce(connection, "kept").error_code == 0:
+                pass
+            end = list_offset(connection, Place("kept", 0), -1)[0]
             ballast.unlink()
             _until_taken(connection, "kept")
-            assert _produce(connection, "kept").base_offset == count + 1
+            assert _produce(connection, "kept").base_offset == end + 1
             # Full once more, and killed while it is.
             with ballast.open("wb", buffering=0) as file:
                 _fill(file)
@@ -99,13 +110,13 @@ def test_a_full_disk_refuses_writes_and_nothing_else(small_disk: Path, tmp_path:
         broker.kill()
         ballast.unlink()
         broker.start()
-        with RawConnection(broker.address) as connection:
+        with Connection(broker.address) as connection:
             assert list_offset(connection, Place("kept", 0), -1)[0] == end
             assert len(_read(connection)) == end
             assert _produce(connection, "kept").base_offset == end
 
 
-def _read(connection: RawConnection) -> list[int]:
+def _read(connection: Connection) -> list[int]:
     """The sizes of the values of kept-0."""
     sizes: list[int] = []
     end = list_offset(connection, Place("kept", 0), -1)[0]
@@ -113,7 +124,7 @@ def _read(connection: RawConnection) -> list[int]:
         wanted = FetchPartition(partition=0, fetch_offset=len(sizes), partition_max_bytes=4 << 20)
         topic = FetchTopic(topic="kept", partitions=(wanted,))
         request = FetchRequest(replica_id=-1, max_wait_ms=0, min_bytes=1, max_bytes=4 << 20, topics=(topic,))
-        answer = connection.request(request, 12).responses[0].partitions[0]
+        answer = connection.ask(request, 12).responses[0].partitions[0]
         assert answer.error_code == 0, answer.error_code
         batches = decode_batches(answer.records).batches
         assert batches, f"nothing at {len(sizes)}, though the end is {end}"
@@ -127,7 +138,14 @@ def _fill(file: BinaryIO) -> None:
             file.write(bytes(4096))
 
 
-def _until_taken(connection: RawConnection, topic: str) -> None:
+def _until_said(broker: BrokerProcess, words: str) -> None:
+    deadline = time.monotonic() + ROOM_TIMEOUT_S
+    while words not in broker.log():
+        assert time.monotonic() < deadline, f"«{words}» is never said\n{broker.log_tail()}"
+        time.sleep(0.02)
+
+
+def _until_taken(connection: Connection, topic: str) -> None:
     deadline = time.monotonic() + ROOM_TIMEOUT_S
     while (answer := _produce(connection, topic)).error_code != 0:
         assert answer.error_code == ErrorCode.KAFKA_STORAGE_ERROR, ErrorCode(answer.error_code).name
@@ -140,7 +158,7 @@ def test_a_lack_of_descriptors_pauses_accepting(tmp_path: Path) -> None:
         with HealthyClient(broker.address) as honest:
             honest.progress(3)
             # Of none of these has the broker loaded what it takes to answer them, or to say why it does not.
-            strange, nonsense = RawConnection(broker.address), RawConnection(broker.address)
+            strange, nonsense = Connection(broker.address), Connection(broker.address)
             crowd = [socket.create_connection(broker.address) for _ in range(2 * DESCRIPTORS_MAX)]
             honest.progress(50)
             nonsense.send_bytes(b"\xff\xff\xff\xff")

@@ -35,7 +35,8 @@ from ottla.wire.k23_offset_for_leader_epoch import (
 )
 from tests.support import lying_batches
 from tests.support.lying_batches import LyingBatch, LyingRecord
-from tests.support.raw_client import Closed, RawConnection, create_topic, new_producer_id, topic_of
+from tests.support.raw import Closed, Connection
+from tests.support.raw_admin import create_topic, new_producer_id, topic_of
 
 SCRIPTS: Final = Path(__file__).parents[1] / "scripts"
 FOLDERS: Final = ("produce", "fetch", "offsets")
@@ -118,7 +119,7 @@ class Player:
     def __init__(self, address: tuple[str, int], prefix: str) -> None:
         self._address = address
         self._prefix = prefix
-        self._connection = RawConnection(address, "script")
+        self._connection = Connection(address, "script")
         self._ids: dict[str, bytes] = {}
         self._producers: dict[str, int] = {}
         self._refused = "closed"
@@ -156,7 +157,7 @@ class Player:
     def _is_led(self, topic: str, partition: int) -> bool:
         wanted = ListOffsetsPartition(partition_index=partition, timestamp=-1)
         request = ListOffsetsRequest(replica_id=-1, topics=(ListOffsetsTopic(name=topic, partitions=(wanted,)),))
-        code: int = self._connection.request(request, 8).topics[0].partitions[0].error_code
+        code: int = self._connection.ask(request, 8).topics[0].partitions[0].error_code
         return code == 0
 
     def _producer(self, options: dict[str, str]) -> list[str]:
@@ -396,7 +397,7 @@ class Player:
 
     def _reconnect(self) -> None:
         self._connection.close()
-        self._connection = RawConnection(self._address, "script")
+        self._connection = Connection(self._address, "script")
 
     def _place(self, word: str) -> tuple[str, int]:
         topic, dash, partition = word.partition("-")

@@ -1,7 +1,7 @@
 """Runs the scripts of ``tests/scripts/groups/classic``: members of classic groups, and the full transcript.
 
-A script is a series of steps: commands, ``----``, what came of them, an empty line. Lines with ``#`` are comments. Words
-are ``name=value``; what is missing has a usual value. Member ids are named after their prefix and a number: ``a-1``::
+A script is a series of steps: commands, ``----``, what came of them, an empty line. Lines with ``#`` are comments.
+Words are ``name=value``; what is missing has a usual value. Member ids are named after their prefix and a number::
 
     join a member=a-1 protocols=range,roundrobin:metadata   a client named a joins group g; see ``World`` for the rest
     sync a member=a-1 generation=1 assign=a-1:p0
@@ -11,7 +11,7 @@ Lines of the transcript: answers by client; how groups changed, with their gener
 
     python -m tests.groups.classic_scripts FILE...                       compare
     python -m tests.groups.classic_scripts --rewrite FILE...             write what comes out
-    python -m tests.groups.classic_scripts --against HOST:PORT FILE...   compare the answers of Apache Kafka, in real time
+    python -m tests.groups.classic_scripts --against HOST:PORT FILE...   compare with Kafka, in real time
 """
 
 from __future__ import annotations
@@ -359,8 +359,8 @@ def answer_text(answer: Any, version: int, names: Names) -> str:
 
 def _join_words(answer: JoinGroupResponse, version: int, names: Names) -> dict[str, str]:
     if answer.error_code:
-        null = {"protocol": "null"} if answer.protocol_name is None else {}
-        return {"member": names.name(answer.member_id) if answer.member_id else "", **null}
+        assert (answer.protocol_name is None) == (version >= 7), "an error has no protocol, where that can be said"
+        return {"member": names.name(answer.member_id) if answer.member_id else ""}
     members = [
         f"{names.name(m.member_id)}{'/' + m.group_instance_id if m.group_instance_id else ''}[{m.metadata.decode()}]"
         for m in answer.members

@@ -17,8 +17,7 @@ def draw() -> str:
     lines = [
         "# The states of a classic group",
         "",
-        "Drawn from `TRANSITIONS` in `python/ottla/groups/classic/state.py`; `pytest tests/groups/test_classic_states.py`",
-        "shows what is stale.",
+        "Drawn from `TRANSITIONS` in `python/ottla/groups/classic/state.py`; a test fails when it is stale.",
         "",
         "```mermaid",
         "stateDiagram-v2",

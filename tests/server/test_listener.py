@@ -10,7 +10,24 @@ from collections.abc import Iterator
 import pytest
 import trio
 
-from ottla.server.listener import BoundListener, bind
+from ottla.server.admission import Admission, ConnectionLimits
+from ottla.server.listener import BoundListener, Seldom, bind
+
+
+class _None:
+    """No connection is open."""
+
+    def connection_census(self, listener: str, host: str) -> tuple[int, int, int]:
+        return 0, 0, 0
+
+    def watch_connections(self) -> None: ...
+
+    def evict_connection(self, protected: str) -> bool:
+        return False
+
+
+def unlimited() -> Admission:
+    return Admission(ConnectionLimits(9, {"PLAINTEXT": 9}, 9, {}, None), _None())
 
 
 class _Failing(socket.socket):
@@ -44,7 +61,7 @@ def test_an_error_of_one_connection_does_not_end_the_listener(number: int) -> No
                 nursery.cancel_scope.cancel()
 
             failing = BoundListener("PLAINTEXT", listening, "127.0.0.1", bound.port)
-            nursery.start_soon(failing.accept, adopt, refused.append)
+            nursery.start_soon(failing.accept, unlimited(), adopt, refused.append)
 
     with listening, socket.create_connection(("127.0.0.1", bound.port)):
         trio.run(main)
@@ -63,4 +80,18 @@ def test_a_socket_that_does_not_listen_is_an_error() -> None:
         socket.create_connection(("127.0.0.1", bound.port)),
         pytest.raises(OSError, match="Invalid argument"),
     ):
-        trio.run(BoundListener("PLAINTEXT", listening, "", bound.port).accept, lambda *_: None, lambda _: None)
+        trio.run(
+            BoundListener("PLAINTEXT", listening, "", bound.port).accept, unlimited(), lambda *_: None, lambda _: None
+        )
+
+
+def test_what_goes_on_and_on_is_said_seldom() -> None:
+    said: list[str] = []
+    now = [0.0]
+    seldom = Seldom(said.append, lambda: now[0])
+    for second in range(150):
+        now[0] = second
+        seldom("room", "full")
+    seldom("host", "turned away")
+    more = "full (and 59 times since it was last said)"
+    assert said == ["full", more, more, "turned away"]

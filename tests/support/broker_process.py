@@ -39,6 +39,22 @@ def free_port() -> int:
         return port
 
 
+def first_line(process: subprocess.Popen[bytes], timeout_s: float) -> str:
+    """What a process says first. Raises ``TimeoutError``, and ``EOFError`` when it ends instead."""
+    assert process.stdout is not None
+    deadline = time.monotonic() + timeout_s
+    line = b""
+    while not line.endswith(b"\n"):
+        ready, _, _ = select.select([process.stdout], [], [], max(deadline - time.monotonic(), 0))
+        if not ready:
+            raise TimeoutError(f"nothing but {line!r} after {timeout_s:g} s")
+        piece = os.read(process.stdout.fileno(), 4096)
+        if not piece:
+            raise EOFError(f"ended after {line!r}")
+        line += piece
+    return line.decode()
+
+
 @final
 class BrokerProcess:
     """One broker on one directory; may be killed and started again. Use as a context manager. One thread starts and
@@ -111,19 +127,13 @@ class BrokerProcess:
         """Waits for the line that is said once clients may connect. Raises ``BrokerFailed``."""
         process = self._process
         assert process is not None, "not started"
-        assert process.stdout is not None
-        deadline = time.monotonic() + timeout_s
-        line = b""
-        while not line.endswith(b"\n"):
-            ready, _, _ = select.select([process.stdout], [], [], max(deadline - time.monotonic(), 0))
-            if not ready:
-                raise BrokerFailed(f"the broker does not serve after {timeout_s:g} s\n{self.log_tail()}")
-            piece = os.read(process.stdout.fileno(), 4096)
-            if not piece:
-                code = process.wait(STOP_TIMEOUT_S)
-                raise BrokerFailed(f"the broker ended with {code} while it started\n{self.log_tail()}")
-            line += piece
-        self.announced = line.decode().strip()
+        try:
+            self.announced = first_line(process, timeout_s).strip()
+        except TimeoutError:
+            raise BrokerFailed(f"the broker does not serve after {timeout_s:g} s\n{self.log_tail()}") from None
+        except EOFError:
+            code = process.wait(STOP_TIMEOUT_S)
+            raise BrokerFailed(f"the broker ended with {code} while it started\n{self.log_tail()}") from None
         return self.announced
 
     def start(self, timeout_s: float = START_TIMEOUT_S) -> float:

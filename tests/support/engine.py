@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import final
 
 from ottla.api.table import TABLE
-from ottla.dataplane.plane import EngineOptions, Plane
+from ottla.dataplane.plane import EngineOptions, Periods, Plane
 
 
 @final
@@ -43,6 +43,7 @@ def engine(data_dir: Path) -> Iterator[ServingEngine]:
             idle_ms_max=600_000,
             fetch_bytes_max=1_000_000,
             fetch_sessions_max=10,
+            periods=Periods(),
         )
     )
     try:

@@ -15,7 +15,8 @@ from ottla._core import decode_batches
 from ottla.wire.k00_produce import PartitionProduceData, ProduceRequest, TopicProduceData
 from ottla.wire.k01_fetch import FetchPartition, FetchRequest, FetchTopic
 from tests.support.lying_batches import batch_of
-from tests.support.raw_client import RawConnection, create_topic
+from tests.support.raw import Connection
+from tests.support.raw_admin import create_topic
 
 TOPIC: Final = "healthy"
 PROGRESS_TIMEOUT_S: Final = 60.0
@@ -35,7 +36,7 @@ class HealthyClient:
         self.longest_s = 0.0
 
     def __enter__(self) -> Self:
-        with RawConnection(self._address, "healthy") as connection:
+        with Connection(self._address, "healthy") as connection:
             assert create_topic(connection, TOPIC) == 0
         self._thread.start()
         return self
@@ -58,7 +59,7 @@ class HealthyClient:
 
     def _run(self) -> None:
         try:
-            with RawConnection(self._address, "healthy") as connection:
+            with Connection(self._address, "healthy") as connection:
                 while not self._stopped.is_set():
                     begun = time.monotonic()
                     self._round(connection)
@@ -73,19 +74,19 @@ class HealthyClient:
                 self._failure = error
                 self._changed.notify_all()
 
-    def _round(self, connection: RawConnection) -> None:
+    def _round(self, connection: Connection) -> None:
         value = b"round %d" % self.rounds
         data = PartitionProduceData(index=0, records=batch_of(2, int(time.time() * 1000), value))
         named = TopicProduceData(name=TOPIC, partition_data=(data,))
         request = ProduceRequest(transactional_id=None, acks=-1, timeout_ms=30_000, topic_data=(named,))
-        answer = connection.request(request, 9).responses[0].partition_responses[0]
+        answer = connection.ask(request, 9).responses[0].partition_responses[0]
         assert answer.error_code == 0, answer
         offset = answer.base_offset
         assert offset == 2 * self.rounds, f"at offset {offset} instead of {2 * self.rounds}"
         wanted = FetchPartition(partition=0, fetch_offset=offset, partition_max_bytes=1 << 16)
         topic = FetchTopic(topic=TOPIC, partitions=(wanted,))
         fetch = FetchRequest(replica_id=-1, max_wait_ms=1000, min_bytes=1, max_bytes=1 << 16, topics=(topic,))
-        fetched = connection.request(fetch, 12).responses[0].partitions[0]
+        fetched = connection.ask(fetch, 12).responses[0].partitions[0]
         assert fetched.error_code == 0, fetched
         records = decode_batches(fetched.records).batches[0].records
         assert [record.value for record in records] == [value, value]

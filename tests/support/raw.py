@@ -3,16 +3,19 @@
     with Connection(bootstrap_servers) as connection:
         answer = connection.ask(MetadataRequest(topics=None), 12)
 
-``send`` and ``receive`` apart make pipelines; ``send_frame`` and ``receive_frame`` make and take any bytes.
+Prior art: Kafka's ``RequestTest`` clients, franz-go's ``kmsg`` with raw requests. Ours keeps no state but the order of
+what was asked, so pipelining and retries are the test's own: ``send`` and ``receive`` apart make pipelines, ``frame``
+and ``send_bytes`` any bytes in any order. Every wait has an end.
 """
 
 from __future__ import annotations
 
 import socket
+import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, final
 
 from ottla._core import Batch, build_batch, decode_batches
 from ottla.wire import (
@@ -24,100 +27,138 @@ from ottla.wire import (
 from ottla.wire.headers import RequestHeader
 from ottla.wire.schema import schema_of
 
-__all__ = ["Connection", "batch", "batches_of", "values_of"]
+__all__ = ["Closed", "Connection", "batch", "batches_of", "values_of"]
 
-PATIENCE_SECONDS: Final = 30.0
+TIMEOUT_S: Final = 30.0
 """Beyond this a test fails instead of hanging."""
 
 
+class Closed(ConnectionError):
+    """The other side ended the connection."""
+
+
+@final
 class Connection:
-    """A connection to one broker. Answers are decoded in the order of the requests."""
+    """A connection to one broker; answers are decoded in the order of the requests. Use as a context manager. One
+    thread."""
 
-    def __init__(self, bootstrap_servers: str, client_id: str | None = "raw") -> None:
-        host, _, port = bootstrap_servers.split(",")[0].rpartition(":")
-        self._socket = socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE_SECONDS)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._client_id = client_id
+    def __init__(self, address: tuple[str, int] | str, client_id: str | None = "raw") -> None:
+        """``address``: host and port, or ``bootstrap_servers``, of which it takes the first."""
+        if isinstance(address, str):
+            host, _, port = address.split(",")[0].rpartition(":")
+            address = host.strip("[]"), int(port)
+        self.client_id = client_id
+        self.socket = socket.create_connection(address, TIMEOUT_S)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.waiting: deque[tuple[int, int, int]] = deque()
         self._correlation_id = 0
-        self._outstanding: deque[tuple[int, int, int]] = deque()
+        self._kept = bytearray()
 
-    def send(self, request: Any, version: int, *, answered: bool = True) -> int:
-        """Sends a request; its correlation id. ``answered`` is false for Produce with acks=0."""
-        key = schema_of(type(request)).api_key
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def frame(self, request: object, version: int, *, answered: bool = True) -> bytes:
+        """The request as it goes over the wire, length and header included; counted as sent."""
+        key = schema_of(request).api_key
         assert key is not None
         self._correlation_id += 1
         header = RequestHeader(
             request_api_key=key,
             request_api_version=version,
             correlation_id=self._correlation_id,
-            client_id=self._client_id,
+            client_id=self.client_id,
         )
-        self.send_frame(encode_request_header(header) + encode_request(request, version))
+        body = encode_request_header(header) + encode_request(request, version)
         if answered:
-            self._outstanding.append((self._correlation_id, key, version))
+            self.waiting.append((key, version, self._correlation_id))
+        return len(body).to_bytes(4) + body
+
+    def send(self, request: object, version: int, *, answered: bool = True) -> int:
+        """Sends a request; its correlation id. ``answered`` is false for Produce with acks=0."""
+        self.send_bytes(self.frame(request, version, answered=answered))
         return self._correlation_id
 
-    def receive(self) -> Any:
-        """The answer to the oldest request that has none yet."""
-        correlation_id, key, version = self._outstanding.popleft()
-        frame = self.receive_frame()
-        header, body = decode_response_header(key, version, frame)
-        assert header.correlation_id == correlation_id, f"answer to {header.correlation_id}, not to {correlation_id}"
-        return decode_response(key, version, frame, body)
+    def send_frame(self, content: bytes) -> None:
+        """Any bytes with their length before them."""
+        self.send_bytes(len(content).to_bytes(4) + content)
 
-    def ask(self, request: Any, version: int) -> Any:
+    def send_bytes(self, data: bytes) -> None:
+        """Any bytes. Raises ``Closed``."""
+        try:
+            self.socket.sendall(data)
+        except (ConnectionError, BrokenPipeError) as error:
+            raise Closed(str(error)) from error
+
+    def receive(self, timeout_s: float = TIMEOUT_S) -> Any:
+        """The answer to the oldest request that waits for one. Raises ``Closed``, ``TimeoutError``."""
+        key, version, correlation_id = self.waiting.popleft()
+        frame = self.receive_frame(timeout_s)
+        header, start = decode_response_header(key, version, frame)
+        assert header.correlation_id == correlation_id, "answers must come in the order of requests"
+        return decode_response(key, version, frame, start)
+
+    def receive_frame(self, timeout_s: float = TIMEOUT_S) -> bytes:
+        """The next frame without its length. Raises ``Closed``, ``TimeoutError``."""
+        deadline = time.monotonic() + timeout_s
+        length = int.from_bytes(self._take(4, deadline), signed=True)
+        assert 0 <= length < 1 << 30, f"a frame of {length} bytes"
+        return self._take(length, deadline)
+
+    def ask(self, request: object, version: int) -> Any:
         """Sends a request and waits for its answer."""
         self.send(request, version)
         return self.receive()
 
-    def send_frame(self, content: bytes) -> None:
-        """Sends bytes with their length before them."""
-        self.send_bytes(len(content).to_bytes(4) + content)
-
-    def send_bytes(self, content: bytes) -> None:
-        """Sends bytes as they are."""
-        self._socket.sendall(content)
-
-    def receive_frame(self) -> bytes:
-        """The next frame, without its length. Raises ``EOFError`` when the broker closed the connection."""
-        return self._receive_exactly(int.from_bytes(self._receive_exactly(4), signed=True))
+    def wait_closed(self, timeout_s: float = TIMEOUT_S) -> bytes:
+        """What still came before the other side closed. Raises ``TimeoutError`` when it does not."""
+        deadline = time.monotonic() + timeout_s
+        try:
+            while self._more(deadline):
+                pass
+        except Closed:
+            pass
+        return bytes(self._kept)
 
     def is_closed_by_peer(self) -> bool:
         """Waits for the end of the connection; false when an answer comes instead."""
         try:
-            return self._socket.recv(1) == b""
-        except ConnectionResetError:
+            return not self._more(time.monotonic() + TIMEOUT_S)
+        except Closed:
             return True
 
-    def has_answer(self, within_seconds: float) -> bool:
+    def has_answer(self, within_s: float) -> bool:
         """Whether something comes within this time."""
-        self._socket.settimeout(within_seconds)
         try:
-            return self._socket.recv(1, socket.MSG_PEEK) != b""
+            return bool(self._kept) or self._more(time.monotonic() + within_s)
         except TimeoutError:
             return False
+
+    def _take(self, count: int, deadline: float) -> bytes:
+        while len(self._kept) < count:
+            if not self._more(deadline):
+                raise Closed("the connection was closed")
+        taken = bytes(self._kept[:count])
+        del self._kept[:count]
+        return taken
+
+    def _more(self, deadline: float) -> bool:
+        self.socket.settimeout(max(deadline - time.monotonic(), 0.001))
+        try:
+            part = self.socket.recv(1 << 18)
+        except ConnectionError as error:
+            raise Closed(str(error)) from error
         finally:
-            self._socket.settimeout(PATIENCE_SECONDS)
-
-    def close(self) -> None:
-        self._socket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _receive_exactly(self, count: int) -> bytes:
-        content = bytearray()
-        while len(content) < count:
-            part = self._socket.recv(count - len(content))
-            if not part:
-                raise EOFError(f"the broker closed the connection after {len(content)} of {count} bytes")
-            content += part
-        return bytes(content)
+            self.socket.settimeout(TIMEOUT_S)
+        self._kept += part
+        return bool(part)
 
 
 def batch(*values: bytes | None, timestamp_ms: int = 1_700_000_000_000, step_ms: int = 0, **options: Any) -> bytes:

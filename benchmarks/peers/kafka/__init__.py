@@ -11,7 +11,7 @@ from typing import final
 from benchmarks.failure import Failed
 from benchmarks.peers import Broker, wait_until
 from benchmarks.processes import Child, free_port, run
-from benchmarks.toolchain import jars, java
+from benchmarks.toolchain import CACHE, jars, java, java_version
 
 VERSION = "4.4.0"
 TOOLS_VERSION = "4.3.1"  # kafka-tools of 4.4.0 is not on Maven Central
@@ -25,6 +25,8 @@ JVM_FLAGS = (
     "-XX:MaxInlineLevel=15",
     "-Djava.awt.headless=true",
 )
+SHORT_LIFE = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Djava.awt.headless=true")
+SHARED_ARCHIVE_SINCE = 19
 BROKER_HEAP = ("-Xmx1G", "-Xms1G")
 START_TIMEOUT_S = 90.0
 
@@ -75,10 +77,25 @@ def tool_jars(*, fetch: bool = True) -> Path:
     return jars(POMS / "tools" / "pom.xml", f"kafka-tools-{TOOLS_VERSION}", fetch=fetch)
 
 
-def tool(main_class: str, *arguments: str, heap: str = "-Xmx256M", fetch: bool = True) -> list[str]:
-    """The command line of one of Kafka's tools, with the flags its shell script would give. Raises Skipped."""
+def tool(
+    main_class: str, *arguments: str, heap: str = "-Xmx256M", fetch: bool = True, measured: bool = True
+) -> list[str]:
+    """The command line of one of Kafka's tools, with the flags its shell script would give. Raises Skipped.
+
+    One that is not ``measured`` gets other flags, with which a Java machine that lives a second is up and gone sooner.
+    """
+    flags = JVM_FLAGS if measured else (*SHORT_LIFE, *_shared_archive(main_class))
     settings = f"-Dlog4j2.configurationFile={POMS / 'tools' / 'log4j2.properties'}"
-    return [str(java()), heap, *JVM_FLAGS, settings, "-cp", f"{tool_jars(fetch=fetch)}/*", main_class, *arguments]
+    return [str(java()), heap, *flags, settings, "-cp", f"{tool_jars(fetch=fetch)}/*", main_class, *arguments]
+
+
+def _shared_archive(main_class: str) -> tuple[str, ...]:
+    """Flags by which the classes that a tool loads are kept, ready for use, from its first run on."""
+    if java_version(java()) < SHARED_ARCHIVE_SINCE:
+        return ()
+    archive = CACHE / "class-archives" / f"{main_class}.jsa"
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    return ("-XX:+AutoCreateSharedArchive", f"-XX:SharedArchiveFile={archive}", "-Xlog:cds=off", "-Xlog:aot=off")
 
 
 @final

@@ -9,7 +9,6 @@ coordinator in one operation.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from ottla.api.broker import Broker
@@ -27,6 +26,7 @@ from ottla.wire.k08_offset_commit import (
     OffsetCommitResponsePartition,
     OffsetCommitResponseTopic,
 )
+from ottla.wire.schema import replace
 
 __all__ = ["offset_commit"]
 

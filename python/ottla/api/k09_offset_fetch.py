@@ -9,7 +9,6 @@ that are gone.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from ottla.api.broker import Broker
@@ -30,6 +29,7 @@ from ottla.wire.k09_offset_fetch import (
     OffsetFetchResponsePartitions,
     OffsetFetchResponseTopics,
 )
+from ottla.wire.schema import replace
 
 __all__ = ["offset_fetch"]
 
@@ -84,7 +84,7 @@ async def _asked(
         elif group.topics is None:
             answers.append(replace(answer, topics=_visible(answer, context, broker.metadata.image)))
         else:
-            answers.append(replace(answer, topics=(*bad, *answer.topics)))
+            answers.append(replace(answer, topics=(*answer.topics, *bad)))
     return answers
 
 

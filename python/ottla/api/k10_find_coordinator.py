@@ -18,8 +18,10 @@ from ottla.api.creation import create_topics_asked_for
 from ottla.api.endpoints import leader_on, reachable
 from ottla.errors import ErrorCode
 from ottla.groups.coordinator import GROUP_TOPIC
+from ottla.ids import uuid_from_text
 from ottla.security.authorizer import Operation, Resource, ResourceType
 from ottla.wire.k10_find_coordinator import Coordinator, FindCoordinatorRequest, FindCoordinatorResponse
+from ottla.wire.schema import replace
 
 __all__ = ["find_coordinator"]
 
@@ -43,18 +45,28 @@ async def find_coordinator(
     keys = request.coordinator_keys if many else (request.key,)
     found = [await _find(request.key_type, key, context, broker) for key in keys]
     if many:
-        return FindCoordinatorResponse(coordinators=tuple(found))
+        known = request.key_type in _KINDS
+        return FindCoordinatorResponse(
+            coordinators=tuple(found if known else (replace(one, error_message=_MALFORMED) for one in found))
+        )
     (one,) = found
     return FindCoordinatorResponse(
         error_code=one.error_code,
-        error_message=_WORDS.get(ErrorCode(one.error_code), ErrorCode(one.error_code).name),
+        error_message=_WORDS[ErrorCode(one.error_code)],
         node_id=one.node_id,
         host=one.host,
         port=one.port,
     )
 
 
+_MALFORMED: Final = (
+    "This most likely occurs because of a request being malformed by the client library or the message was sent to an "
+    "incompatible broker. See the broker logs for more details."
+)
+_KINDS: Final = frozenset(KeyType)
 _WORDS: Final = {
+    ErrorCode.NONE: "NONE",
+    ErrorCode.INVALID_REQUEST: _MALFORMED,
     ErrorCode.COORDINATOR_NOT_AVAILABLE: "The coordinator is not available.",
     ErrorCode.GROUP_AUTHORIZATION_FAILED: "Group authorization failed.",
     ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "Transactional Id authorization failed.",
@@ -89,10 +101,23 @@ def _refusal(key_type: int, key: str, context: RequestContext) -> ErrorCode:
     if key_type == KeyType.TRANSACTION:
         allowed = context.authorize(Operation.DESCRIBE, Resource(ResourceType.TRANSACTIONAL_ID, key))
         return ErrorCode.NONE if allowed else ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
-    if key_type == KeyType.SHARE and context.api_version >= SHARE_SINCE:
-        allowed = context.authorize(Operation.CLUSTER_ACTION)
-        return ErrorCode.NONE if allowed else ErrorCode.CLUSTER_AUTHORIZATION_FAILED
-    return ErrorCode.INVALID_REQUEST
+    if key_type != KeyType.SHARE or context.api_version < SHARE_SINCE:
+        return ErrorCode.INVALID_REQUEST
+    if not context.authorize(Operation.CLUSTER_ACTION):
+        return ErrorCode.CLUSTER_AUTHORIZATION_FAILED
+    return ErrorCode.NONE if _is_share_key(key) else ErrorCode.INVALID_REQUEST
+
+
+def _is_share_key(key: str) -> bool:
+    """``SharePartitionKey.validate``: group, topic id, partition."""
+    parts = key.split(":")
+    if len(parts) != 3 or not parts[0].strip():
+        return False
+    try:
+        uuid_from_text(parts[1])
+    except ValueError:
+        return False
+    return parts[2].removeprefix("-").isdecimal()
 
 
 def _nobody(key: str, code: ErrorCode) -> Coordinator:

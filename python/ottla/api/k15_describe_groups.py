@@ -6,8 +6,6 @@ shown as Dead (KIP-1043). Needs Describe on each group: GROUP_AUTHORIZATION_FAIL
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ottla.api.broker import Broker
 from ottla.api.context import RequestContext
 from ottla.api.group_access import group_operations, may
@@ -15,6 +13,7 @@ from ottla.coordinator.machine import CoordinatorError
 from ottla.errors import ErrorCode
 from ottla.security.authorizer import Operation
 from ottla.wire.k15_describe_groups import DescribedGroup, DescribeGroupsRequest, DescribeGroupsResponse
+from ottla.wire.schema import replace
 
 __all__ = ["describe_groups"]
 

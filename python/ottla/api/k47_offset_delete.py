@@ -1,12 +1,11 @@
 """OffsetDelete (47), v0: forget how far a group has read, partition by partition (KIP-496).
 
 Needs Delete on the group: GROUP_AUTHORIZATION_FAILED; and Read on each topic: TOPIC_AUTHORIZATION_FAILED. What is not
-there is UNKNOWN_TOPIC_OR_PARTITION. The rest is decided by ``groups.offsets``.
+there is UNKNOWN_TOPIC_OR_PARTITION. Whether there is such a group is asked all the same, and all else is decided by
+``groups.offsets``.
 """
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 from ottla.api.broker import Broker
 from ottla.api.context import RequestContext
@@ -21,6 +20,7 @@ from ottla.wire.k47_offset_delete import (
     OffsetDeleteResponsePartition,
     OffsetDeleteResponseTopic,
 )
+from ottla.wire.schema import replace
 
 __all__ = ["offset_delete"]
 
@@ -46,18 +46,17 @@ async def offset_delete(request: OffsetDeleteRequest, context: RequestContext, b
                 there.append(partition)
         if there:
             wanted.append(replace(topic, partitions=tuple(there)))
-    if wanted:
-        asked = replace(request, topics=tuple(wanted))
-        try:
-            answer: OffsetDeleteResponse = await broker.groups.ask(
-                request.group_id, lambda shard, outbox, reply: shard.offset_delete(asked, reply, outbox)
-            )
-        except CoordinatorError as error:
-            return OffsetDeleteResponse(error_code=error.code)
-        if answer.error_code != ErrorCode.NONE:
-            return answer
-        for deleted in answer.topics:
-            codes[deleted.name].update((each.partition_index, each.error_code) for each in deleted.partitions)
+    asked = replace(request, topics=tuple(wanted))
+    try:
+        answer: OffsetDeleteResponse = await broker.groups.ask(
+            request.group_id, lambda shard, outbox, reply: shard.offset_delete(asked, reply, outbox)
+        )
+    except CoordinatorError as error:
+        return OffsetDeleteResponse(error_code=error.code)
+    if answer.error_code != ErrorCode.NONE:
+        return answer
+    for deleted in answer.topics:
+        codes[deleted.name].update((each.partition_index, each.error_code) for each in deleted.partitions)
     return OffsetDeleteResponse(
         topics=tuple(
             OffsetDeleteResponseTopic(

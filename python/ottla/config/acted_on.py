@@ -31,12 +31,27 @@ _REQUESTS: Final = (
     "default.replication.factor",
     "delete.topic.enable",
     "fetch.max.bytes",
+    "max.connections",
+    "max.connections.per.ip",
+    "max.connections.per.ip.overrides",
     "max.incremental.fetch.session.cache.slots",
     "max.request.partition.size.limit",
     "num.network.threads",
     "num.partitions",
     "producer.id.expiration.ms",
     "socket.request.max.bytes",
+)
+
+_GROUPS: Final = (
+    "group.coordinator.rebalance.protocols",
+    "group.initial.rebalance.delay.ms",
+    "group.max.session.timeout.ms",
+    "group.max.size",
+    "group.min.session.timeout.ms",
+    "offset.metadata.max.bytes",
+    "offsets.commit.timeout.ms",
+    "offsets.retention.check.interval.ms",
+    "offsets.retention.minutes",
 )
 
 _INTERNAL_TOPICS: Final = (
@@ -89,4 +104,14 @@ _TOPIC_DEFAULTS: Final = (
     "min.insync.replicas",
 )
 
-ACTED_ON: Final = frozenset((*_IDENTITY, *_REQUESTS, *_INTERNAL_TOPICS, *_METADATA, *_TOPIC_DEFAULTS))
+_MAINTENANCE: Final = (
+    "log.flush.offset.checkpoint.interval.ms",
+    "log.flush.start.offset.checkpoint.interval.ms",
+    "log.retention.check.interval.ms",
+    "log.segment.delete.delay.ms",
+    "replica.high.watermark.checkpoint.interval.ms",
+)
+
+ACTED_ON: Final = frozenset(
+    (*_MAINTENANCE, *_IDENTITY, *_REQUESTS, *_GROUPS, *_INTERNAL_TOPICS, *_METADATA, *_TOPIC_DEFAULTS)
+)

@@ -28,15 +28,20 @@ if TYPE_CHECKING:
     from ottla.api.table import Api
 
 __all__ = [
+    "CONNECTION_GONE",
     "ClosedError",
     "CommandFailedError",
     "EngineOptions",
     "Fact",
+    "Periods",
     "Plane",
     "Request",
     "Result",
+    "plain_host",
 ]
 
+CONNECTION_GONE: Final = "connection gone"
+"""The subject of a fact that was asked for by ``Plane.watch_connections``."""
 DRAIN_REQUESTS_MAX: Final = 64
 """Requests taken up at a time: between two drains the loop serves everything else."""
 
@@ -74,8 +79,24 @@ class Fact(NamedTuple):
     """Something that happened below; a later fact of the same subject replaces the earlier."""
 
     subject: str
-    """``log directory failed``, ``log directory full``, or ``partition failed``."""
+    """``log directory failed``, ``log directory full``, ``partition failed``, or ``connection gone``."""
     text: str
+
+
+@final
+class Periods(NamedTuple):
+    """How often what is done for the directory; it is looked at about once a second. Kafka's settings and defaults."""
+
+    high_watermarks_ms: int = 5_000
+    """``replica.high.watermark.checkpoint.interval.ms``"""
+    recovery_points_ms: int = 60_000
+    """``log.flush.offset.checkpoint.interval.ms``"""
+    log_starts_ms: int = 60_000
+    """``log.flush.start.offset.checkpoint.interval.ms``"""
+    retention_ms: int = 300_000
+    """``log.retention.check.interval.ms``"""
+    delete_delay_ms: int = 60_000
+    """``log.segment.delete.delay.ms``: until the directory of a deleted partition goes."""
 
 
 @final
@@ -91,6 +112,7 @@ class EngineOptions:
     idle_ms_max: int
     fetch_bytes_max: int
     fetch_sessions_max: int
+    periods: Periods
 
 
 Result: TypeAlias = Any
@@ -154,6 +176,7 @@ class Plane:
                 options.idle_ms_max,
                 options.fetch_bytes_max,
                 options.fetch_sessions_max,
+                options.periods,
             )
         except BaseException:
             self._reader.close()
@@ -215,7 +238,7 @@ class Plane:
     def adopt(self, connection: socket.socket, listener: str) -> None:
         """Gives an accepted connection to a network thread for life; the socket object is empty afterwards."""
         peer, local = connection.getpeername(), connection.getsockname()
-        self._engine.adopt(connection.detach(), listener, peer[0], local[0], local[1])
+        self._engine.adopt(connection.detach(), listener, plain_host(peer[0]), plain_host(local[0]), local[1])
 
     def reply(self, request_id: int, body: bytes) -> None:
         """Answers a request with the body of its response. An answer to a connection that is gone is dropped."""
@@ -275,6 +298,19 @@ class Plane:
         path, total, usable, logs = await self._command(self._engine.describe_logs)
         views = [ReplicaLogView(topic, index, size, 0, False) for topic, index, size, _start, _end in logs]
         return [LogDirView(path, self.directory_id, True, total, usable, views)]
+
+    def connection_census(self, listener: str, host: str) -> tuple[int, int, int]:
+        """How many connections are open: all, on this listener, from this address."""
+        return self._engine.connection_census(listener, host)
+
+    def watch_connections(self) -> None:
+        """The next connection that ends is told, once: a fact ``connection gone``."""
+        self._engine.watch_connections()
+
+    def evict_connection(self, protected: str) -> bool:
+        """Ends the connection idle for the longest time, of those that did not come in on this listener; whether there
+        was one."""
+        return self._engine.evict_connection(protected)
 
     def connection_count(self) -> int:
         """Connections that are open now."""
@@ -341,6 +377,12 @@ class Plane:
     def engine(self) -> _core.Engine:
         """For ``PlaneLog``."""
         return self._engine
+
+
+def plain_host(host: str) -> str:
+    """An IPv4 address in its own form, where a socket for both kinds says it as IPv6."""
+    mapped = host.removeprefix("::ffff:")
+    return mapped if "." in mapped else host
 
 
 def _api_row(api: Api) -> tuple[int, int, int, int, int, bool, int]:

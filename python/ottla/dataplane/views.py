@@ -146,5 +146,6 @@ def engine_settings(settings: TopicSettings, producer_id_expiration_ms: int) -> 
         retention_bytes=settings.retention_bytes,
         flush_messages=settings.flush_messages,
         flush_ms=settings.flush_ms,
+        file_delete_delay_ms=settings.file_delete_delay_ms,
         producer_id_expiration_ms=producer_id_expiration_ms,
     )

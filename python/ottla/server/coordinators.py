@@ -7,14 +7,18 @@ publisher beside that of the data plane, and begins to load when the data plane 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, final
 
 import trio
 
+from ottla.controller.configs import BrokerTopicConfigs
+from ottla.coordinator.log import LogError
 from ottla.coordinator.runtime import CoordinatorRuntime
 from ottla.coordinator.slices import LoopLag
+from ottla.errors import ErrorCode
+from ottla.groups.config import GroupsConfig
 from ottla.groups.coordinator import GROUP_TOPIC, GroupCoordinator
 from ottla.groups.records import GroupRecords
 from ottla.groups.shard import GroupShard
@@ -25,16 +29,12 @@ if TYPE_CHECKING:
 
     from ottla.api.broker import MetadataCache
     from ottla.clock import Clock
-    from ottla.config.topic import TopicSettings
-    from ottla.coordinator.log import CoordinatorLogs
+    from ottla.config.values import BrokerConfig
+    from ottla.coordinator.log import Appending, CoordinatorLogs, LoadedRecord, Loading, LogRecord
     from ottla.coordinator.machine import Outbox
-    from ottla.groups.config import GroupsConfig
     from ottla.metadata.delta import Delta
 
-__all__ = ["Coordinators"]
-
-SettingsOf = Callable[[Image, Mapping[str, str]], "TopicSettings"]
-Report = Callable[[str, int, str], None]
+__all__ = ["Coordinators", "NoCoordinatorLogs"]
 
 
 @final
@@ -44,31 +44,28 @@ class Coordinators:
 
     def __init__(
         self,
-        node_id: int,
-        config: GroupsConfig,
-        partition_count: int,
-        settings_of: SettingsOf,
+        config: BrokerConfig,
         logs: CoordinatorLogs,
         clock: Clock,
-        new_id: Callable[[], str],
+        random_bytes: Callable[[int], bytes],
         caught_up: Callable[[], Awaitable[None]],
-        report: Report,
+        report: Callable[[str, int, str], None],
     ) -> None:
-        """``partition_count``: of a ``__consumer_offsets`` that is not there yet. ``settings_of``: of a topic with
-        these overrides. ``caught_up``, ``report``: see ``CoordinatorRuntime``."""
-        self._node_id = node_id
-        self._partition_count = partition_count
-        self._settings_of = settings_of
+        """``caught_up``, ``report``: see ``CoordinatorRuntime``."""
+        self._node_id = config.node_id
+        self._partition_count = config.integer("offsets.topic.num.partitions")
+        self._settings_of = BrokerTopicConfigs(config).settings
         self._batch_bytes_max = 0
         self._metadata: MetadataCache | None = None
         self._gone: deque[tuple[str, bytes]] = deque()
         self._news = trio.Event()
+        groups = GroupsConfig.of(config)
         self._runtime: CoordinatorRuntime[GroupShard] = CoordinatorRuntime(
             logs,
             GroupRecords(),
-            lambda _partition: GroupShard(config, new_id),
+            lambda _partition: GroupShard(groups, lambda: uuid_of(random_bytes)),
             clock,
-            append_timeout_ms=config.commit_timeout_ms,
+            append_timeout_ms=groups.commit_timeout_ms,
             batch_bytes_max=lambda: self._batch_bytes_max,
             caught_up=caught_up,
             report=report,
@@ -139,3 +136,42 @@ class Coordinators:
 
 def _topic_deleted(name: str, topic_id: bytes, shard: GroupShard, _outbox: Outbox) -> None:
     shard.topic_deleted(name, topic_id)
+
+
+def uuid_of(random_bytes: Callable[[int], bytes]) -> str:
+    """``UUID.randomUUID().toString()``: version 4, in hexadecimal with dashes."""
+    raw = bytearray(random_bytes(16))
+    raw[6] = (raw[6] & 0x0F) | 0x40
+    raw[8] = (raw[8] & 0x3F) | 0x80
+    text = raw.hex()
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+@final
+class NoCoordinatorLogs:
+    """``CoordinatorLogs`` of a data plane that coordinators cannot write to: whatever they ask fails, so that clients
+    are told NOT_COORDINATOR and nothing is promised."""
+
+    def __init__(self, _plane: object) -> None:
+        pass
+
+    def open(self, _topic_id: bytes, _partition: int, _leader_epoch: int) -> NoCoordinatorLogs:
+        return self
+
+    def append(self, _records: Sequence[LogRecord], _timeout_ms: int) -> Appending:
+        return _Nothing()
+
+    def load(self) -> Loading:
+        return _Nothing()
+
+
+@final
+class _Nothing:
+    async def wait(self) -> None:
+        raise LogError(ErrorCode.KAFKA_STORAGE_ERROR, "coordinators have no log here")
+
+    async def next(self) -> Sequence[LoadedRecord]:
+        raise LogError(ErrorCode.KAFKA_STORAGE_ERROR, "coordinators have no log here")
+
+    def close(self) -> None:
+        pass

@@ -3,14 +3,16 @@
 Prior art: Kafka's ``SocketServer.Acceptor``. Ours accepts in bursts on the one Trio thread: a hand-over costs some
 microseconds, and a connection is accepted seldom beside what it then asks for.
 
-Invariants: sockets are bound before anything is told of their ports; a lack of descriptors pauses the listener and
-closes nothing; what is wrong with one connection ends nothing but that connection.
+Invariants: sockets are bound before anything is told of their ports; a lack of descriptors or of room pauses the
+listener and closes nothing; what is wrong with one connection ends nothing but that connection; whatever clients do, a
+listener says the same thing once a minute at most.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
 import socket
 from collections.abc import Callable
@@ -21,14 +23,22 @@ from typing import Final, final
 
 import trio
 
-__all__ = ["BoundListener", "ListenError", "bind"]
+from ottla.dataplane.plane import plain_host
+from ottla.server.admission import Admission
+
+__all__ = ["BoundListener", "ListenError", "Seldom", "bind"]
 
 BACKLOG: Final = 1024
 ACCEPTS_PER_TURN: Final = 64
 """Connections accepted before other tasks get their turn."""
 PAUSE_SECONDS: Final = 0.1
 """While there are no descriptors left: Kafka's acceptor waits as long."""
+SAY_AGAIN_SECONDS: Final = 60.0
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_REMEDIES: Final = {
+    errno.EMFILE: " in this process · raise its limit (ulimit -n), or lower max.connections",
+    errno.ENFILE: " · raise fs.file-max, or lower max.connections",
+}
 _BROKEN: Final = frozenset({errno.EBADF, errno.EINVAL, errno.ENOTSOCK})
 """Of the listening socket itself. Anything else that accept says is the fate of one connection (accept(2))."""
 
@@ -49,47 +59,79 @@ class BoundListener:
     port: int
     """The one in use; chosen by the system when 0 was configured."""
 
-    async def accept(self, adopt: Callable[[Socket, str], None], refused: Callable[[str], None]) -> None:
+    async def accept(
+        self, admission: Admission, adopt: Callable[[Socket, str], None], refused: Callable[[str], None]
+    ) -> None:
         """Accepts until cancelled. ``adopt`` takes each socket over; ``refused`` is told why one was not."""
+        said = Seldom(refused, trio.current_time)
         spare = _spare()
         try:
             while True:
                 await trio.lowlevel.wait_readable(self.socket)
                 try:
                     for _ in range(ACCEPTS_PER_TURN):
-                        self._accept_one(adopt, refused)
+                        if not admission.has_room(self.name):
+                            said("room", f"listener {self.name} accepts no more: as many as max.connections allows")
+                            await admission.wait_room(self.name)
+                        self._accept_one(admission, adopt, said)
                 except BlockingIOError:
                     continue
                 except OSError as error:
                     if error.errno in _BROKEN:
                         raise
                     if error.errno not in _EXHAUSTED:
-                        refused(f"listener {self.name}: {error.strerror}")
+                        said("accept", f"listener {self.name}: {error.strerror}")
                         continue
                     # To say so may take a descriptor: the first line of a log imports what writes it.
                     spare.close()
-                    refused(f"listener {self.name} pauses: {error.strerror}")
+                    remedy = _REMEDIES.get(error.errno, "")
+                    said("exhausted", f"listener {self.name} pauses: {error.strerror}{remedy}")
                     await trio.sleep(PAUSE_SECONDS)
                     with contextlib.suppress(OSError):
                         spare = _spare()
         finally:
             spare.close()
 
-    def _accept_one(self, adopt: Callable[[Socket, str], None], refused: Callable[[str], None]) -> None:
+    def _accept_one(self, admission: Admission, adopt: Callable[[Socket, str], None], said: Seldom) -> None:
         try:
-            connection, _ = self.socket.accept()
+            connection, peer = self.socket.accept()
         except ConnectionAbortedError:
             return
+        if (reason := admission.refusal(plain_host(str(peer[0])))) is not None:
+            connection.close()
+            said("host", f"listener {self.name}: {reason}")
+            return
+        admission.make_room(self.name)
         try:
             adopt(connection, self.name)
         except OSError as error:
             # The client left between its connect and our accept.
             connection.close()
-            refused(f"listener {self.name}: {error}")
+            said("adopt", f"listener {self.name}: {error}")
 
     def close(self) -> None:
         """No further connections. Those that were accepted live on."""
         self.socket.close()
+
+
+@final
+class Seldom:
+    """Says the first thing of a kind, and of those that follow within a minute only how many they were."""
+
+    def __init__(self, say: Callable[[str], None], now_s: Callable[[], float]) -> None:
+        self._say = say
+        self._now_s = now_s
+        self._kinds: dict[str, tuple[float, int]] = {}
+
+    def __call__(self, kind: str, text: str) -> None:
+        """``kind``: one of a few; each is kept."""
+        now = self._now_s()
+        said_at, unsaid = self._kinds.get(kind, (-math.inf, 0))
+        if now < said_at + SAY_AGAIN_SECONDS:
+            self._kinds[kind] = (said_at, unsaid + 1)
+            return
+        self._kinds[kind] = (now, 0)
+        self._say(f"{text} (and {unsaid} times since it was last said)" if unsaid else text)
 
 
 def _spare() -> FileIO:

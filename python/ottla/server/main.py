@@ -30,7 +30,7 @@ from ottla.controller.format import META_PROPERTIES, MetaProperties, bootstrap_b
 from ottla.controller.node import MetadataNode, MetadataSettings
 from ottla.controller.topics import TopicDefaults, TopicTools
 from ottla.dataplane.log import PlaneLog
-from ottla.dataplane.plane import EngineOptions, Fact, Plane, Request
+from ottla.dataplane.plane import CONNECTION_GONE, EngineOptions, Fact, Periods, Plane, Request
 from ottla.dataplane.views import ViewPublisher
 from ottla.ids import DirectoryId, random_uuid, uuid_from_text, uuid_text
 from ottla.metadata.features import SUPPORTED
@@ -41,6 +41,8 @@ from ottla.raft.client import Retention
 from ottla.raft.snapshot import BOOTSTRAP_SNAPSHOT
 from ottla.raft.voters import ReplicaKey, Voter, VoterEndpoint
 from ottla.security.authorizer import ANONYMOUS, AllowAll
+from ottla.server.admission import Admission, ConnectionLimits
+from ottla.server.coordinators import Coordinators, NoCoordinatorLogs
 from ottla.server.listener import BoundListener, bind
 from ottla.server.release import check_served
 from ottla.server.switchboard import Switchboard
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from ottla.config.load import Loaded
+    from ottla.coordinator.log import CoordinatorLogs
 
 __all__ = ["DataDirectoryError", "Server", "Started", "in_words"]
 
@@ -104,17 +107,26 @@ def _reachable(host: str) -> str:
 class Server:
     """One broker. ``serve`` runs it from start to clean stop."""
 
-    def __init__(self, loaded: Loaded, log: FilteringBoundLogger, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        log: FilteringBoundLogger,
+        clock: Clock | None = None,
+        coordinator_logs: Callable[[Plane], CoordinatorLogs] = NoCoordinatorLogs,
+    ) -> None:
+        """``coordinator_logs``: where coordinators keep what they decide."""
         self._loaded = loaded
         self._config = loaded.config
         self._node = loaded.node
         self._log = log
         self._clock = SystemClock() if clock is None else clock
+        self._coordinator_logs = coordinator_logs
         self._stop = trio.Event()
         self._killed = False
         self._life = trio.CancelScope()
         self._switchboard: Switchboard | None = None
         self._services: Broker | None = None
+        self._admission: Admission | None = None
 
     def stop(self) -> None:
         """Begin the clean stop; from the broker's own thread. ``serve`` returns when it is done."""
@@ -145,7 +157,9 @@ class Server:
         begun_ms = self._clock.monotonic_ms()
         check_served(self._config, self._node)
         data_dir = self._data_dir()
+        limits = ConnectionLimits.of(self._config, self._node.listeners)
         plane = Plane(self._engine_options(data_dir))
+        admission = self._admission = Admission(limits, plane)
         broker_epoch = -1
         try:
             meta, formatted = self._identify(plane, data_dir)
@@ -153,7 +167,9 @@ class Server:
             listeners = [bind(end.listener, end.host, end.port) for end in self._node.listeners.broker]
             try:
                 log = PlaneLog(plane)
-                metadata, publisher = self._metadata(plane, log, meta)
+                coordinators = self._coordinators(plane)
+                metadata, publisher = self._metadata(plane, log, meta, coordinators)
+                coordinators.follow(metadata.loader)
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(plane.run, self._on_request, self._on_fact, self._on_closed_connection)
                     await log.open()
@@ -164,8 +180,9 @@ class Server:
                         await log.write_snapshot(BOOTSTRAP_SNAPSHOT, batches)
                     await metadata.start(*self._registrations(plane, meta, listeners))
                     broker_epoch = metadata.broker_epoch
-                    self._services = self._broker(plane, metadata, meta)
+                    self._services = self._broker(plane, metadata, meta, coordinators)
                     self._switchboard = Switchboard(plane, self._services, AllowAll(), ANONYMOUS, self._log, nursery)
+                    nursery.start_soon(coordinators.run)
                     nursery.start_soon(metadata.run)
                     await metadata.wait_ready()
                     await self._set_strays_aside(plane, metadata)
@@ -182,7 +199,7 @@ class Server:
                         )
                     )
                     accepting = trio.CancelScope()
-                    nursery.start_soon(self._accept, listeners, plane, accepting)
+                    nursery.start_soon(self._accept, listeners, plane, admission, accepting)
                     await self._stop.wait()
                     accepting.cancel()
                     await metadata.shut_down()
@@ -214,6 +231,13 @@ class Server:
             idle_ms_max=config.integer("connections.max.idle.ms"),
             fetch_bytes_max=config.integer("fetch.max.bytes"),
             fetch_sessions_max=config.integer("max.incremental.fetch.session.cache.slots"),
+            periods=Periods(
+                high_watermarks_ms=config.integer("replica.high.watermark.checkpoint.interval.ms"),
+                recovery_points_ms=config.integer("log.flush.offset.checkpoint.interval.ms"),
+                log_starts_ms=config.integer("log.flush.start.offset.checkpoint.interval.ms"),
+                retention_ms=config.integer("log.retention.check.interval.ms"),
+                delete_delay_ms=config.integer("log.segment.delete.delay.ms"),
+            ),
         )
 
     def _identify(self, plane: Plane, data_dir: Path) -> tuple[MetaProperties, bool]:
@@ -252,7 +276,19 @@ class Server:
             endpoints = (VoterEndpoint(names[0], "localhost", 0),)
         return Voter(key, endpoints, 0, KRAFT_VERSION)
 
-    def _metadata(self, plane: Plane, log: PlaneLog, meta: MetaProperties) -> tuple[MetadataNode, ViewPublisher]:
+    def _coordinators(self, plane: Plane) -> Coordinators:
+        return Coordinators(
+            self._config,
+            self._coordinator_logs(plane),
+            self._clock,
+            os.urandom,
+            plane.caught_up,
+            lambda event, partition, detail: self._log.warning(event, partition=partition, detail=detail),
+        )
+
+    def _metadata(
+        self, plane: Plane, log: PlaneLog, meta: MetaProperties, coordinators: Coordinators
+    ) -> tuple[MetadataNode, ViewPublisher]:
         config = self._config
         configs = BrokerTopicConfigs(config)
         publisher = ViewPublisher(
@@ -285,7 +321,7 @@ class Server:
             self._clock,
             settings,
             tools,
-            [DataPlanePublisher(publisher, lambda: local, configs.settings)],
+            [DataPlanePublisher(publisher, lambda: local, configs.settings), coordinators],
             str(config.integer("min.insync.replicas")),
             report=self._on_failed_command,
         )
@@ -315,7 +351,7 @@ class Server:
         )
         return broker, ControllerRegistration(meta.node_id, random_uuid(os.urandom), controllers)
 
-    def _broker(self, plane: Plane, metadata: MetadataNode, meta: MetaProperties) -> Broker:
+    def _broker(self, plane: Plane, metadata: MetadataNode, meta: MetaProperties, coordinators: Coordinators) -> Broker:
         return Broker(
             node_id=meta.node_id,
             cluster_id=meta.cluster_id,
@@ -326,6 +362,7 @@ class Server:
             producer_ids=metadata.producer_ids,
             log_dirs=plane,
             configs=MetadataConfigs(self._config, metadata.loader),
+            groups=coordinators.groups,
         )
 
     async def _set_strays_aside(self, plane: Plane, metadata: MetadataNode) -> None:
@@ -334,11 +371,13 @@ class Server:
         for name in await plane.set_strays_aside(keep):
             self._log.warning("log set aside: no topic of the cluster has it", directory=name)
 
-    async def _accept(self, listeners: Sequence[BoundListener], plane: Plane, scope: trio.CancelScope) -> None:
+    async def _accept(
+        self, listeners: Sequence[BoundListener], plane: Plane, admission: Admission, scope: trio.CancelScope
+    ) -> None:
         with scope:
             async with trio.open_nursery() as nursery:
                 for bound in listeners:
-                    nursery.start_soon(bound.accept, plane.adopt, self._on_refused_connection)
+                    nursery.start_soon(bound.accept, admission, plane.adopt, self._on_refused_connection)
         for bound in listeners:
             bound.close()
 
@@ -356,6 +395,10 @@ class Server:
         self._log.info("connection closed", reason=reason)
 
     def _on_fact(self, fact: Fact) -> None:
+        if fact.subject == CONNECTION_GONE:
+            assert self._admission is not None, "a connection before they were accepted"
+            self._admission.changed()
+            return
         self._log.error(fact.subject, detail=fact.text)
 
 

@@ -11,6 +11,7 @@ use ottla_core::plane::command::{
     Command, Done, DoneValue, Lead, MetadataCommand, NewBatch, NewRecord, SnapshotId, Ticket,
 };
 use ottla_core::plane::mailbox::{Lane, Request, RequestId};
+use ottla_core::plane::maintenance::Periods;
 use ottla_core::plane::services::{Limits, ServedApi};
 use ottla_core::plane::shell_engine::{Engine as Core, Options};
 use ottla_core::plane::view::{BrokerView, ClusterView, Endpoint, FeatureView, PartitionView, TopicChange, ViewDelta};
@@ -45,7 +46,8 @@ impl TopicSettings {
     #[pyo3(signature = (*, max_message_bytes, segment_bytes, segment_ms, segment_jitter_ms, index_bytes,
         index_interval_bytes, compression_type, compression_level, log_append_time, timestamp_before_max_ms,
         timestamp_after_max_ms, compacted, delete_policy, max_decompressed_message_bytes, min_insync_replicas,
-        retention_ms, retention_bytes, flush_messages, flush_ms, producer_id_expiration_ms))]
+        retention_ms, retention_bytes, flush_messages, flush_ms, file_delete_delay_ms,
+        producer_id_expiration_ms))]
     #[allow(clippy::too_many_arguments)] // one per setting, all by keyword
     fn new(
         max_message_bytes: usize,
@@ -67,6 +69,7 @@ impl TopicSettings {
         retention_bytes: i64,
         flush_messages: i64,
         flush_ms: i64,
+        file_delete_delay_ms: i64,
         producer_id_expiration_ms: i64,
     ) -> PyResult<Self> {
         let target = codec(compression_type)?
@@ -93,6 +96,7 @@ impl TopicSettings {
             delete_policy,
             flush_messages: limit(flush_messages),
             flush_ms: limit(flush_ms),
+            file_delete_delay_ms,
             producer_id_expiration_ms,
             ..LogConfig::default()
         };
@@ -144,6 +148,9 @@ impl Cluster {
     }
 }
 
+/// Milliseconds between checkpoints of high watermarks, recovery points, log starts; between looks for what retention does
+/// not keep; and until a deleted directory goes.
+type PeriodsRow = (i64, i64, i64, i64, i64);
 type ApiRow = (i16, i16, i16, i16, i16, bool, u8);
 type PartitionRow = (usize, i32, i32, i32, Vec<i32>, Vec<i32>, Vec<i32>);
 type TopicRow = ([u8; 16], String, bool, usize, Vec<PartitionRow>);
@@ -225,14 +232,17 @@ impl Engine {
         idle_ms_max: i64,
         fetch_bytes_max: usize,
         fetch_sessions_max: usize,
+        periods: PeriodsRow,
     ) -> PyResult<Self> {
-        let limits = Limits { frame_bytes_max, idle_ms_max, fetch_bytes_max, fetch_sessions_max, ..Limits::default() };
+        let limits = Limits { frame_bytes_max, idle_ms_max, fetch_bytes_max, fetch_sessions_max };
+        let (high_watermarks_ms, recovery_points_ms, log_starts_ms, retention_ms, delete_delay_ms) = periods;
         let options = Options {
             data_dir: data_dir.into(),
             node_id: BrokerId(node_id),
             apis: apis.into_iter().map(api).collect(),
             network_threads,
             limits,
+            periods: Periods { high_watermarks_ms, recovery_points_ms, log_starts_ms, retention_ms, delete_delay_ms },
         };
         // SAFETY: the caller keeps the descriptor open during this call; the engine works with its own duplicate.
         let waker = unsafe { BorrowedFd::borrow_raw(waker) }.try_clone_to_owned()?;
@@ -368,6 +378,19 @@ impl Engine {
 
     fn quorum_state_write(&self, ticket: Ticket, content: Vec<u8>) {
         self.metadata(ticket, MetadataCommand::WriteQuorumState(content));
+    }
+
+    fn connection_census(&self, listener: &str, host: &str) -> (usize, usize, usize) {
+        let census = self.0.connection_census(listener, host);
+        (census.total, census.of_listener, census.of_host)
+    }
+
+    fn watch_connections(&self) {
+        self.0.watch_connections();
+    }
+
+    fn evict_connection(&self, protected: &str) -> bool {
+        self.0.evict_connection(protected)
     }
 
     fn connection_count(&self) -> usize {

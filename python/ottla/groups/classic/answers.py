@@ -11,12 +11,13 @@ from ottla.groups.classic.member import Member
 from ottla.groups.classic.state import State
 from ottla.wire.k11_join_group import JoinGroupResponse, JoinGroupResponseMember
 from ottla.wire.k12_heartbeat import HeartbeatResponse
-from ottla.wire.k13_leave_group import LeaveGroupRequest, LeaveGroupResponse, MemberResponse
+from ottla.wire.k13_leave_group import LeaveGroupResponse, MemberResponse
 from ottla.wire.k14_sync_group import SyncGroupResponse
 from ottla.wire.k15_describe_groups import DescribedGroup, DescribedGroupMember
 
 __all__ = [
     "HEARTBEATS",
+    "LEAVE_MANY_FROM",
     "describe",
     "fail_join",
     "fail_sync",
@@ -46,11 +47,9 @@ HEARTBEATS: Final = {
 """Every answer to a heartbeat: made once, because nothing is asked more often."""
 
 
-def join_error(
-    code: ErrorCode, member_id: str = "", version: int = 0, *, null_protocol: bool = False
-) -> JoinGroupResponse:
-    """A join that failed. Where Kafka has checked the member, it says no protocol instead of an empty one."""
-    name = None if null_protocol and version >= JOIN_NULL_PROTOCOL_FROM else ""
+def join_error(code: ErrorCode, version: int, member_id: str = "") -> JoinGroupResponse:
+    """A join that failed."""
+    name = None if version >= JOIN_NULL_PROTOCOL_FROM else ""
     return JoinGroupResponse(error_code=code, member_id=member_id, protocol_name=name)
 
 
@@ -92,8 +91,7 @@ def fail_join(group: ClassicGroup, member: Member, code: ErrorCode, member_id: s
     """Answers the join that waits for a member, if one does."""
     waiting = group.take_join(member)
     if waiting is not None:
-        null = code is ErrorCode.FENCED_INSTANCE_ID
-        outbox.answer(waiting.reply, join_error(code, member_id, waiting.version, null_protocol=null))
+        outbox.answer(waiting.reply, join_error(code, waiting.version, member_id))
 
 
 def sync_error(code: ErrorCode) -> SyncGroupResponse:
@@ -115,7 +113,7 @@ def fail_sync(member: Member, code: ErrorCode, outbox: Outbox) -> None:
         outbox.answer(reply, sync_error(code))
 
 
-def left(request: LeaveGroupRequest, version: int, results: tuple[MemberResponse, ...]) -> LeaveGroupResponse:
+def left(version: int, results: tuple[MemberResponse, ...]) -> LeaveGroupResponse:
     """Who left; before version 3 there is one member, whose error is that of the request."""
     if version < LEAVE_MANY_FROM:
         return LeaveGroupResponse(error_code=results[0].error_code)

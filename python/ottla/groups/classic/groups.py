@@ -14,7 +14,16 @@ from typing import Any, Final, final
 
 from ottla.coordinator.machine import Now, Outbox, Record, Reply
 from ottla.errors import ErrorCode
-from ottla.groups.classic.answers import HEARTBEATS, fail_join, fail_sync, join_error, left, sync_error, synced
+from ottla.groups.classic.answers import (
+    HEARTBEATS,
+    LEAVE_MANY_FROM,
+    fail_join,
+    fail_sync,
+    join_error,
+    left,
+    sync_error,
+    synced,
+)
 from ottla.groups.classic.config import ClassicConfig
 from ottla.groups.classic.group import ClassicGroup
 from ottla.groups.classic.joining import Join, Joiner
@@ -75,16 +84,16 @@ class ClassicGroups:
         Raises CoordinatorError, having changed nothing.
         """
         if not request.group_id:
-            outbox.answer(reply, join_error(ErrorCode.INVALID_GROUP_ID, request.member_id))
+            outbox.answer(reply, join_error(ErrorCode.INVALID_GROUP_ID, version, request.member_id))
             return
         shortest, longest = self._config.session_timeout_ms_min, self._config.session_timeout_ms_max
         if not shortest <= request.session_timeout_ms <= longest:
-            outbox.answer(reply, join_error(ErrorCode.INVALID_SESSION_TIMEOUT, request.member_id))
+            outbox.answer(reply, join_error(ErrorCode.INVALID_SESSION_TIMEOUT, version, request.member_id))
             return
         group = self._groups.get(request.group_id)
         if group is None:
             if request.member_id:
-                outbox.answer(reply, join_error(ErrorCode.UNKNOWN_MEMBER_ID, request.member_id))
+                outbox.answer(reply, join_error(ErrorCode.UNKNOWN_MEMBER_ID, version, request.member_id))
                 return
             group = self._create(request.group_id, outbox)
         self._joiner.join(group, Join(request, client, version, reply, outbox))
@@ -174,22 +183,21 @@ class ClassicGroups:
     ) -> None:
         """Takes members out, by member id or, for tools, by instance id alone."""
         group = self._groups.get(request.group_id)
-        if group is None:
-            code = ErrorCode.UNKNOWN_MEMBER_ID if request.group_id else ErrorCode.INVALID_GROUP_ID
-            outbox.answer(reply, LeaveGroupResponse(error_code=code))
+        if not request.group_id:
+            outbox.answer(reply, LeaveGroupResponse(error_code=ErrorCode.INVALID_GROUP_ID))
             return
-        who = request.members if version >= 3 else (MemberIdentity(member_id=request.member_id),)
+        who = request.members if version >= LEAVE_MANY_FROM else (MemberIdentity(member_id=request.member_id),)
         results = []
         for identity in who:
-            error = self._leave(group, identity, outbox)
+            error = ErrorCode.UNKNOWN_MEMBER_ID if group is None else self._leave(group, identity, outbox)
             results.append(
                 MemberResponse(
                     member_id=identity.member_id, group_instance_id=identity.group_instance_id, error_code=error
                 )
             )
-        if any(result.error_code == ErrorCode.NONE for result in results) and not group.is_empty:
+        if group is not None and not group.is_empty and any(not result.error_code for result in results):
             self._rebalancer.prepare_or_complete(group, outbox)
-        outbox.answer(reply, left(request, version, tuple(results)))
+        outbox.answer(reply, left(version, tuple(results)))
 
     def _leave(self, group: ClassicGroup, identity: MemberIdentity, outbox: Outbox) -> ErrorCode:
         member_id, instance_id = identity.member_id, identity.group_instance_id

@@ -49,8 +49,8 @@ class Join(NamedTuple):
     def waiting(self) -> WaitingJoin:
         return WaitingJoin(self.reply, self.version)
 
-    def refuse(self, code: ErrorCode, member_id: str = "", *, null_protocol: bool = False) -> None:
-        self.outbox.answer(self.reply, join_error(code, member_id, self.version, null_protocol=null_protocol))
+    def refuse(self, code: ErrorCode, member_id: str = "") -> None:
+        self.outbox.answer(self.reply, join_error(code, self.version, member_id))
 
 
 @final
@@ -140,7 +140,7 @@ class Joiner:
         request = join.request
         error = group.validate_member(request.member_id, request.group_instance_id)
         if error is not ErrorCode.NONE:
-            join.refuse(error, request.member_id, null_protocol=True)
+            join.refuse(error, request.member_id)
             return
         member = group.members[request.member_id]
         leads = group.leader == member.member_id

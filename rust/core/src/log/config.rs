@@ -33,6 +33,8 @@ pub struct LogConfig {
     pub flush_messages: Option<u64>,
     /// `flush.ms`: time after which the log is flushed; none leaves it to the flusher's window.
     pub flush_ms: Option<i64>,
+    /// `file.delete.delay.ms`: how long the files of old segments stay, for readers that still send from them.
+    pub file_delete_delay_ms: i64,
     /// `producer.id.expiration.ms`: how long a silent producer is remembered.
     pub producer_id_expiration_ms: i64,
     /// Bytes of appends after which a flush also writes a snapshot of the producers. Less is replayed faster than it is
@@ -56,6 +58,7 @@ impl Default for LogConfig {
             delete_policy: true,
             flush_messages: None,
             flush_ms: None,
+            file_delete_delay_ms: 60_000,
             producer_id_expiration_ms: DAY_MS,
             replay_bytes: 1 << 20,
             mode: Mode::Partition,

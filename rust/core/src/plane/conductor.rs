@@ -15,7 +15,7 @@ use crate::plane::command::{Command, DoneValue, Lead, LeadOutcome, LogDescriptio
 use crate::plane::maintenance::Maintenance;
 use crate::plane::metadata_log::METADATA_DIRECTORY;
 use crate::plane::pool::Pool;
-use crate::plane::services::Services;
+use crate::plane::services::{Host, Services};
 use crate::replication::partition::{Identity, Partition};
 
 /// Logs that one job opens: large enough to be worth a hand-over, small enough to share the work.
@@ -166,7 +166,7 @@ impl Conductor {
         let (log, recovered, high_watermark) = match self.open(&lead, checkpoints) {
             Ok(opened) => opened,
             Err(error) => {
-                self.services.hosted.fail(topic_id, index);
+                self.services.hosted.fail(topic_id, index, lead.topic);
                 return outcome(0, Some(error));
             }
         };
@@ -219,14 +219,22 @@ impl Conductor {
                 }
                 continue;
             }
-            let Some(partition) = self.services.hosted.remove(*topic, *index) else { continue };
-            partition.stop();
+            let Some(host) = self.services.hosted.remove(*topic, *index) else { continue };
             let unique = u128::from_be_bytes(topic.0) ^ u128::from(now.wall.0 as u64);
-            let from = names::partition_directory(&partition.topic, *index);
-            let to = names::deleted_directory(&partition.topic, *index, unique);
-            match partition.with_log(|log| log.rename(&to)) {
-                Ok(()) => renamed.push(to),
-                Err(error) => failed.push(format!("cannot rename {}/{from}: {error}", self.directory.describe())),
+            let outcome = match host {
+                Host::Working(partition) => {
+                    partition.stop();
+                    let to = names::deleted_directory(&partition.topic, *index, unique);
+                    partition.with_log(|log| log.rename(&to)).map(|()| Some(to)).map_err(|error| {
+                        let from = names::partition_directory(&partition.topic, *index);
+                        format!("cannot rename {}/{from}: {error}", self.directory.describe())
+                    })
+                }
+                Host::Failed(name) => self.rename_failed(*topic, &name, *index, unique),
+            };
+            match outcome {
+                Ok(to) => renamed.extend(to),
+                Err(error) => failed.push(error),
             }
         }
         // Once for all: a topic of thousands of partitions is deleted in one go.
@@ -239,6 +247,31 @@ impl Conductor {
             self.maintenance.remove_later(directory, now.instant);
         }
         if failed.is_empty() { Ok(DoneValue::Nothing) } else { Err(failed.join("; ")) }
+    }
+
+    /// Gives the directory of a log that could not be opened the name of one to be deleted, if there is one and it is of
+    /// this topic.
+    fn rename_failed(
+        &self,
+        topic: TopicId,
+        name: &str,
+        index: PartitionIndex,
+        unique: u128,
+    ) -> Result<Option<String>, String> {
+        let from = names::partition_directory(name, index);
+        let exists = self.directory.disk().exists(from.as_ref()).map_err(|error| error.to_string())?;
+        if !exists || self.topic_of(&from).is_some_and(|written| written != topic) {
+            return Ok(None);
+        }
+        let to = names::deleted_directory(name, index, unique);
+        self.directory.rename(&from, &to).map(|()| Some(to)).map_err(|error| error.to_string())
+    }
+
+    /// The topic that the directory of a partition says it belongs to.
+    fn topic_of(&self, directory: &str) -> Option<TopicId> {
+        let content = self.directory.read_small(&format!("{directory}/{PARTITION_METADATA_FILE}"));
+        let text = content.ok().flatten().and_then(|content| String::from_utf8(content).ok())?;
+        text.lines().find_map(|line| TopicId::parse(line.strip_prefix("topic_id: ")?.trim()))
     }
 
     fn describe(&self) -> Result<DoneValue, String> {
@@ -304,10 +337,7 @@ impl Conductor {
         if !keep.contains(&id) || !matches!(self.services.hosted.find(id.0, id.1), Err(ErrorCode::KafkaStorageError)) {
             return false;
         }
-        let content = self.directory.read_small(&format!("{}/{PARTITION_METADATA_FILE}", found.directory));
-        let text = content.ok().flatten().and_then(|content| String::from_utf8(content).ok()).unwrap_or_default();
-        let written = text.lines().find_map(|line| TopicId::parse(line.strip_prefix("topic_id: ")?.trim()));
-        written.is_none_or(|written| written == topic.id)
+        self.topic_of(&found.directory).is_none_or(|written| written == topic.id)
     }
 
     /// Closes every log; when all are closed well, writes the checkpoints and the marker of a clean shutdown. Returns what

@@ -43,21 +43,14 @@ pub struct Connection {
     /// What the socket shall take.
     pub output: Output,
     next_number: u64,
-    last_active: Instant,
 }
 
 impl Connection {
     /// A fresh connection.
     #[must_use]
     pub fn new(link: Arc<Link>, now: Now) -> Self {
-        Self {
-            link,
-            frames: Frames::default(),
-            slots: VecDeque::new(),
-            output: Output::default(),
-            next_number: 0,
-            last_active: now.instant,
-        }
+        link.used(now.instant);
+        Self { link, frames: Frames::default(), slots: VecDeque::new(), output: Output::default(), next_number: 0 }
     }
 
     /// Whether more bytes may be read from the socket.
@@ -89,7 +82,7 @@ impl Connection {
 
     /// Takes bytes that were read elsewhere: whole frames are handled where they are.
     pub fn receive(&mut self, mut bytes: &[u8], services: &Services, now: Now) -> Result<(), Close> {
-        self.last_active = now.instant;
+        self.link.used(now.instant);
         if !self.frames.is_empty() {
             self.frames.keep(bytes);
             return self.handle_kept(services, now);
@@ -112,7 +105,7 @@ impl Connection {
 
     /// Handles what was read into [`Connection::room`].
     pub fn received(&mut self, services: &Services, now: Now) -> Result<(), Close> {
-        self.last_active = now.instant;
+        self.link.used(now.instant);
         self.handle_kept(services, now)
     }
 
@@ -179,7 +172,7 @@ impl Connection {
                 Slot::Away { .. } => break,
             }
             self.slots.pop_front();
-            self.last_active = now.instant;
+            self.link.used(now.instant);
             moved = true;
         }
         Ok(moved)
@@ -208,7 +201,7 @@ impl Connection {
     /// The socket took `count` bytes of the output.
     pub fn sent(&mut self, count: usize, now: Now) {
         self.output.advance(count);
-        self.last_active = now.instant;
+        self.link.used(now.instant);
     }
 
     /// When [`Connection::settle`] must be called even if no bell rings; none while somebody else has the next word. Only
@@ -219,7 +212,7 @@ impl Connection {
             Some(Slot::Waits(waiting)) => Some(waiting.deadline()),
             Some(Slot::Ready(_) | Slot::Away { .. }) => None,
             None if services.limits.idle_ms_max < 0 => None,
-            None => Some(self.last_active.after_ms(services.limits.idle_ms_max)),
+            None => Some(self.link.last_active().after_ms(services.limits.idle_ms_max)),
         }
     }
 
@@ -228,7 +221,7 @@ impl Connection {
     pub fn is_idle_too_long(&self, services: &Services, now: Now) -> bool {
         services.limits.idle_ms_max >= 0
             && self.slots.is_empty()
-            && now.instant >= self.last_active.after_ms(services.limits.idle_ms_max)
+            && now.instant >= self.link.last_active().after_ms(services.limits.idle_ms_max)
     }
 
     /// Takes what waits on partitions out again; to be called when the connection ends.

@@ -29,6 +29,8 @@ use crate::wire::fetch::{
 
 /// First version that names topics by id.
 const TOPIC_IDS_FROM: i16 = 13;
+/// `read_uncommitted` and `read_committed`.
+const ISOLATION_LEVELS: std::ops::RangeInclusive<i8> = 0..=1;
 /// First version that is told who leads instead (KIP-951).
 const LEADER_HINTS_FROM: i16 = 16;
 
@@ -72,6 +74,13 @@ impl Scope {
             }
             Self::Session(session) => session.lock().wanted().for_each(|(rank, wanted)| visit(rank, wanted)),
         }
+    }
+
+    /// Whether one of the partitions exists.
+    fn names_any(&self, view: &View) -> bool {
+        let mut any = false;
+        self.each(|_, wanted| any |= route(wanted, view).is_ok());
+        any
     }
 }
 
@@ -217,6 +226,10 @@ pub fn handle(incoming: &Incoming<'_>, services: &Services, output: &mut Output)
         }
     };
     let view = services.view.load();
+    if !ISOLATION_LEVELS.contains(&request.head.isolation_level) && scope.names_any(&view) {
+        refuse_isolation(&request, terms, output);
+        return Ok(Handled::Answered);
+    }
     let reads = read_all(&scope, terms, services, &view);
     if request.head.max_wait_ms <= 0 || is_enough(&reads, terms) {
         answer(&scope, terms, &reads, services, &view, incoming.link, incoming.now, output)?;
@@ -227,6 +240,24 @@ pub fn handle(incoming: &Incoming<'_>, services: &Services, output: &mut Output)
     let mut waiting = Box::new(Awaiting { terms, scope, deadline, waiter, registered: Vec::new() });
     waiting.register(&reads, services, &view, incoming.link);
     Ok(Handled::Waits(waiting))
+}
+
+/// An isolation level that is none. Kafka comes to look at it when there is something to read, and fails the whole request:
+/// it names the partitions of the request, not those of the session, and with topic ids none.
+fn refuse_isolation(request: &FetchRequest<'_>, terms: Terms, output: &mut Output) {
+    let error = ErrorCode::UnknownServerError;
+    encode(output, |encoded| {
+        let mut writer =
+            FetchResponseWriter::new(encoded, terms.correlation_id, terms.version, 0, error, request.head.session_id);
+        for topic in request.topics.iter().filter(|_| !terms.by_id()) {
+            writer.topic(topic.topic);
+            for partition in topic.partitions {
+                let failed = Fetched { aborted_transactions: Some(&[][..]), ..Fetched::failed(partition.index, error) };
+                writer.partition(&failed, Some(0));
+            }
+        }
+        writer.finish(&[]);
+    });
 }
 
 /// What a request wants. A partition that it names twice counts once: where it stood first, as it was asked for last.

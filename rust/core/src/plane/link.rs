@@ -1,10 +1,11 @@
 //! One connection as everybody else sees it: who is at the other end, how to wake it, answer it, or end it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+use crate::plane::clock::Instant;
 use crate::plane::mailbox::ConnectionContext;
 use crate::plane::output::Output;
 use crate::replication::waiting::Bell;
@@ -22,6 +23,7 @@ pub struct Link {
     pub bell: Arc<Bell>,
     answers: Mutex<Vec<(u64, Answer)>>,
     kicked: AtomicBool,
+    last_active: AtomicU64,
 }
 
 /// An answer that was made elsewhere.
@@ -44,6 +46,7 @@ impl Link {
             bell: Arc::default(),
             answers: Mutex::default(),
             kicked: AtomicBool::new(false),
+            last_active: AtomicU64::new(0),
         })
     }
 
@@ -64,6 +67,18 @@ impl Link {
         self.kicked.store(true, Ordering::Release);
         self.bell.ring();
     }
+
+    /// The client was heard, or took something.
+    pub fn used(&self, now: Instant) {
+        self.last_active.store(now.0, Ordering::Relaxed);
+    }
+
+    /// When that was last.
+    #[must_use]
+    pub fn last_active(&self) -> Instant {
+        Instant(self.last_active.load(Ordering::Relaxed))
+    }
+
     /// Whether somebody wants the connection to end.
     #[must_use]
     pub fn is_kicked(&self) -> bool {

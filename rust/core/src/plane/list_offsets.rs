@@ -42,6 +42,9 @@ struct Questions {
 pub fn handle(incoming: &Incoming<'_>, services: &Services, output: &mut Output) -> Result<Handled, Close> {
     let RequestHeader { api_version: version, correlation_id, .. } = incoming.header;
     let request = ListOffsetsRequest::decode(incoming.body, version).map_err(|error| malformed(incoming, &error))?;
+    if !(0..=1).contains(&request.isolation_level) {
+        return Ok(refuse_isolation(&request, version, correlation_id, output));
+    }
     let isolation = match (request.replica_id.0, request.isolation_level) {
         (-1, 1) => Isolation::LastStable,
         (-1, _) => Isolation::HighWatermark,
@@ -63,6 +66,24 @@ pub fn handle(incoming: &Incoming<'_>, services: &Services, output: &mut Output)
         link.answer(number, Answer::Frame(output));
     }));
     Ok(incoming.away())
+}
+
+/// An isolation level that is none: Kafka fails the whole request before it looks at a partition.
+fn refuse_isolation(
+    request: &ListOffsetsRequest<'_>,
+    version: i16,
+    correlation_id: i32,
+    output: &mut Output,
+) -> Handled {
+    let mut writer = ListOffsetsResponseWriter::new(&mut output.bytes, correlation_id, version, 0);
+    for topic in request.topics {
+        writer.topic(topic.name);
+        for partition in topic.partitions {
+            writer.partition(&ListedOffset::none(partition.index, ErrorCode::UnknownServerError));
+        }
+    }
+    writer.finish();
+    Handled::Answered
 }
 
 fn find(request: &ListOffsetsRequest<'_>, version: i16, services: &Services) -> Vec<(Box<str>, Vec<Question>)> {

@@ -78,6 +78,8 @@ pub enum Subject {
     PartitionFailed(Arc<str>, i32),
     /// The volume of a log directory is full, or has room again.
     LogDirectoryFull,
+    /// A connection ended that somebody waited for.
+    ConnectionGone,
 }
 
 impl Subject {
@@ -88,6 +90,7 @@ impl Subject {
             Self::LogDirectoryFailed => "log directory failed",
             Self::PartitionFailed(..) => "partition failed",
             Self::LogDirectoryFull => "log directory full",
+            Self::ConnectionGone => "connection gone",
         }
     }
 }

@@ -3,7 +3,7 @@
 //! One thread per directory, which may block. It looks at every partition about once a second, and whenever an append rings:
 //! half of a bound on what is not flushed is reached, or somebody waits for the disk.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,16 +19,36 @@ use crate::replication::partition::Partition;
 
 /// Flushed bytes after which the recovery points are written without waiting for their time: a start reads no more again.
 const CHECKPOINT_BYTES: u64 = 64 << 20;
-/// `replica.high.watermark.checkpoint.interval.ms`.
-const HIGH_WATERMARK_MS: u64 = 5_000;
-/// `log.flush.offset.checkpoint.interval.ms` and `log.flush.start.offset.checkpoint.interval.ms`.
-const CHECKPOINT_MS: u64 = 60_000;
-/// `log.retention.check.interval.ms`.
-const RETENTION_MS: u64 = 300_000;
 /// How often silent producers are forgotten, as Kafka.
-const PRODUCERS_MS: u64 = 600_000;
-/// `file.delete.delay.ms`: how long a deleted directory stays, for readers that still send from it.
-const DELETE_DELAY_MS: i64 = 60_000;
+const PRODUCERS_MS: i64 = 600_000;
+
+/// How often what is done. What is shorter than a second is done whenever the directory is looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Periods {
+    /// `replica.high.watermark.checkpoint.interval.ms`.
+    pub high_watermarks_ms: i64,
+    /// `log.flush.offset.checkpoint.interval.ms`.
+    pub recovery_points_ms: i64,
+    /// `log.flush.start.offset.checkpoint.interval.ms`.
+    pub log_starts_ms: i64,
+    /// `log.retention.check.interval.ms`.
+    pub retention_ms: i64,
+    /// `log.segment.delete.delay.ms`: how long a deleted directory stays, for readers that still send from it.
+    pub delete_delay_ms: i64,
+}
+
+impl Default for Periods {
+    /// Kafka's defaults.
+    fn default() -> Self {
+        Self {
+            high_watermarks_ms: 5_000,
+            recovery_points_ms: 60_000,
+            log_starts_ms: 60_000,
+            retention_ms: 300_000,
+            delete_delay_ms: 60_000,
+        }
+    }
+}
 
 #[derive(Debug, Default)]
 struct Work {
@@ -39,8 +59,8 @@ struct Work {
     flushed_bytes: u64,
     /// Directories to remove, by the time when.
     removals: BTreeSet<(Instant, String)>,
-    /// Segments to remove, in the order of their time.
-    retired: VecDeque<(Instant, Retired)>,
+    /// Segments to remove, and the time when.
+    retired: Vec<(Instant, Retired)>,
     last: Last,
     written: Written,
     /// The headroom is given back, and the control plane knows that the disk is full.
@@ -51,7 +71,8 @@ struct Work {
 #[derive(Clone, Copy, Debug, Default)]
 struct Last {
     high_watermarks: u64,
-    checkpoints: u64,
+    recovery_points: u64,
+    log_starts: u64,
     retention: u64,
     producers: u64,
 }
@@ -71,14 +92,15 @@ struct Written {
 pub struct Maintenance {
     services: Arc<Services>,
     directory: Arc<LogDirectory>,
+    periods: Periods,
     work: Mutex<Work>,
 }
 
 impl Maintenance {
     /// Nothing is done before [`Maintenance::run`].
     #[must_use]
-    pub fn new(services: Arc<Services>, directory: Arc<LogDirectory>) -> Self {
-        Self { services, directory, work: Mutex::default() }
+    pub fn new(services: Arc<Services>, directory: Arc<LogDirectory>, periods: Periods) -> Self {
+        Self { services, directory, periods, work: Mutex::default() }
     }
 
     /// Ends [`Maintenance::run`].
@@ -89,7 +111,7 @@ impl Maintenance {
 
     /// Removes a directory when nobody can be reading from it any more.
     pub fn remove_later(&self, directory: String, now: Instant) {
-        self.work.lock().removals.insert((now.after_ms(DELETE_DELAY_MS), directory));
+        self.work.lock().removals.insert((now.after_ms(self.periods.delete_delay_ms), directory));
     }
 
     /// Works until it is stopped. Blocks.
@@ -193,7 +215,9 @@ impl Maintenance {
             }
         } else {
             let released = self.directory.release_headroom();
-            partitions.iter().for_each(|partition| self.retain(partition, now));
+            for partition in partitions {
+                self.retain(partition, now);
+            }
             released.map(|()| "records are refused until there is room, reads and deletes go on")
         };
         match what {
@@ -207,21 +231,23 @@ impl Maintenance {
 
     fn housekeeping(&self, partitions: &[Arc<Partition>], now: Now) {
         let mut last = self.work.lock().last;
-        let is_time = |since: &mut u64, period: u64| {
-            let due = now.instant.0.saturating_sub(*since) >= period;
+        let is_time = |since: &mut u64, period_ms: i64| {
+            let due = now.instant.0.saturating_sub(*since) >= u64::try_from(period_ms).unwrap_or(0);
             if due {
                 *since = now.instant.0;
             }
             due
         };
-        if is_time(&mut last.high_watermarks, HIGH_WATERMARK_MS) {
+        if is_time(&mut last.high_watermarks, self.periods.high_watermarks_ms) {
             self.write(OffsetCheckpoint::Replication);
         }
-        if is_time(&mut last.checkpoints, CHECKPOINT_MS) {
+        if is_time(&mut last.recovery_points, self.periods.recovery_points_ms) {
             self.write(OffsetCheckpoint::RecoveryPoint);
+        }
+        if is_time(&mut last.log_starts, self.periods.log_starts_ms) {
             self.write(OffsetCheckpoint::LogStart);
         }
-        if is_time(&mut last.retention, RETENTION_MS) {
+        if is_time(&mut last.retention, self.periods.retention_ms) {
             for partition in partitions {
                 self.retain(partition, now);
             }
@@ -239,7 +265,8 @@ impl Maintenance {
         match partition.retire(now.wall) {
             Ok(None) => {}
             Ok(Some(retired)) => {
-                self.work.lock().retired.push_back((now.instant.after_ms(DELETE_DELAY_MS), retired));
+                let delay_ms = partition.settings().log.file_delete_delay_ms;
+                self.work.lock().retired.push((now.instant.after_ms(delay_ms), retired));
             }
             Err(error) if is_full(&error) => self.directory.note_full(),
             Err(error) => {
@@ -250,17 +277,15 @@ impl Maintenance {
     }
 
     fn remove_due(&self, now: Instant) {
-        loop {
-            let retired = {
-                let mut work = self.work.lock();
-                match work.retired.front() {
-                    Some((due, _)) if *due <= now => work.retired.pop_front(),
-                    _ => break,
-                }
-            };
-            if let Some((_, retired)) = retired {
-                self.report(retired.unlink().map_err(|error| format!("cannot remove old segments: {error}")));
-            }
+        let due: Vec<Retired> = {
+            let mut work = self.work.lock();
+            let (due, rest) = std::mem::take(&mut work.retired).into_iter().partition(|(at, _)| *at <= now);
+            work.retired = rest;
+            let due: Vec<(Instant, Retired)> = due;
+            due.into_iter().map(|(_, retired)| retired).collect()
+        };
+        for retired in due {
+            self.report(retired.unlink().map_err(|error| format!("cannot remove old segments: {error}")));
         }
         loop {
             let directory = {

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod command;
 pub mod conductor;
 pub mod connection;
+pub mod connections;
 pub mod dispatch;
 pub mod fetch;
 pub mod frames;

@@ -11,8 +11,9 @@ use parking_lot::{Mutex, RwLock};
 use crate::error::ErrorCode;
 use crate::ids::{BrokerId, PartitionIndex, TopicId};
 use crate::limits::FRAME_BYTES_MAX;
+use crate::plane::connections::Connections;
 use crate::plane::link::{Answer, Link};
-use crate::plane::mailbox::{ConnectionContext, Lane, Mailbox, RequestId};
+use crate::plane::mailbox::{Lane, Mailbox, RequestId, Subject};
 use crate::plane::pool::Pool;
 use crate::plane::session::Sessions;
 use crate::plane::view::View;
@@ -29,8 +30,6 @@ pub struct Limits {
     pub fetch_bytes_max: usize,
     /// `max.incremental.fetch.session.cache.slots`.
     pub fetch_sessions_max: usize,
-    /// `max.connections`.
-    pub connections_max: usize,
 }
 
 impl Default for Limits {
@@ -41,7 +40,6 @@ impl Default for Limits {
             idle_ms_max: 600_000,
             fetch_bytes_max: 57_671_680,
             fetch_sessions_max: 1000,
-            connections_max: usize::MAX,
         }
     }
 }
@@ -59,70 +57,6 @@ pub struct ServedApi {
     pub python: bool,
     /// In which lane its requests go up.
     pub lane: Lane,
-}
-
-/// The connections that are open, by number, and what became of those that are not.
-#[derive(Debug, Default)]
-pub struct Connections {
-    open: Mutex<HashMap<u64, Arc<Link>>>,
-    next: AtomicU64,
-    log: Mutex<Vec<String>>,
-}
-
-/// Reasons for closing that are kept until the control plane reads them; more are counted away.
-const CLOSE_REASONS_MAX: usize = 256;
-
-impl Connections {
-    /// A number for a new connection.
-    pub fn number(&self) -> u64 {
-        self.next.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// Remembers an open connection.
-    pub fn remember(&self, link: Arc<Link>) {
-        self.open.lock().insert(link.context.id, link);
-    }
-
-    /// How many are open.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.open.lock().len()
-    }
-
-    /// Whether none is open.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// A connection is gone.
-    pub fn forget(&self, id: u64) {
-        self.open.lock().remove(&id);
-    }
-
-    /// Notes why a connection was closed by us; an empty reason is the client's own leaving.
-    pub fn closed(&self, context: &ConnectionContext, reason: &str) {
-        if reason.is_empty() {
-            return;
-        }
-        let mut log = self.log.lock();
-        if log.len() < CLOSE_REASONS_MAX {
-            log.push(format!("connection of {} on {} closed: {reason}", context.peer_host, context.listener));
-        }
-    }
-
-    /// Takes the reasons noted so far.
-    pub fn take_reasons(&self) -> Vec<String> {
-        std::mem::take(&mut *self.log.lock())
-    }
-
-    /// Ends a connection, if it is still open.
-    pub fn kick(&self, id: u64) {
-        let link = self.open.lock().get(&id).cloned();
-        if let Some(link) = link {
-            link.kick();
-        }
-    }
 }
 
 /// Requests that went up and were not answered yet.
@@ -154,8 +88,20 @@ impl Outstanding {
     }
 }
 
-/// A partition, or nothing where its log cannot be used.
-type Host = Option<Arc<Partition>>;
+/// What is hosted under an id.
+#[derive(Clone, Debug)]
+pub enum Host {
+    /// A partition that works.
+    Working(Arc<Partition>),
+    /// One whose log cannot be used, of the topic of this name.
+    Failed(Arc<str>),
+}
+
+impl Host {
+    fn working(&self) -> Option<&Arc<Partition>> {
+        if let Self::Working(partition) = self { Some(partition) } else { None }
+    }
+}
 
 /// The partitions that are hosted here, and those that should be but whose log cannot be used.
 #[derive(Debug, Default)]
@@ -167,37 +113,37 @@ impl Hosted {
     /// The partition, if it is hosted here and works.
     #[must_use]
     pub fn get(&self, topic: TopicId, index: PartitionIndex) -> Option<Arc<Partition>> {
-        self.partitions.read().get(&(topic, index)).cloned().flatten()
+        self.partitions.read().get(&(topic, index)).and_then(Host::working).cloned()
     }
 
     /// The partition, or what a client is told who asks for it here.
     pub fn find(&self, topic: TopicId, index: PartitionIndex) -> Result<Arc<Partition>, ErrorCode> {
         match self.partitions.read().get(&(topic, index)) {
-            Some(Some(partition)) => Ok(partition.clone()),
-            Some(None) => Err(ErrorCode::KafkaStorageError),
+            Some(Host::Working(partition)) => Ok(partition.clone()),
+            Some(Host::Failed(_)) => Err(ErrorCode::KafkaStorageError),
             None => Err(ErrorCode::NotLeaderOrFollower),
         }
     }
 
     /// Notes that the log of a partition that belongs here cannot be used.
-    pub fn fail(&self, topic: TopicId, index: PartitionIndex) {
-        self.partitions.write().insert((topic, index), None);
+    pub fn fail(&self, topic: TopicId, index: PartitionIndex, name: Arc<str>) {
+        self.partitions.write().insert((topic, index), Host::Failed(name));
     }
 
     /// Hosts a partition.
     pub fn insert(&self, partition: Arc<Partition>) {
-        self.partitions.write().insert((partition.topic_id, partition.index), Some(partition));
+        self.partitions.write().insert((partition.topic_id, partition.index), Host::Working(partition));
     }
 
     /// Hosts it no longer.
-    pub fn remove(&self, topic: TopicId, index: PartitionIndex) -> Option<Arc<Partition>> {
-        self.partitions.write().remove(&(topic, index)).flatten()
+    pub fn remove(&self, topic: TopicId, index: PartitionIndex) -> Option<Host> {
+        self.partitions.write().remove(&(topic, index))
     }
 
     /// All of them, in no order.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Partition>> {
-        self.partitions.read().values().flatten().cloned().collect()
+        self.partitions.read().values().filter_map(Host::working).cloned().collect()
     }
 }
 
@@ -227,6 +173,13 @@ pub struct Services {
 }
 
 impl Services {
+    /// A connection is gone; the control plane hears of it if it waits for that.
+    pub fn forget_connection(&self, id: u64) {
+        if self.connections.forget(id) {
+            self.mailbox.fact(Subject::ConnectionGone, String::new());
+        }
+    }
+
     /// The row of an API, if it is served.
     #[must_use]
     pub fn api(&self, key: i16) -> Option<&ServedApi> {

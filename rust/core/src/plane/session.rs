@@ -18,6 +18,13 @@ use crate::wire::fetch::{FetchPartition, FetchRequest};
 /// A session that was not used for so long may be evicted for any other (`min.incremental.fetch.session.eviction.ms`).
 const EVICT_AFTER_MS: i64 = 120_000;
 
+/// Partitions that all sessions remember together, for each slot of the cache. Kafka counts them and bounds none; a client
+/// may name a million in one request, and a slot is kept for minutes after it left. One takes some 250 bytes, so 1,000 slots
+/// hold 250 MB at the most.
+const PARTITIONS_PER_SLOT: usize = 1_000;
+/// So many may be remembered with few slots, too: a follower of a large broker reads more than a consumer does.
+const PARTITIONS_MIN: usize = 100_000;
+
 /// «No session», as an id.
 pub const NO_SESSION: i32 = 0;
 /// The epoch of a request that opens a session.
@@ -164,6 +171,8 @@ struct Cached {
 #[derive(Debug)]
 struct Cache {
     sessions: HashMap<i32, Cached>,
+    /// Of all sessions: the sum of their sizes.
+    partitions: usize,
     random: u64,
 }
 
@@ -172,6 +181,7 @@ struct Cache {
 pub struct Sessions {
     cache: Mutex<Cache>,
     slots_max: usize,
+    partitions_max: usize,
 }
 
 /// In which way a request is answered.
@@ -189,8 +199,13 @@ impl Sessions {
     /// Room for `slots_max` sessions, whose ids come from `seed`.
     #[must_use]
     pub fn new(slots_max: usize, seed: u64) -> Self {
-        let cache = Cache { sessions: HashMap::new(), random: seed | 1 };
-        Self { cache: Mutex::new(cache), slots_max }
+        let partitions_max = slots_max.saturating_mul(PARTITIONS_PER_SLOT).max(PARTITIONS_MIN);
+        Self::bounded(slots_max, partitions_max, seed)
+    }
+
+    fn bounded(slots_max: usize, partitions_max: usize, seed: u64) -> Self {
+        let cache = Cache { sessions: HashMap::new(), partitions: 0, random: seed | 1 };
+        Self { cache: Mutex::new(cache), slots_max, partitions_max }
     }
 
     /// How many there are.
@@ -205,16 +220,18 @@ impl Sessions {
         self.len() == 0
     }
 
-    /// Finds out what a request is to its session, and updates the session with it.
+    /// Finds out what a request is to its session, and updates the session with it. A session that would remember more
+    /// than there is room for is forgotten: its client begins again with all its partitions, as after an eviction.
     pub fn context(&self, request: &FetchRequest<'_>, by_id: bool, now: Instant) -> Result<Context, ErrorCode> {
         let (id, epoch) = (request.head.session_id, request.head.session_epoch);
         if epoch == EPOCH_FINAL || epoch == EPOCH_INITIAL {
             if id != NO_SESSION {
-                self.cache.lock().sessions.remove(&id);
+                self.cache.lock().remove(id);
             }
             return Ok(if epoch == EPOCH_FINAL { Context::Sessionless } else { Context::Full });
         }
-        let mut cache = self.cache.lock();
+        let mut guard = self.cache.lock();
+        let cache = &mut *guard;
         let cached = cache.sessions.get_mut(&id).ok_or(ErrorCode::FetchSessionIdNotFound)?;
         let mut session = cached.session.lock();
         if session.epoch != epoch {
@@ -223,8 +240,14 @@ impl Sessions {
         if session.by_id != by_id {
             return Err(ErrorCode::FetchSessionTopicIdError);
         }
+        let room = self.partitions_max.saturating_sub(cache.partitions - cached.size);
         for (topic, partition) in request.partitions() {
             session.want(Wanted::new(topic, partition));
+            if session.order.len() > room {
+                drop(session);
+                cache.remove(id);
+                return Err(ErrorCode::FetchSessionIdNotFound);
+            }
         }
         for forgotten in request.forgotten {
             for index in forgotten.partitions {
@@ -233,11 +256,12 @@ impl Sessions {
         }
         if session.order.is_empty() {
             drop(session);
-            cache.sessions.remove(&id);
+            cache.remove(id);
             return Ok(Context::Sessionless);
         }
         session.epoch = if session.epoch == i32::MAX { 1 } else { session.epoch + 1 };
         cached.used = now;
+        cache.partitions = cache.partitions - cached.size + session.order.len();
         cached.size = session.order.len();
         let shared = cached.session.clone();
         drop(session);
@@ -254,17 +278,29 @@ impl Sessions {
         now: Instant,
     ) -> i32 {
         let mut cache = self.cache.lock();
-        if cache.sessions.len() >= self.slots_max && !cache.evict(privileged, size, now) {
+        if size > self.partitions_max {
             return NO_SESSION;
+        }
+        while cache.sessions.len() >= self.slots_max || cache.partitions + size > self.partitions_max {
+            if !cache.evict(privileged, size, now) {
+                return NO_SESSION;
+            }
         }
         let id = cache.fresh_id();
         let session = Arc::new(Mutex::new(Session::new(id, by_id, wanted)));
+        cache.partitions += size;
         cache.sessions.insert(id, Cached { session, created: now, used: now, size, privileged });
         id
     }
 }
 
 impl Cache {
+    fn remove(&mut self, id: i32) -> bool {
+        let removed = self.sessions.remove(&id);
+        self.partitions -= removed.as_ref().map_or(0, |cached| cached.size);
+        removed.is_some()
+    }
+
     /// A random id from 1 to 2^31-1 that is not in use (xorshift).
     fn fresh_id(&mut self) -> i32 {
         loop {
@@ -292,7 +328,7 @@ impl Cache {
                 .filter(|(worth, _)| *worth < (privileged, size))
                 .map(|(_, id)| id),
         };
-        victim.is_some_and(|id| self.sessions.remove(&id).is_some())
+        victim.is_some_and(|id| self.remove(id))
     }
 }
 
@@ -300,6 +336,8 @@ impl Cache {
 mod tests {
     use super::*;
     use crate::ids::PartitionIndex;
+    use crate::wire::fetch::{FetchRequestHead, FetchRequestWriter};
+    use crate::wire::header::RequestHeader;
 
     fn wanted(index: i32) -> Wanted {
         let partition = FetchPartition { index: PartitionIndex(index), ..FetchPartition::default() };
@@ -330,5 +368,42 @@ mod tests {
         assert_ne!(open(true, 1, 1_000), NO_SESSION, "a follower goes before consumers");
         assert_ne!(open(false, 1, 200_000), NO_SESSION, "nobody used the old one");
         assert_eq!(sessions.len(), 1);
+    }
+
+    #[test]
+    fn all_sessions_together_remember_a_limited_number_of_partitions() {
+        let sessions = Sessions::bounded(10, 100, 7);
+        let open = |count: i32, at| sessions.open(false, false, count as usize, (0..count).map(wanted), Instant(at));
+        assert_eq!(open(101, 0), NO_SESSION, "more than there will ever be room for");
+        let first = open(60, 0);
+        let second = open(40, 1_000);
+        assert!(first > 0 && second > 0);
+        assert_eq!(open(1, 2_000), NO_SESSION);
+        assert_ne!(open(50, 121_001), NO_SESSION, "the stale ones go, as many as it takes");
+        assert_eq!((sessions.len(), sessions.cache.lock().partitions), (2, 90));
+    }
+
+    #[test]
+    fn a_session_that_grows_beyond_the_room_is_forgotten() {
+        let sessions = Sessions::bounded(10, 5, 7);
+        let id = sessions.open(false, false, 3, (0..3).map(wanted), Instant(0));
+        let go_on = |epoch, indexes: std::ops::Range<i32>| {
+            let head = FetchRequestHead { session_id: id, session_epoch: epoch, ..FetchRequestHead::default() };
+            let mut frame = Vec::new();
+            let mut writer = FetchRequestWriter::new(&mut frame, 1, None, 12, head);
+            if !indexes.is_empty() {
+                writer.topic(TopicRef::Name("t"));
+            }
+            indexes.for_each(|index| writer.partition(&wanted(index).partition));
+            writer.finish(&[]);
+            let (header, body) = RequestHeader::decode(&frame[4..]).unwrap();
+            let request = FetchRequest::decode(body, header.api_version).unwrap();
+            sessions.context(&request, false, Instant(0)).map(|context| matches!(context, Context::Incremental(_)))
+        };
+        assert_eq!(go_on(1, 1..5), Ok(true), "5 in all");
+        assert_eq!(sessions.cache.lock().partitions, 5);
+        assert_eq!(go_on(2, 0..5), Ok(true), "known ones count once");
+        assert_eq!(go_on(3, 5..1_000), Err(ErrorCode::FetchSessionIdNotFound));
+        assert_eq!((sessions.len(), sessions.cache.lock().partitions), (0, 0));
     }
 }

@@ -22,9 +22,10 @@ use crate::log::LogDirectory;
 use crate::plane::clock::{Clock, SystemClock};
 use crate::plane::command::{Command, Done, DoneValue, MetadataCommand, Ticket};
 use crate::plane::conductor::Conductor;
+use crate::plane::connections::{Census, Connections};
 use crate::plane::link::{Answer, Link};
 use crate::plane::mailbox::{ConnectionContext, Drained, Mailbox, RequestId};
-use crate::plane::maintenance::Maintenance;
+use crate::plane::maintenance::{Maintenance, Periods};
 use crate::plane::metadata_log::MetadataLog;
 use crate::plane::pool::Pool;
 use crate::plane::services::{Limits, ServedApi, Services};
@@ -52,6 +53,8 @@ pub struct Options {
     pub network_threads: usize,
     /// Limits.
     pub limits: Limits,
+    /// How often the directory is looked after.
+    pub periods: Periods,
 }
 
 /// The data plane of one broker.
@@ -97,13 +100,13 @@ impl Engine {
             })),
             outstanding: crate::plane::services::Outstanding::default(),
             sessions: Sessions::new(options.limits.fetch_sessions_max, seed),
-            connections: crate::plane::services::Connections::default(),
+            connections: Connections::default(),
             cold: Pool::start("ottla-cold", COLD_THREADS)?,
             limits: options.limits,
             apis,
         });
         let jobs = Arc::new(Pool::start("ottla-jobs", options.network_threads.max(2))?);
-        let maintenance = Arc::new(Maintenance::new(services.clone(), directory.clone()));
+        let maintenance = Arc::new(Maintenance::new(services.clone(), directory.clone(), options.periods));
         let conductor = Arc::new(Conductor::new(
             services.clone(),
             directory.clone(),
@@ -170,12 +173,13 @@ impl Engine {
             local_host: local_host.into(),
             local_port,
         });
+        link.used(self.clock.now().instant);
         self.services.connections.remember(link.clone());
         let workers = self.workers.lock();
         let turn = self.next_worker.fetch_add(1, Ordering::Relaxed);
         match workers.get(turn.checked_rem(workers.len()).unwrap_or(0)) {
             Some(worker) => worker.adopt((stream, link)),
-            None => self.services.connections.forget(link.context.id),
+            None => self.services.forget_connection(link.context.id),
         }
         Ok(())
     }
@@ -211,6 +215,21 @@ impl Engine {
         if !sent {
             self.services.mailbox.done(Done { ticket, result: Err("the data plane was closed".to_owned()) });
         }
+    }
+
+    /// How many connections are open: all, on this listener, from this address.
+    pub fn connection_census(&self, listener: &str, host: &str) -> Census {
+        self.services.connections.census(listener, host)
+    }
+
+    /// The next connection that ends is told as a fact.
+    pub fn watch_connections(&self) {
+        self.services.connections.watch();
+    }
+
+    /// Ends the connection idle for the longest time, of those that did not come in on `protected`. Whether there was one.
+    pub fn evict_connection(&self, protected: &str) -> bool {
+        self.services.connections.evict(protected)
     }
 
     /// Connections that are open.

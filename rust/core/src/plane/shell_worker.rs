@@ -78,7 +78,7 @@ async fn accept(mut adopted: mpsc::UnboundedReceiver<Adopted>, services: Arc<Ser
         let id = link.context.id;
         match TcpStream::from_std(stream) {
             Ok(stream) => drop(tokio::spawn(Serve::new(stream, link, services.clone(), clock.clone()))),
-            Err(_) => services.connections.forget(id),
+            Err(_) => services.forget_connection(id),
         }
     }
 }
@@ -263,7 +263,7 @@ impl Future for Serve {
 impl Drop for Serve {
     fn drop(&mut self) {
         self.connection.release();
-        self.services.connections.forget(self.link.context.id);
+        self.services.forget_connection(self.link.context.id);
     }
 }
 

@@ -57,6 +57,7 @@ fn what_cannot_be_listed() {
     let twice = list(&broker, &mut client, 6, &[(0, special::LATEST), (1, special::LATEST), (0, special::EARLIEST)]);
     let latest = (ErrorCode::None, -1, 0);
     assert_eq!(twice, [refused(ErrorCode::InvalidRequest), latest], "what is asked twice is answered once");
-    broker.services.hosted.remove(ORDERS, PartitionIndex(0)).unwrap().stop();
+    broker.services.hosted.get(ORDERS, PartitionIndex(0)).unwrap().stop();
+    broker.services.hosted.remove(ORDERS, PartitionIndex(0));
     assert_eq!(list(&broker, &mut client, 6, &[(0, special::LATEST)]), [refused(ErrorCode::NotLeaderOrFollower)]);
 }

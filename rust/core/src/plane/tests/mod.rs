@@ -21,11 +21,12 @@ use crate::ids::{
 use crate::log::{FlushPolicy, Log, LogConfig, LogDirectory};
 use crate::plane::clock::{Instant, Now};
 use crate::plane::connection::Connection;
+use crate::plane::connections::Connections;
 use crate::plane::link::{Close, Link};
 use crate::plane::mailbox::{ConnectionContext, Lane, Mailbox};
 use crate::plane::output::Chunk;
 use crate::plane::pool::Pool;
-use crate::plane::services::{Connections, Hosted, Limits, Outstanding, ServedApi, Services};
+use crate::plane::services::{Hosted, Limits, Outstanding, ServedApi, Services};
 use crate::plane::session::Sessions;
 use crate::plane::view::{BrokerView, ClusterView, Endpoint, PartitionView, TopicChange, View, ViewDelta};
 use crate::replication::partition::{Identity, Leadership, Partition, TopicSettings};

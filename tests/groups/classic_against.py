@@ -1,0 +1,159 @@
+"""Plays the scripts of classic groups against a broker, in real time, and compares the answers.
+
+The broker has Kafka's defaults, a topic ``t``, and a group id of its own for each script. Moments are rough: what a
+script says to be due at 3000 is looked for a little after it, and at 2999 well before.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+import uuid
+from pathlib import Path
+from typing import Any, Final
+
+from ottla.errors import ErrorCode
+from ottla.wire.k08_offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+)
+from ottla.wire.k10_find_coordinator import FindCoordinatorRequest
+from ottla.wire.k15_describe_groups import DescribeGroupsRequest
+from ottla.wire.k42_delete_groups import DeleteGroupsRequest
+from ottla.wire.schema import replace
+from tests.groups.classic_scripts import Ask, Names, NotOfKafka, answer_text, describe_text, play
+from tests.support.api_scripts import parse
+from tests.support.raw import Connection
+from tests.support.raw_admin import create_topic
+
+QUIET_S: Final = 0.08
+"""Answers that are due have come when none came for so long."""
+AFTER_MS, BEFORE_MS = 150, 600
+"""How much later than said, or earlier, it is looked."""
+
+
+class BrokerWorld:
+    """Clients of a broker behind a socket."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self.names = Names()
+        self._address = address
+        self._prefix = uuid.uuid4().hex[:8]
+        self._connections: dict[str, Connection] = {}
+        self._versions: dict[str, list[int]] = {}
+        self._virtual_ms = 0
+        self._offset_s = time.monotonic()
+        admin = self._connection("admin")
+        create_topic(admin, "t")
+        for _ in range(100):
+            if (
+                not admin.ask(FindCoordinatorRequest(coordinator_keys=(self._group("g"),)), 4)
+                .coordinators[0]
+                .error_code
+            ):
+                break
+            time.sleep(0.2)
+        while admin.ask(DescribeGroupsRequest(groups=(self._group("g"),)), 5).groups[0].error_code:
+            time.sleep(0.2)
+
+    def close(self) -> None:
+        for connection in self._connections.values():
+            connection.close()
+
+    def _group(self, group_id: str) -> str:
+        return f"{self._prefix}-{group_id}" if group_id else ""
+
+    def _connection(self, client: str) -> Connection:
+        if client not in self._connections:
+            self._connections[client] = Connection(self._address, client.rstrip("'"))
+        return self._connections[client]
+
+    def configure(self, words: dict[str, str]) -> None:
+        raise NotOfKafka("config")
+
+    def inside(self, verb: str, words: dict[str, str], group_id: str) -> list[str]:
+        if verb == "ensure":
+            self.commit("admin", group_id, {})
+            return []
+        raise NotOfKafka(verb)
+
+    def ask(self, ask: Ask) -> list[str]:
+        connection = self._connection(ask.client)
+        connection.send(replace(ask.request, group_id=self._group(ask.request.group_id)), ask.version)
+        self._versions.setdefault(ask.client, []).append(ask.version)
+        lines = self._collect()
+        self._offset_s = max(self._offset_s, time.monotonic() - self._virtual_ms / 1000)
+        return lines
+
+    def _collect(self) -> list[str]:
+        got: list[tuple[str, str]] = []
+        while True:
+            waiting = {c.socket: client for client, c in self._connections.items() if c.waiting}
+            ready = select.select(list(waiting), [], [], QUIET_S)[0]
+            if not ready:
+                break
+            for each in ready:
+                client = waiting[each]
+                answer = self._connections[client].receive()
+                got.append((client, answer_text(answer, self._versions[client].pop(0), self.names)))
+        return [f"{client} <- {text}" for client, text in sorted(got, key=lambda each: each[0])]
+
+    def advance(self, milliseconds: int) -> list[str]:
+        self._virtual_ms += milliseconds
+        shift_ms = AFTER_MS if self._virtual_ms % 1000 == 0 else -BEFORE_MS
+        time.sleep(max(0.0, self._offset_s + (self._virtual_ms + shift_ms) / 1000 - time.monotonic()))
+        return self._collect()
+
+    def describe(self, group_id: str) -> list[str]:
+        request = DescribeGroupsRequest(groups=(self._group(group_id),))
+        group = self._connection("admin").ask(request, 6).groups[0]
+        if group.error_code:
+            return [f"{group_id}: {ErrorCode(group.error_code).name}"]
+        return [describe_text(group, self.names)]
+
+    def delete(self, group_id: str) -> list[str]:
+        request = DeleteGroupsRequest(groups_names=(self._group(group_id),))
+        result = self._connection("admin").ask(request, 2).results[0]
+        return [f"{group_id}: DeleteGroups {ErrorCode(result.error_code).name}"]
+
+    def commit(self, client: str, group_id: str, words: dict[str, str]) -> list[str]:
+        if "transactional" in words:
+            return [f"{client} <- OffsetCommit (not asked)"]
+        partition = OffsetCommitRequestPartition(partition_index=0, committed_offset=1)
+        request = OffsetCommitRequest(
+            group_id=self._group(group_id),
+            generation_id_or_member_epoch=int(words.get("generation", -1)),
+            member_id=self.names.id(words.get("member", "?")),
+            group_instance_id=words.get("instance"),
+            topics=(OffsetCommitRequestTopic(name="t", partitions=(partition,)),),
+        )
+        answer: Any = self._connection(client).ask(request, 8)
+        return [f"{client} <- OffsetCommit {ErrorCode(answer.topics[0].partitions[0].error_code).name}"]
+
+
+def answers(transcript: str) -> list[str]:
+    """What a client can see of a transcript."""
+    inside = (" -> ", "record: ", " loaded", " reads ", "(nothing)")
+    return [line for line in transcript.split("\n") if not any(word in line for word in inside)]
+
+
+def play_against(path: Path, text: str, address: tuple[str, int]) -> int:
+    """Prints what is different, and returns the number of steps that are."""
+    steps = parse(text)
+    world = BrokerWorld(address)
+    different = 0
+    try:
+        for step in steps:
+            after = play([step], world)[0]
+            if answers(after.transcript) != answers(step.transcript):
+                different += 1
+                print(f"{path.name}: {step.command}\n  ours:   {answers(step.transcript)}")
+                print(f"  theirs: {answers(after.transcript)}")
+    except NotOfKafka as command:
+        print(f"{path.name}: no further than «{command}»")
+    finally:
+        world.close()
+    if not different:
+        print(f"{path.name}: the same")
+    return different
