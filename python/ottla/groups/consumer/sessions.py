@@ -19,7 +19,7 @@ __all__ = ["MemberTimers", "Sessions"]
 RETRY_MS: Final = 500
 """As Kafka's, when what is due cannot be written: the group is too large for a batch."""
 
-Fence = Callable[[str, str, Outbox], None]
+Fence = Callable[[ConsumerGroup, str, Outbox], None]
 """Removes a member of a group. Raises CoordinatorError, having changed nothing."""
 
 
@@ -125,6 +125,6 @@ class Sessions:
 
     def _try_to_fence(self, group: ConsumerGroup, member_id: str, outbox: Outbox, timer: Timer) -> None:
         try:
-            self._fence(group.group_id, member_id, outbox)
+            self._fence(group, member_id, outbox)
         except CoordinatorError:
             timer.set(outbox.now.monotonic_ms + RETRY_MS)

@@ -45,7 +45,11 @@ class Topics(Protocol):
 
     def with_id(self, topic_id: bytes) -> Topic | None: ...
 
-    def names(self) -> Collection[str]: ...
+    def racks_of(self, topic: Topic) -> Sequence[Sequence[str]]:
+        """As ``Topic.racks``, which the other methods may leave empty."""
+
+    def names(self) -> Collection[str]:
+        """All of them; never changes once given."""
 
 
 @final
@@ -53,7 +57,7 @@ class TopicHashes:
     """Hashes of topics, each computed once until ``forget``."""
 
     def __init__(self, topics: Topics, compute: Hash = xxh3_64) -> None:
-        self._topics = topics
+        self.topics: Final = topics
         self._compute = compute
         self._known: dict[str, int] = {}
 
@@ -68,9 +72,10 @@ class TopicHashes:
         for name in sorted(names):
             known = self._known.get(name)
             if known is None:
-                topic = self._topics.named(name)
+                topic = self.topics.named(name)
                 if topic is None:
                     continue
+                topic = topic._replace(racks=self.topics.racks_of(topic))
                 known = self._known[name] = topic_hash(topic, self._compute)
             hashes.append(known)
         return self._compute(struct.pack(f"<{len(hashes)}q", *hashes)) if hashes else 0

@@ -7,7 +7,6 @@ sets what is soft. So a request that is refused half way has changed nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, final
 
@@ -30,27 +29,39 @@ from ottla.groups.consumer.records import (
     target_record,
 )
 from ottla.groups.consumer.regex import Compile, PatternError
-from ottla.groups.consumer.topics import TopicHashes, Topics
+from ottla.groups.consumer.resolving import REGEX_INTERVAL_MS, Resolving
+from ottla.groups.consumer.topics import TopicHashes
 
-__all__ = ["REGEX_INTERVAL_MS", "Update", "Updater", "successor"]
-
-REGEX_INTERVAL_MS: Final = 10_000
-"""Expressions of one group are not resolved more often; as Kafka."""
+__all__ = ["Update", "Updater", "successor"]
 
 
 @final
 class Update:
     """One change of a member, being put together."""
 
-    __slots__ = ("after", "asks", "before", "epoch", "group", "moved", "records", "refreshed", "replaced", "resubscribed")
+    __slots__ = (
+        "after",
+        "asks",
+        "before",
+        "dissolves",
+        "epoch",
+        "group",
+        "moved",
+        "records",
+        "refreshed",
+        "replaced",
+        "resubscribed",
+    )
 
-    def __init__(self, group: ConsumerGroup, before: Member, records: list[Record]) -> None:
+    def __init__(self, group: ConsumerGroup, records: list[Record], dissolves: bool, before: Member) -> None:
         self.group: Final = group
         """As it was; for one that is only now made, as it will be."""
         self.before: Final = before
         """The member as it was; for a new one, empty; for the successor of a static one, that one under its new id."""
         self.after = before
         self.records: Final = records
+        self.dissolves: Final = dissolves
+        """There is a classic group of that name, of which the records make one of this kind."""
         self.replaced: str | None = None
         """The id that the member had before."""
         self.epoch = group.epoch
@@ -84,21 +95,20 @@ class Update:
 
 @final
 class Updater:
-    """The steps. ``regex_version``: of the topics when last some were created."""
+    """The steps."""
 
     def __init__(
         self,
         config: ConsumerConfig,
-        topics: Topics,
         hashes: TopicHashes,
         compile_: Compile,
-        regex_version: Callable[[], int],
+        resolving: Resolving,
     ) -> None:
-        self.config = config
-        self.topics = topics
-        self.hashes = hashes
+        self.config: Final = config
+        self.topics: Final = hashes.topics
+        self.hashes: Final = hashes
         self._compile = compile_
-        self._regex_version = regex_version
+        self._resolving = resolving
 
     # 1. The member, and what it subscribes to.
 
@@ -162,9 +172,13 @@ class Updater:
             if new:
                 counts[new] += 1
             expressions = tuple(expression for expression, count in counts.items() if count > 0)
-        return expressions if needed or self.regexes_are_old(group, len(expressions), now) else ()
+        return expressions if needed or self._are_old(group, len(expressions), now) else ()
 
-    def regexes_are_old(self, group: ConsumerGroup, expression_count: int, now: Now) -> bool:
+    def regexes_are_old(self, group: ConsumerGroup, now: Now) -> bool:
+        """Is what the expressions of a group match to be looked up again, or for the first time?"""
+        return self._are_old(group, len(group.regex_subscribers), now)
+
+    def _are_old(self, group: ConsumerGroup, expression_count: int, now: Now) -> bool:
         """Is what the expressions of a group match to be looked up again, or for the first time?"""
         if not expression_count:
             return False
@@ -172,7 +186,7 @@ class Updater:
         return (
             last is None
             or expression_count != len(group.regexes)
-            or last.version < self._regex_version()
+            or last.version < self._resolving.created_version
             or last.timestamp_ms + self.config.regex_refresh_interval_ms < now.wall_ms
         )
 
@@ -201,7 +215,7 @@ class Updater:
     def target(self, update: Update, now: Now) -> Target:
         """What the member should come to: by a new target, if the group changed and the last one is old enough."""
         group = update.group
-        topic_ids = self._topic_ids(group, update.after)
+        topic_ids = self.topic_ids(group, update.after)
         if group.assignment_epoch >= update.epoch or not self._may_assign(group, now):
             return Target(group.assignment_epoch, update.target, topic_ids)
         assignments = self._assign(update)
@@ -225,7 +239,7 @@ class Updater:
             key = (member.topic_names, member.topic_regex)
             found = known.get(key)
             if found is None:
-                found = known[key] = self._topic_ids(group, member)
+                found = known[key] = self.topic_ids(group, member)
             return found
 
         members = {
@@ -243,7 +257,8 @@ class Updater:
         # One that this broker does not have was asked for under another configuration.
         return ASSIGNORS.get(name, ASSIGNORS["uniform"])(members, counts)
 
-    def _topic_ids(self, group: ConsumerGroup, member: Member) -> frozenset[bytes]:
+    def topic_ids(self, group: ConsumerGroup, member: Member) -> frozenset[bytes]:
+        """What a member subscribes to, of what is there."""
         return ids_of(group.topics_of(member), self.topics)
 
     # 3. The member's way to it.
