@@ -18,6 +18,7 @@ from typing import Any, Final
 from ottla.errors import ErrorCode
 from ottla.wire.k03_metadata import MetadataRequest, MetadataRequestTopic
 from ottla.wire.k08_offset_commit import OffsetCommitRequest
+from ottla.wire.k10_find_coordinator import FindCoordinatorRequest
 from ottla.wire.k15_describe_groups import DescribeGroupsRequest
 from ottla.wire.k16_list_groups import ListGroupsRequest
 from ottla.wire.k19_create_topics import CreatableTopic, CreateTopicsRequest
@@ -60,6 +61,9 @@ class BrokerWorld:
         self._virtual_ms = 0
         self._offset_s = time.monotonic()
         self._admin = self._connection("admin")
+        while self._admin.ask(FindCoordinatorRequest(coordinator_keys=("g",)), 4).coordinators[0].error_code:
+            time.sleep(0.2)
+        self._offset_s = time.monotonic()
 
     def close(self) -> None:
         for name in self.topics.names():
@@ -124,7 +128,8 @@ class BrokerWorld:
                 break
             time.sleep(0.2)
         self._offset_s = max(self._offset_s, time.monotonic() - self._virtual_ms / 1000)
-    
+        return lines
+
     def _request(self, ask: Ask) -> Any:
         match ask.request:
             case Describe(group_id):
@@ -152,7 +157,8 @@ class BrokerWorld:
                 client = waiting[each]
                 answer = self._connections[client].receive()
                 ask = self._asked[client].pop(0)
-                in_vain = in_vain or getattr(answer, "error_code", 0) in IN_VAIN
+                code = answer.groups[0] if isinstance(ask.request, Describe | DescribeClassic) else answer
+                in_vain = in_vain or getattr(code, "error_code", 0) in IN_VAIN
                 got.append((client, self._text(ask, answer)))
         return [f"{client} <- {text}" for client, text in sorted(got, key=lambda each: each[0])], in_vain
 

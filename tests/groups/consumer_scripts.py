@@ -165,17 +165,21 @@ class World:
         for reply in self.shard.abandon():
             reply.fail(CoordinatorError(ErrorCode.NOT_COORDINATOR))
         self.shard = self._machine()
+        self._log_compacted()
         for record in self._log:
             self.shard.apply(self._codec.decode(*self._codec.encode(record)))
         before = self.states()
         self.shard.loaded(self._now())
-        self._log_compacted()
         return [f"{name}: {state} loaded" for name, state in before.items()] + list(self._changes(before))
 
     def _log_compacted(self) -> None:
         """The last record of each key, in order; without tombstones."""
-        last = {self._codec.encode(record)[0]: record for record in reversed(self._log)}
-        self._log = [record for record in reversed(last.values()) if record.value is not None]
+        last: dict[bytes, Record] = {}
+        for record in self._log:
+            key = self._codec.encode(record)[0]
+            last.pop(key, None)
+            last[key] = record
+        self._log = [record for record in last.values() if record.value is not None]
 
     def _now(self) -> Now:
         return Now(self._now_ms, WALL_MS + self._now_ms)

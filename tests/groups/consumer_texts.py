@@ -234,7 +234,7 @@ def request_of(verb: str, client: str, words: dict[str, str], names: Names, topi
         case "delete":
             return Ask("admin", Delete(group_id), 2)
         case "list":
-            chosen = (frozenset(_list(words.get(name, "")) or ()) for name in ("states", "types"))
+            chosen = (frozenset(_list(words.get(name, "").lower()) or ()) for name in ("states", "types"))
             return Ask("admin", ListAll(*chosen), 5)
     raise ValueError(f"no such command: {verb}")
 
@@ -407,7 +407,10 @@ def _join_text(ask: Ask, answer: JoinGroupResponse, known: Remembered, names: Na
 
 
 def _embedded(assignment: bytes) -> str:
-    read = read_assignment(assignment)
+    try:
+        read = read_assignment(assignment)
+    except ValueError:
+        return f"«{assignment.decode()}»"
     return partitions_text({topic.topic: topic.partitions for topic in read.assigned_partitions})
 
 

@@ -49,7 +49,8 @@ class ConsumerGroup:
 
     def __init__(self, group_id: str, on_topics: Callable[[str, str, bool], None] = lambda *_: None) -> None:
         self.group_id = group_id
-        self.epoch = 0
+        self.epoch = 1
+        """A member that joins with an expression alone is in the epoch that no record tells of."""
         self.metadata_hash = 0
         self.assignment_epoch = 0
         self.assigned_at_ms = 0

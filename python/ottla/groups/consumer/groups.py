@@ -69,7 +69,10 @@ class ConsumerGroups:
         """The group with its members, or GROUP_ID_NOT_FOUND."""
         group = self._groups.get(group_id)
         if group is None:
-            outbox.answer(reply, DescribedGroup(group_id=group_id, error_code=ErrorCode.GROUP_ID_NOT_FOUND))
+            is_other = self._core.classic.get(group_id) is not None
+            why = f"Group {group_id} is not a consumer group." if is_other else f"Group {group_id} not found."
+            code = ErrorCode.GROUP_ID_NOT_FOUND
+            outbox.answer(reply, DescribedGroup(group_id=group_id, error_code=code, error_message=why))
         else:
             outbox.answer(reply, describe(group, self._core.topics, self._core.config.assignors[0]))
 

@@ -70,10 +70,12 @@ def upgrade(classic: ClassicGroup, config: ConsumerConfig, hashes: TopicHashes) 
     except ValueError as error:
         raise _not_upgradable(classic, "because the embedded consumer protocol is malformed.") from error
     group_id, generation = classic.group_id, classic.generation
+    # Without a generation there is no target either: whoever comes next makes one.
+    epoch = generation if classic.protocol is not None else generation + 1
     names = {name for member in members for name in member.topic_names}
     records: list[Record] = []
     records += (member_record(group_id, member) for member in members)
-    records.append(epoch_record(group_id, generation, hashes.of_group(names)))
+    records.append(epoch_record(group_id, epoch, hashes.of_group(names)))
     records += (target_record(group_id, member_id, target) for member_id, target in targets.items())
     records.append(target_epoch_record(group_id, generation, 0))
     records += (current_record(group_id, member) for member in members)

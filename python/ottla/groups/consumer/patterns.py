@@ -18,6 +18,18 @@ still fit into memory. Kafka's library bounds repetitions alone, as this one doe
 EXPRESSION_BYTES_MAX: Final = 32_767
 """As a record's key can hold it. Kafka finds out when it writes."""
 
+_RE2J: Final = {
+    "bad repetition operator": "invalid nested repetition operator",
+    "invalid named capture group": "invalid named capture",
+    "invalid perl operator": "invalid or unsupported Perl syntax",
+    "invalid repetition size": "invalid repeat count",
+    "missing )": "missing closing )",
+    "missing ]": "missing closing ]",
+    "no argument for repetition operator": "missing argument to repetition operator",
+    "trailing \\": "trailing backslash at end of expression",
+    "unexpected )": "unexpected closing )",
+}
+
 
 @final
 class _Pattern:
@@ -44,5 +56,10 @@ def compile_pattern(expression: str) -> CompiledPattern:
     try:
         return _Pattern(re2.compile(encoded, options))
     except re2.error as error:
-        reason = error.args[0] if error.args else b""
-        raise PatternError(reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)) from error
+        raise PatternError(_in_kafkas_words(error.args[0].decode(errors="replace"))) from error
+
+
+def _in_kafkas_words(reason: str) -> str:
+    """RE2 says where, after a colon; RE2/J only what."""
+    what = reason.partition(":")[0]
+    return _RE2J.get(what, what)

@@ -76,10 +76,11 @@ class Resolving:
         for expression, resolved in answer.found.items():
             if not group.regex_subscribers[expression]:
                 continue
-            before = group.regexes.get(expression)
-            if before is None or before.topics != resolved.topics:
+            known = group.regexes.get(expression)
+            before: frozenset[str] = frozenset() if known is None else known.topics
+            if before != resolved.topics:
                 changed = True
-                names.subtract(() if before is None else before.topics)
+                names.subtract(before)
                 names.update(resolved.topics)
             records.append(regex_record(group.group_id, expression, resolved))
         metadata_hash = self._hashes.of_group(name for name, count in names.items() if count > 0)
