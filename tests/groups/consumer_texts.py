@@ -334,6 +334,12 @@ def _commit(
 def answer_text(ask: Ask, answer: Any, names: Names, topics: Any) -> str:
     known = names.client(ask.client)
     match answer:
+        case CoordinatorError() if isinstance(ask.request, OffsetCommitRequest):
+            return "OffsetCommit " + " ".join(
+                f"{topic.name}-{p.partition_index}={answer.code.name}"
+                for topic in ask.request.topics
+                for p in topic.partitions
+            )
         case CoordinatorError():
             message = "" if answer.message is None else f": {names.in_text(answer.message)}"
             return f"{answer.code.name}{message}"
@@ -355,7 +361,8 @@ def answer_text(ask: Ask, answer: Any, names: Names, topics: Any) -> str:
             return f"LeaveGroup {who or ErrorCode(answer.error_code).name}"
         case OffsetCommitResponse():
             return "OffsetCommit " + " ".join(
-                f"{_topic_name(topic.topic_id, topics)}-{p.partition_index}={ErrorCode(p.error_code).name}"
+                f"{topic.name if ask.version < 10 else _topic_name(topic.topic_id, topics)}-{p.partition_index}="
+                f"{ErrorCode(p.error_code).name}"
                 for topic in answer.topics
                 for p in topic.partitions
             )
@@ -398,7 +405,10 @@ def _join_text(ask: Ask, answer: JoinGroupResponse, known: Remembered, names: Na
     if code is not ErrorCode.NONE:
         return text
     known.epoch = answer.generation_id
-    text += f" generation={answer.generation_id} type={answer.protocol_type} protocol={answer.protocol_name}"
+    text += f" generation={answer.generation_id}"
+    if ask.version >= 7:
+        text += f" type={answer.protocol_type}"
+    text += f" protocol={answer.protocol_name}"
     if answer.leader:
         text += f" leader={names.name(answer.leader)}"
     if answer.members:

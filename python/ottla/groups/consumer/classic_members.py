@@ -98,10 +98,7 @@ class ClassicMembers:
         try:
             subscription = read_subscription(request.protocols[0].metadata)
         except ValueError as error:
-            raise CoordinatorError(
-                ErrorCode.UNKNOWN_SERVER_ERROR,
-                "Malformed embedded consumer protocol in subscription deserialization.",
-            ) from error
+            raise _inconsistent("Malformed embedded consumer protocol in subscription deserialization.") from error
         after = _said(update.before, request, subscription, client, instance_id, version)
         self._core.updater.subscribe(update, after, outbox.now)
         old = group.static_member(instance_id)
@@ -230,8 +227,8 @@ class ClassicMembers:
         reply: Reply[LeaveGroupResponse],
         outbox: Outbox,
     ) -> None:
-        """Takes members out, by member id or, for tools, by instance id alone. Raises CoordinatorError, having changed
-        nothing."""
+        """Takes members out, of whichever protocol, by member id or, for tools, by instance id alone. Raises
+        CoordinatorError, having changed nothing."""
         many = version >= LEAVE_MANY_FROM
         results: list[MemberResponse] = []
         leaving: dict[str, Member] = {}
@@ -328,8 +325,5 @@ def _leaver(group: ConsumerGroup, identity: MemberIdentity) -> Member:
     instance_id = identity.group_instance_id
     if instance_id is not None and not identity.member_id:
         # A tool takes out a static member, whose id it does not know.
-        member = require_known(group.static_member(instance_id), instance_id)
-    else:
-        member = _existing(group, identity.member_id, instance_id)
-    _require_classic(group, member)
-    return member
+        return require_known(group.static_member(instance_id), instance_id)
+    return _existing(group, identity.member_id, instance_id)
