@@ -257,6 +257,12 @@ func errorIn(r kmsg.Response) int16 {
 		return r.Topics[0].ErrorCode
 	case *kmsg.ApiVersionsResponse:
 		return r.ErrorCode
+	case *kmsg.FindCoordinatorResponse:
+		return r.Coordinators[0].ErrorCode
+	case *kmsg.OffsetCommitResponse:
+		return r.Topics[0].Partitions[0].ErrorCode
+	case *kmsg.OffsetFetchResponse:
+		return r.Groups[0].ErrorCode
 	}
 	return 0
 }

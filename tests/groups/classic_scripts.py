@@ -12,6 +12,8 @@ Lines of the transcript: answers by client; how groups changed, with their gener
     python -m tests.groups.classic_scripts FILE...                       compare
     python -m tests.groups.classic_scripts --rewrite FILE...             write what comes out
     python -m tests.groups.classic_scripts --against HOST:PORT FILE...   compare with Kafka, in real time
+
+With ``--restart COMMAND`` scripts can have Kafka configured and started again; see ``classic_against``.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ WALL_MS: Final = 1_000_000
 """When scripts begin."""
 UUID: Final = re.compile(r"^(.*)-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
 JOIN_VERSION, SYNC_VERSION, HEARTBEAT_VERSION, LEAVE_VERSION = 9, 5, 4, 5
+JOIN_INSTANCES_FROM: Final = 5
 
 
 class Ask(NamedTuple):
@@ -361,8 +364,10 @@ def _join_words(answer: JoinGroupResponse, version: int, names: Names) -> dict[s
     if answer.error_code:
         assert (answer.protocol_name is None) == (version >= 7), "an error has no protocol, where that can be said"
         return {"member": names.name(answer.member_id) if answer.member_id else ""}
+    static = version >= JOIN_INSTANCES_FROM
     members = [
-        f"{names.name(m.member_id)}{'/' + m.group_instance_id if m.group_instance_id else ''}[{m.metadata.decode()}]"
+        f"{names.name(m.member_id)}{'/' + m.group_instance_id if static and m.group_instance_id else ''}"
+        f"[{m.metadata.decode()}]"
         for m in answer.members
     ]
     return {
@@ -435,6 +440,7 @@ def main() -> int:
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--rewrite", action="store_true")
     parser.add_argument("--against", metavar="HOST:PORT")
+    parser.add_argument("--restart", metavar="COMMAND")
     options = parser.parse_args()
     different = 0
     for path in options.files:
@@ -443,7 +449,7 @@ def main() -> int:
             from tests.groups.classic_against import play_against
 
             host, _, port = options.against.rpartition(":")
-            different += play_against(path, text, (host, int(port)))
+            different += play_against(path, text, (host, int(port)), options.restart)
             continue
         after = play_text(text)
         if options.rewrite:

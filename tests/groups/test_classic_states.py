@@ -9,27 +9,19 @@ import pytest
 from ottla.coordinator.machine import Now
 from ottla.groups.classic import TRANSITIONS, ClassicGroup, State
 
-DRAWING = Path(__file__).resolve().parents[2] / "docs" / "classic_groups.md"
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "classic_groups.md"
 
 
 def draw() -> str:
     """The states and every way between them, for a renderer of mermaid."""
-    lines = [
-        "# The states of a classic group",
-        "",
-        "Drawn from `TRANSITIONS` in `python/ottla/groups/classic/state.py`; a test fails when it is stale.",
-        "",
-        "```mermaid",
-        "stateDiagram-v2",
-        "    [*] --> Empty",
-    ]
+    lines = ["```mermaid", "stateDiagram-v2", "    [*] --> Empty"]
     lines += [f"    {state.value} --> {to.value}" for state in State for to in State if to in TRANSITIONS[state]]
     lines += ["    Dead --> [*]", "```"]
     return "\n".join(lines) + "\n"
 
 
 def test_the_drawing_is_of_this_table() -> None:
-    assert DRAWING.read_text() == draw()
+    assert draw() in DOCUMENT.read_text()
 
 
 def test_the_table_is_kafkas() -> None:

@@ -49,8 +49,10 @@ KEYS: Final = {
     "CreateTopics": 19,
     "DeleteTopics": 20,
     "InitProducerId": 22,
+    "DescribeConfigs": 32,
     "CreatePartitions": 37,
     "DeleteGroups": 42,
+    "IncrementalAlterConfigs": 44,
     "OffsetDelete": 47,
     "DescribeCluster": 60,
     "DescribeTopicPartitions": 75,
@@ -65,6 +67,7 @@ ASKED_AGAIN: Final = frozenset(
     )
 )
 WAIT_S: Final = 20.0
+SETTLE_S: Final = 0.5
 
 
 MADE_UP: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
@@ -191,6 +194,7 @@ def to_json(message: Any, ids: Ids) -> Any:
             items = [to_json(each, ids) for each in value] if field.array else to_json(value, ids)
             if field.attribute == "configs":
                 items = [each for each in items if each["config_source"] not in NOT_OF_INTEREST]
+                items.sort(key=lambda each: str(each["name"]))
             value = items
         elif field.kind is Kind.BYTES:
             value = None if value is None else value.decode("latin-1")
@@ -281,7 +285,8 @@ async def play_against(text: str, host: str, port: int) -> str:
     with socket.create_connection((host, port)) as connection:
 
         async def ask(request: Request) -> Any:
-            await trio.lowlevel.checkpoint()
+            # Kafka answers when it is committed, and its broker follows.
+            await trio.sleep(SETTLE_S if request.key == KEYS["DescribeConfigs"] else 0)
             return _exchange(connection, request)
 
         before = parse(text)

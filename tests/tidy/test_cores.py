@@ -13,10 +13,12 @@ from tests.tidy.sources import CORE, imports_of, python_files, rust_code, rust_f
 SHELLS: Final = {
     "__main__.py": "the way in",
     "clock.py": "reads the clocks for everybody",
+    "coordinator/answers.py": "gives way between answers",
     "coordinator/log.py": "names what is waited for",
     "coordinator/replay.py": "reads a log in slices",
     "coordinator/runtime.py": "tasks and timers of coordinators",
     "coordinator/slices.py": "watches the loop",
+    "dataplane/coordinator_log.py": "waits for the engine",
     "dataplane/log.py": "waits for the engine",
     "dataplane/plane.py": "the line to the engine",
     "dataplane/views.py": "waits for the engine",
@@ -53,6 +55,7 @@ RUST_SHELLS: Final = {
     "disk_os.rs": "the real disk",
     "plane/clock.rs": "the machine's clocks",
     "plane/pool.rs": "threads that may block",
+    "plane/shell_coordinator.rs": "the thread of the coordinators' logs",
     "plane/shell_engine.rs": "threads of the engine",
     "plane/shell_worker.rs": "sockets",
 }

@@ -42,6 +42,7 @@ ENGINE_IMPORTERS: Final = (
     "wire/program.py",
     # Tools that build and read batches, not the broker.
     "cli/consume.py",
+    "cli/coordination/positions.py",
     "cli/format.py",
     "cli/produce.py",
     "cli/inspection/indexes.py",

@@ -30,6 +30,7 @@ from ottla.api.k32_describe_configs import describe_configs
 from ottla.api.k35_describe_log_dirs import describe_log_dirs
 from ottla.api.k37_create_partitions import create_partitions
 from ottla.api.k42_delete_groups import delete_groups
+from ottla.api.k44_incremental_alter_configs import incremental_alter_configs
 from ottla.api.k47_offset_delete import offset_delete
 from ottla.api.k60_describe_cluster import describe_cluster
 from ottla.api.k75_describe_topic_partitions import describe_topic_partitions
@@ -123,6 +124,7 @@ TABLE: Final[tuple[Api, ...]] = (
     Api(35, "DescribeLogDirs", _versions(1, 5), _PYTHON, Lane.ADMIN, _HANDLER, describe_log_dirs),
     Api(37, "CreatePartitions", _versions(0, 3), _PYTHON, Lane.ADMIN, _HANDLER, create_partitions),
     Api(42, "DeleteGroups", _versions(0, 3), _PYTHON, Lane.GROUPS, _HANDLER, delete_groups),
+    Api(44, "IncrementalAlterConfigs", _versions(0, 1), _PYTHON, Lane.ADMIN, _HANDLER, incremental_alter_configs),
     Api(47, "OffsetDelete", _versions(0, 0), _PYTHON, Lane.GROUPS, _HANDLER, offset_delete),
     Api(60, "DescribeCluster", _versions(0, 2), _PYTHON, Lane.ADMIN, _HANDLER, describe_cluster),
     Api(75, "DescribeTopicPartitions", _versions(0, 0), _PYTHON, Lane.ADMIN, _HANDLER, describe_topic_partitions),

@@ -1,4 +1,5 @@
-"""Which keys this version acts on. Others are known, checked and described, and a start says that they have no effect.
+"""Which keys this version acts on. Others are known, checked and described, and a start says that they have no effect;
+so does a change while the broker runs.
 
 Whoever makes a module read another key adds it here; a test holds the reading sites against this set.
 """
@@ -115,3 +116,6 @@ _MAINTENANCE: Final = (
 ACTED_ON: Final = frozenset(
     (*_MAINTENANCE, *_IDENTITY, *_REQUESTS, *_GROUPS, *_INTERNAL_TOPICS, *_METADATA, *_TOPIC_DEFAULTS)
 )
+
+FOLLOWED: Final = frozenset(_TOPIC_DEFAULTS)
+"""Those whose change takes effect while the broker runs."""

@@ -18,6 +18,7 @@ from typing import Final, Generic, TypeVar, final
 import trio
 
 from ottla.clock import Clock
+from ottla.coordinator.answers import Answers
 from ottla.coordinator.log import CoordinatorLog, CoordinatorLogs, LogError
 from ottla.coordinator.machine import CoordinatorError, Machine, Now, Outbox, Reply
 from ottla.coordinator.replay import replay
@@ -53,8 +54,9 @@ class _Led(Generic[M]):
         log: CoordinatorLog,
         codec: RecordCodec,
         ready: Callable[[], Awaitable[None]],
+        give: Callable[[Sequence[Callable[[], None]]], None],
     ) -> None:
-        self.shard: Final[Shard[M]] = Shard(partition, leader_epoch, codec, self._wake)
+        self.shard: Final[Shard[M]] = Shard(partition, leader_epoch, codec, self._wake, give)
         self.log: Final = log
         self.ready: Final = ready
         self.scope: Final = trio.CancelScope()
@@ -94,6 +96,7 @@ class CoordinatorRuntime(Generic[M]):
         self._caught_up = caught_up
         self._report = report
         self._led: dict[int, _Led[M]] = {}
+        self._answers = Answers()
         self._nursery: trio.Nursery | None = None
         self._armed_ms: int | None = None
         self._rearmed = trio.Event()
@@ -204,7 +207,7 @@ class CoordinatorRuntime(Generic[M]):
                 return
             self.resign(partition)
         log = self._logs.open(topic_id, partition, leader_epoch)
-        self._start(_Led(partition, leader_epoch, log, self._codec, ready))
+        self._start(_Led(partition, leader_epoch, log, self._codec, ready, self._answers.give))
 
     def _start(self, led: _Led[M]) -> None:
         led.shard.state = State.LOADING
@@ -217,6 +220,7 @@ class CoordinatorRuntime(Generic[M]):
         led = self._led.pop(partition, None)
         if led is not None:
             led.scope.cancel()
+            self._answers.give_out()
             led.shard.unload(
                 State.CLOSED, CoordinatorError(ErrorCode.NOT_COORDINATOR, f"partition {partition} is led elsewhere now")
             )
@@ -235,6 +239,7 @@ class CoordinatorRuntime(Generic[M]):
             try:
                 for led in self._led.values():
                     nursery.start_soon(self._live, led)
+                nursery.start_soon(self._answers.run)
                 await self._timers()
             finally:
                 self._nursery = None
@@ -249,6 +254,7 @@ class CoordinatorRuntime(Generic[M]):
                 if await self._load(led):
                     error = await self._write(led)
                     self._report("coordinator's append failed, loading again", shard.partition, str(error))
+                    self._answers.give_out()
                     shard.unload(State.LOADING, CoordinatorError(client_error(error.code), str(error)))
                 led.failures += 1
 
@@ -333,7 +339,8 @@ class CoordinatorRuntime(Generic[M]):
     def _restart(self, led: _Led[M]) -> None:
         """Gives a partition up and loads it again, a little later."""
         self.resign(led.shard.partition)
-        again: _Led[M] = _Led(led.shard.partition, led.shard.leader_epoch, led.log, self._codec, led.ready)
+        shard = led.shard
+        again: _Led[M] = _Led(shard.partition, shard.leader_epoch, led.log, self._codec, led.ready, self._answers.give)
         again.failures = led.failures + 1
         self._start(again)
 

@@ -130,11 +130,30 @@ class _Writer:
 
 @final
 class Shard(Generic[M]):
-    """The partition. One thread; nothing here waits. ``wake`` is called when there is something to write."""
+    """The partition. One thread; nothing here waits. ``wake`` is called when there is something to write, ``give`` with
+    the answers that may leave: each is a call that settles one reply."""
 
-    __slots__ = ("_batches", "_codec", "_wake", "deadline_ms", "leader_epoch", "machine", "owed", "partition", "state")
+    __slots__ = (
+        "_batches",
+        "_codec",
+        "_give",
+        "_wake",
+        "deadline_ms",
+        "leader_epoch",
+        "machine",
+        "owed",
+        "partition",
+        "state",
+    )
 
-    def __init__(self, partition: int, leader_epoch: int, codec: RecordCodec, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        partition: int,
+        leader_epoch: int,
+        codec: RecordCodec,
+        wake: Callable[[], None],
+        give: Callable[[Sequence[Callable[[], None]]], None],
+    ) -> None:
         self.partition: Final = partition
         self.leader_epoch: Final = leader_epoch
         self.state = State.INITIAL
@@ -146,6 +165,7 @@ class Shard(Generic[M]):
         """Every request that is inside and has no answer, in order of arrival."""
         self._codec = codec
         self._wake = wake
+        self._give = give
         self._batches: deque[Batch] = deque()
 
     def require_active(self) -> M:
@@ -176,8 +196,7 @@ class Shard(Generic[M]):
             if self._batches:
                 self._batches[-1].answers += outbox.answers
             else:
-                for settle in outbox.answers:
-                    settle()
+                self._give(outbox.answers)
             self.deadline_ms = machine.next_deadline_ms()
 
     def _add(self, unit: _Unit, batch_bytes_max: int) -> None:
@@ -203,8 +222,7 @@ class Shard(Generic[M]):
         assert batch.sent
         assert batch is self._batches[0]
         self._batches.popleft()
-        for settle in batch.answers:
-            settle()
+        self._give(batch.answers)
 
     # --- life -------------------------------------------------------------------------------------------------------
 

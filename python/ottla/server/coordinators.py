@@ -7,17 +7,15 @@ publisher beside that of the data plane, and begins to load when the data plane 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final, final
 
 import trio
 
 from ottla.controller.configs import BrokerTopicConfigs, DynamicLayers
-from ottla.coordinator.log import LogError
 from ottla.coordinator.runtime import CoordinatorRuntime
 from ottla.coordinator.slices import LoopLag
-from ottla.errors import ErrorCode
 from ottla.groups.config import GroupsConfig
 from ottla.groups.coordinator import GROUP_TOPIC, GroupCoordinator
 from ottla.groups.metadata import GroupMetadata, TopicsChanged
@@ -31,11 +29,11 @@ if TYPE_CHECKING:
     from ottla.api.broker import MetadataCache
     from ottla.clock import Clock
     from ottla.config.values import BrokerConfig
-    from ottla.coordinator.log import Appending, CoordinatorLogs, LoadedRecord, Loading, LogRecord
+    from ottla.coordinator.log import CoordinatorLogs
     from ottla.coordinator.machine import Outbox
     from ottla.metadata.delta import Delta
 
-__all__ = ["Coordinators", "NoCoordinatorLogs"]
+__all__ = ["Coordinators"]
 
 
 @final
@@ -159,33 +157,3 @@ def uuid_of(random_bytes: Callable[[int], bytes]) -> str:
     raw[8] = (raw[8] & 0x3F) | 0x80
     text = raw.hex()
     return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
-
-
-@final
-class NoCoordinatorLogs:
-    """``CoordinatorLogs`` of a data plane that coordinators cannot write to: whatever they ask fails, so that clients
-    are told NOT_COORDINATOR and nothing is promised."""
-
-    def __init__(self, _plane: object) -> None:
-        pass
-
-    def open(self, _topic_id: bytes, _partition: int, _leader_epoch: int) -> NoCoordinatorLogs:
-        return self
-
-    def append(self, _records: Sequence[LogRecord], _timeout_ms: int) -> Appending:
-        return _Nothing()
-
-    def load(self) -> Loading:
-        return _Nothing()
-
-
-@final
-class _Nothing:
-    async def wait(self) -> None:
-        raise LogError(ErrorCode.KAFKA_STORAGE_ERROR, "coordinators have no log here")
-
-    async def next(self) -> Sequence[LoadedRecord]:
-        raise LogError(ErrorCode.KAFKA_STORAGE_ERROR, "coordinators have no log here")
-
-    def close(self) -> None:
-        pass

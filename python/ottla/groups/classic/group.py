@@ -28,6 +28,31 @@ __all__ = ["ClassicGroup"]
 class ClassicGroup:
     """Read by everybody, changed by ``ottla.groups.classic`` alone."""
 
+    __slots__ = (
+        "_subscriptions",
+        "_supported",
+        "_topics",
+        "_topics_known",
+        "generation",
+        "group_id",
+        "initial_delay_ms",
+        "initial_grew",
+        "initial_remaining_ms",
+        "joined_count",
+        "leader",
+        "members",
+        "pending",
+        "pending_sync",
+        "phase",
+        "previous",
+        "protocol",
+        "protocol_type",
+        "state",
+        "state_since_ms",
+        "static",
+        "stored",
+    )
+
     def __init__(self, group_id: str) -> None:
         self.group_id = group_id
         self.stored: GroupMetadataValue | None = None
@@ -218,7 +243,7 @@ class ClassicGroup:
         self.pending_sync.discard(member.member_id)
 
     def replace(self, member: Member, new_id: str) -> None:
-        """A static member gets another id, and keeps its place and all else."""
+        """A static member gets another id, and keeps its place and all else; a rebalance follows."""
         assert member.group_instance_id is not None, "only static members are replaced"
         old_id = member.member_id
         if member.session is not None:
@@ -231,9 +256,6 @@ class ClassicGroup:
         self.static[member.group_instance_id] = new_id
         if self.leader == old_id:
             self.leader = new_id
-        if old_id in self.pending_sync:
-            self.pending_sync.remove(old_id)
-            self.pending_sync.add(new_id)
 
     def drop_pending(self, member_id: str) -> None:
         """An id that was given out is no longer waited for."""

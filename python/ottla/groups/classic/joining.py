@@ -42,8 +42,10 @@ class Join(NamedTuple):
 
     @property
     def rebalance_timeout_ms(self) -> int:
-        """Version 0 knows only the session's."""
-        return self.request.rebalance_timeout_ms if self.version >= 1 else self.request.session_timeout_ms
+        """Version 0 knows only the session's. Below zero means the same: so it is read in a record, where Kafka writes
+        what the request said."""
+        said_ms = self.request.rebalance_timeout_ms
+        return said_ms if self.version >= 1 and said_ms >= 0 else self.request.session_timeout_ms
 
     @property
     def waiting(self) -> WaitingJoin:

@@ -38,7 +38,11 @@ class Rebalancer:
 
     def heard(self, group: ClassicGroup, member: Member, now: Now) -> None:
         """The member is there: its session begins anew."""
-        self._expect(group, member, now.monotonic_ms + member.session_timeout_ms)
+        at_ms, session = now.monotonic_ms + member.session_timeout_ms, member.session
+        if session is None:
+            self._expect(group, member, at_ms)
+        else:
+            session.set(at_ms)
 
     def heard_new(self, group: ClassicGroup, member: Member, now: Now) -> None:
         """A new member waits in its first join."""

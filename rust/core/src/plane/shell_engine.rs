@@ -30,6 +30,7 @@ use crate::plane::metadata_log::MetadataLog;
 use crate::plane::pool::Pool;
 use crate::plane::services::{Limits, ServedApi, Services};
 use crate::plane::session::Sessions;
+use crate::plane::shell_coordinator::CoordinatorThread;
 use crate::plane::shell_worker::Worker;
 use crate::plane::view::{View, ViewDelta};
 
@@ -67,6 +68,7 @@ pub struct Engine {
     next_worker: AtomicUsize,
     commands: Mutex<Option<mpsc::Sender<(Ticket, Command)>>>,
     metadata: Mutex<Option<mpsc::Sender<(Ticket, MetadataCommand)>>>,
+    coordinators: CoordinatorThread,
     threads: Mutex<Vec<JoinHandle<()>>>,
     maintenance: Arc<Maintenance>,
     conductor: Arc<Conductor>,
@@ -130,6 +132,7 @@ impl Engine {
             let (maintenance, clock) = (maintenance.clone(), clock.clone());
             threads.push(spawn("ottla-maintain", move || maintenance.run(&*clock))?);
         }
+        let coordinators = CoordinatorThread::start(&services, &clock)?;
         let workers = (0..options.network_threads.max(1))
             .map(|index| Worker::start(index, services.clone(), clock.clone()))
             .collect::<io::Result<Vec<_>>>()?;
@@ -141,6 +144,7 @@ impl Engine {
             next_worker: AtomicUsize::new(0),
             commands: Mutex::new(Some(commands)),
             metadata: Mutex::new(Some(metadata)),
+            coordinators,
             threads: Mutex::new(threads),
             maintenance,
             conductor,
@@ -207,6 +211,7 @@ impl Engine {
                 let sender = self.metadata.lock();
                 sender.as_ref().is_some_and(|sender| sender.send((ticket, command)).is_ok())
             }
+            Command::Coordinator(command) => self.coordinators.submit(ticket, command),
             command => {
                 let sender = self.commands.lock();
                 sender.as_ref().is_some_and(|sender| sender.send((ticket, command)).is_ok())
@@ -275,6 +280,7 @@ impl Engine {
         }
         drop(self.commands.lock().take());
         drop(self.metadata.lock().take());
+        self.coordinators.stop();
         self.maintenance.stop();
         self.directory.end_waiting();
         for thread in std::mem::take(&mut *self.threads.lock()) {

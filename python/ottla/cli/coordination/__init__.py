@@ -1,0 +1,2 @@
+"""What `ottla groups` does: asks coordinators and leaders (`coordinator`, `positions`, `members`), and thinks (`lag`,
+`reset`)."""
