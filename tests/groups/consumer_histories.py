@@ -14,7 +14,7 @@ import itertools
 import random
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from ottla.coordinator.machine import CoordinatorError, Now, Outbox, Record, Reply
@@ -80,7 +80,7 @@ class Broker:
         return self.shard._consumer.get("g")
 
     def run(self, operation: Callable[[Outbox], None]) -> None:
-        outbox = Outbox(Now(self.now_ms, 1_000_000 + self.now_ms), self.shard.apply)
+        outbox = Outbox(Now(self.now_ms, 1_000_000 + self.now_ms), self.shard.apply, some)
         operation(outbox)
         self.log += outbox.records
         for answer in outbox.answers:
@@ -138,6 +138,10 @@ def compacted(log: list[Record], codec: GroupRecords) -> list[Record]:
         last.pop(key, None)
         last[key] = record
     return list(last.values())
+
+
+def some(records: Sequence[Record]) -> None:
+    assert records, "nothing is no batch"
 
 
 def persistent(shard: GroupShard) -> object:

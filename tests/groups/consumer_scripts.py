@@ -185,6 +185,7 @@ class World:
         return Now(self._now_ms, WALL_MS + self._now_ms)
 
     def _check(self, records: Any) -> None:
+        assert records, "nothing is no batch"
         if self._batch_records_max is not None and len(records) > self._batch_records_max:
             raise CoordinatorError(ErrorCode.UNKNOWN_SERVER_ERROR, "too large")
 

@@ -55,7 +55,7 @@ class ConsumerCore:
         group_id = update.group.group_id
         if update.dissolves:
             self.classic.dissolve(group_id, outbox, *update.records)
-        else:
+        elif update.records:
             outbox.emit(*update.records)
         now, after = outbox.now, update.after
         group = self.state.groups.get(group_id)

@@ -83,6 +83,8 @@ class Resolving:
                 names.subtract(before)
                 names.update(resolved.topics)
             records.append(regex_record(group.group_id, expression, resolved))
+        if not records:
+            return
         metadata_hash = self._hashes.of_group(name for name, count in names.items() if count > 0)
         if changed or metadata_hash != group.metadata_hash:
             changed = True
