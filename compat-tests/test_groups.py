@@ -158,9 +158,9 @@ def test_several_topics(client: Client, topic: str, start: Start) -> None:
 
 
 def test_a_topic_grows(client: Client, topic: str, start: Start) -> None:
-    client.create_topic(topic, partitions=1)
+    client.create_topic(topic, partitions=2)
     members = [start() for _ in range(2)]
-    until(lambda: sum(len(member.assigned) for member in members) == 1, "one has the partition", members)
+    until(lambda: shared(members, 2), "each has one", members)
     client.add_partitions(topic, 4)
     until(lambda: shared(members, 4), "both have some", members)
 

@@ -17,6 +17,7 @@ HEARTBEAT_S = 0.2
 """Members hear of a rebalance that soon."""
 POLL_S = 0.05
 SETTLE_S = 0.02
+_importing = threading.Lock()
 
 
 @final
@@ -66,14 +67,15 @@ class Member(Protocol):
 def join(folder: str, bootstrap: str, options: MemberOptions) -> Member:
     """A member by the library in `compat-tests/<folder>/member.py`."""
     name = f"compat_member_{folder}"
-    if name not in sys.modules:
-        path = Path(__file__).parent.parent / folder / "member.py"
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
+    with _importing:
+        if name not in sys.modules:
+            path = Path(__file__).parent.parent / folder / "member.py"
+            spec = importlib.util.spec_from_file_location(name, path)
+            assert spec is not None
+            assert spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[name] = module
+            spec.loader.exec_module(module)
     member: Member = sys.modules[name].join(bootstrap, options)
     return member
 

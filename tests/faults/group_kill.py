@@ -173,14 +173,16 @@ class GroupKillTest:
         except AssertionError as error:
             where = f"seed {self._seed}, round {number}, in {self.broker.data_dir}"
             raise AssertionError(f"{error}\n{where}\n{self.broker.log_tail()}") from error
-        return sum(client.answers for client in (*self._committers, *self._members)), self._owners.newest
+        return self._answers(), self._owners.newest
+
+    def _answers(self) -> int:
+        return sum(each.answers for each in self._committers) + sum(each.answers for each in self._members)
 
     def _wait(self, connection: Connection) -> None:
         wait_coordinated(connection, GROUP, *(committer.group_id for committer in self._committers))
 
     def _round(self, number: int) -> str:
-        clients = [*self._committers, *self._members]
-        answers = sum(client.answers for client in clients)
+        answers = self._answers()
         generation = self._owners.newest
         clean = self._random.random() < 0.1
         self._load(clean=clean)
@@ -194,7 +196,7 @@ class GroupKillTest:
             self._wait(connection)
             took_s = time.monotonic() - begun
             self._verify(connection)
-        answers = sum(client.answers for client in clients) - answers
+        answers = self._answers() - answers
         return (
             f"round {number}: {'stopped' if clean else 'killed'}; {answers:,} commits answered, "
             f"{self._owners.newest - generation} generations; coordinators after {took_s:.2f} s"
