@@ -8,10 +8,12 @@ import json
 import re
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from benchmarks.failure import Skipped
 from benchmarks.peers import kafka
+from benchmarks.peers.ottla import command
 
 TOOL_TIMEOUT_S = 90.0
 TOPIC_COMMAND = "org.apache.kafka.tools.TopicCommand"
@@ -219,6 +221,68 @@ def test_consumer_groups(tool: Tool, topic: str) -> None:
     assert "Successful" in tool(CONSUMER_GROUPS, *one)
     assert {row["PARTITION"] for row in rows(tool(CONSUMER_GROUPS, "--describe", "--group", group))} == {"1"}
     assert "successful" in tool(CONSUMER_GROUPS, "--delete", "--group", group)
+    assert group not in tool(CONSUMER_GROUPS, "--list").split()
+
+
+def test_configs_alter(tool: Tool, topic: str) -> None:
+    create(tool, topic)
+    of_topic = ["--entity-type", "topics", "--entity-name", topic]
+    tool(CONFIG_COMMAND, "--alter", *of_topic, "--add-config", "retention.ms=60000,cleanup.policy=[compact,delete]")
+    described = tool(CONFIG_COMMAND, "--describe", *of_topic)
+    assert "retention.ms=60000 " in described
+    assert "cleanup.policy=compact,delete " in described
+    tool(CONFIG_COMMAND, "--alter", *of_topic, "--delete-config", "cleanup.policy")
+    assert "cleanup.policy" not in tool(CONFIG_COMMAND, "--describe", *of_topic)
+    refused = tool(CONFIG_COMMAND, "--alter", *of_topic, "--add-config", "retention.ms=soon", status=1)
+    assert "Invalid value soon for configuration retention.ms: Not a number of type LONG" in refused
+
+    of_group = ["--entity-type", "groups", "--entity-name", f"group-{topic}"]
+    tool(CONFIG_COMMAND, "--alter", *of_group, "--add-config", "consumer.session.timeout.ms=50000")
+    assert "consumer.session.timeout.ms=50000 " in tool(CONFIG_COMMAND, "--describe", *of_group)
+    refused = tool(CONFIG_COMMAND, "--alter", *of_group, "--add-config", "consumer.session.timeout.ms=1", status=1)
+    assert "consumer.session.timeout.ms must be in the range 45000 to 60000 inclusive." in refused
+
+    of_all = ["--entity-type", "brokers", "--entity-default"]
+    tool(CONFIG_COMMAND, "--alter", *of_all, "--add-config", "log.retention.bytes=123456789")
+    assert "log.retention.bytes=123456789 " in tool(CONFIG_COMMAND, "--describe", *of_all)
+    inherited = tool(CONFIG_COMMAND, "--describe", "--all", *of_topic)
+    assert "retention.bytes=123456789 " in inherited
+    tool(CONFIG_COMMAND, "--alter", *of_all, "--delete-config", "log.retention.bytes")
+
+
+def test_ottla_says_of_groups_what_the_tool_says(tool: Tool, topic: str, bootstrap: str, tmp_path: Path) -> None:
+    """Also against Kafka: the command is for any broker."""
+    group = f"group-{topic}"
+
+    def ottla(*arguments: str) -> list[dict[str, object]]:
+        argv = [*command(), "groups", *arguments, "--json", "-b", bootstrap]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=TOOL_TIMEOUT_S, check=False)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    create(tool, topic, 3)
+    write(tool, topic, 0, 60)
+    to_earliest = ["--reset-offsets", "--group", group, "--topic", topic, "--to-earliest", "--execute"]
+    tool(CONSUMER_GROUPS, *to_earliest)
+    ottla("reset", group, "--shift-by", "3", "--execute")
+    told = rows(tool(CONSUMER_GROUPS, "--describe", "--group", group))
+    shown = ottla("lag", group)
+    assert sorted((int(row["PARTITION"]), int(row["CURRENT-OFFSET"]), int(row["LAG"])) for row in told) == [
+        (line["partition"], line["offset"], line["lag"]) for line in shown
+    ]
+    everything = ["--reset-offsets", "--group", group, "--all-topics", "--to-current", "--export", "--dry-run"]
+    exported = tmp_path / "offsets.csv"
+    # A JVM may complain on standard output, too.
+    lines = [line for line in tool(CONSUMER_GROUPS, *everything).splitlines() if topic in line]
+    exported.write_text("\n".join(lines))
+    ottla("reset", group, "--to-latest", "--execute")
+    assert {line["lag"] for line in ottla("lag", group)} == {0}
+    ottla("reset", group, "--from-file", str(exported), "--execute")
+    assert ottla("offsets", group) == [
+        {key: line[key] for key in ("group", "topic", "partition", "offset")} | {"leader_epoch": None, "metadata": None}
+        for line in shown
+    ]
+    ottla("delete", group)
     assert group not in tool(CONSUMER_GROUPS, "--list").split()
 
 

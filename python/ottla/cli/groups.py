@@ -14,16 +14,15 @@ import io
 import sys
 import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import redirect_stdout
-from pathlib import Path
 from typing import Final
 
 from ottla.cli import output
-from ottla.cli.client import Client, Cluster, add_client_arguments, client_of, error_name, refusal
-from ottla.cli.coordination import lag, members, reset
-from ottla.cli.coordination.coordinator import Groups, TopicPartition
-from ottla.cli.coordination.positions import EARLIEST, LATEST, Answers, list_offsets, record_times
+from ottla.cli.client import Client, add_client_arguments, client_of, error_name, refusal
+from ottla.cli.coordination import lag, members, moving, reset
+from ottla.cli.coordination.coordinator import Groups
+from ottla.cli.coordination.positions import LATEST, list_offsets, record_times
 from ottla.cli.errors import DONE, FAILED, CommandError, UsageError
 from ottla.errors import ErrorCode
 
@@ -58,14 +57,14 @@ def add_arguments(parser: ArgumentParser) -> None:
     behind.add_argument("--max-seconds", type=float, metavar="S", help="exit 1 when a group is further behind")
     for verb in (describe, offsets, behind):
         verb.add_argument("groups", nargs="*", metavar="GROUP", help="which (all)")
-    moving = verbs.add_parser("reset", help="have a group without members go on elsewhere")
-    moving.add_argument("group", metavar="GROUP")
-    _add_target(moving)
-    moving.add_argument("--execute", action="store_true", help="do it, instead of showing what would be done")
+    moves = verbs.add_parser("reset", help="have a group without members go on elsewhere")
+    moves.add_argument("group", metavar="GROUP")
+    moving.add_target(moves)
+    moves.add_argument("--execute", action="store_true", help="do it, instead of showing what would be done")
     delete = verbs.add_parser("delete", help="delete groups, or some of what they have committed")
     delete.add_argument("groups", nargs="+", metavar="GROUP")
     delete.add_argument("--if-exists", action="store_true", help="a group that does not exist is fine")
-    for verb in (moving, delete):
+    for verb in (moves, delete):
         verb.add_argument(
             "--topic", action="append", default=[], metavar="TOPIC[:P,...]", help="only those; repeatable"
         )
@@ -78,7 +77,7 @@ def add_arguments(parser: ArgumentParser) -> None:
             metavar="SECONDS",
             help=f"again and again, until Ctrl-C ({_WATCH_S:g})",
         )
-    for verb in (listing, describe, offsets, behind, moving, delete):
+    for verb in (listing, describe, offsets, behind, moves, delete):
         verb.add_argument("--json", action="store_true", help="one JSON object per thing and line")
         add_client_arguments(verb)
 
@@ -93,19 +92,6 @@ def _one_of(names: tuple[str, ...]) -> Callable[[str], str]:
         raise ArgumentTypeError(f"{text!r} is none of {', '.join(names)}")
 
     return parse
-
-
-def _add_target(parser: ArgumentParser) -> None:
-    targets = parser.add_mutually_exclusive_group(required=True)
-    targets.add_argument("--to-earliest", action="store_true", help="to the first records there are")
-    targets.add_argument("--to-latest", action="store_true", help="behind the last")
-    targets.add_argument("--to-offset", type=int, metavar="N", help="to this offset")
-    targets.add_argument(
-        "--to-datetime", metavar="TIME", help="to the first record from this time on (ISO 8601, or ms since 1970)"
-    )
-    targets.add_argument("--by-duration", metavar="AGO", help="to the first record from so long ago on (1h30m, PT1H)")
-    targets.add_argument("--shift-by", type=int, metavar="N", help="by so many records; negative for back")
-    targets.add_argument("--from-file", metavar="FILE", help="to what a file says; - for standard input")
 
 
 def run(args: Namespace) -> int:
@@ -177,7 +163,7 @@ def _other(groups: Groups, name: str) -> members.Group | None:
 def _offsets(_: Client, groups: Groups, args: Namespace) -> int:
     rows: list[tuple[object, ...]] = []
     code = DONE
-    for name in _named(groups, args):
+    for name in _named(groups, args, committing=True):
         committed = groups.committed(name)
         if not committed and members.describe(groups, name) is None:
             code = _missing(args, name)
@@ -194,8 +180,8 @@ def _offsets(_: Client, groups: Groups, args: Namespace) -> int:
 
 
 def _lag(client: Client, groups: Groups, args: Namespace) -> int:
-    code, found, totals = DONE, list[lag.Lag](), list[str]()
-    for name in _named(groups, args):
+    code, found, totals, excesses = DONE, list[lag.Lag](), list[str](), list[str]()
+    for name in _named(groups, args, committing=True):
         committed = groups.committed(name)
         group = members.describe(groups, name)
         if not committed and group is None:
@@ -211,110 +197,15 @@ def _lag(client: Client, groups: Groups, args: Namespace) -> int:
         total = lag.total(of_group)
         totals.append(lag.summary(name, total))
         if (excess := lag.excess(total, args.max_records, args.max_seconds)) is not None:
-            sys.stderr.write(f"ottla groups lag: {name} {excess}\n")
+            excesses.append(f"ottla groups lag: {name} {excess}\n")
             code = FAILED
     if args.json:
         sys.stdout.writelines(output.json_line(lag.facts(each)) for each in found)
     elif found:
         sys.stdout.write(output.table(lag.HEADINGS, lag.rows(found)) + "\n" + "".join(totals))
+    sys.stdout.flush()
+    sys.stderr.writelines(excesses)
     return code
-
-
-def _reset(client: Client, groups: Groups, args: Namespace) -> int:
-    target = _target(args)
-    topics = reset.parse_topics(args.topic)
-    group = members.describe(groups, args.group)
-    committed = groups.committed(args.group)
-    asked = set(topics) or {where.topic for where in committed}
-    if isinstance(target, reset.FromFile):
-        asked = {where.topic for where in target.offsets}
-    cluster = client.cluster(asked)
-    partitions = _partitions(target, topics, committed, cluster)
-    if not partitions:
-        raise CommandError(f"group {args.group} has committed nothing", "say of which topics: --topic TOPIC")
-    starts, ends = (_required(list_offsets(client, cluster, partitions, at)) for at in (EARLIEST, LATEST))
-    at_time: dict[TopicPartition, int] = {}
-    if isinstance(target, reset.Time):
-        at_time = _required(list_offsets(client, cluster, partitions, target.timestamp_ms))
-    moves = reset.plan(target, partitions, committed, starts, ends, at_time)
-    has_members = group is not None and bool(group.members)
-    if args.execute and has_members:
-        raise _has_members(args.group)
-    done: dict[TopicPartition, int] = {}
-    if args.execute:
-        done = groups.commit(args.group, {move.where: move.after for move in moves}, cluster.topics)
-    if args.json:
-        for move in moves:
-            failed = done.get(move.where, ErrorCode.NONE)
-            more = {"error": error_name(failed)} if failed else {}
-            sys.stdout.write(output.json_line(reset.facts(args.group, move) | {"executed": args.execute} | more))
-    else:
-        sys.stdout.write(reset.table(moves))
-    return _reset_ended(args, done, has_members)
-
-
-def _reset_ended(args: Namespace, done: dict[TopicPartition, int], has_members: bool) -> int:
-    if not args.execute:
-        warning = f"; --execute will be refused as long as group {args.group} has members" if has_members else ""
-        sys.stderr.write(f"nothing was changed: --execute does it{warning}\n")
-        return DONE
-    failed = {where: code for where, code in done.items() if code != ErrorCode.NONE}
-    if ErrorCode.UNKNOWN_MEMBER_ID in failed.values():
-        # One has come since we looked.
-        raise _has_members(args.group)
-    for where, code in failed.items():
-        sys.stderr.write(f"ottla groups reset: {refusal(str(where), code)}\n")
-    return FAILED if failed else DONE
-
-
-def _partitions(
-    target: reset.Target, topics: dict[str, set[int] | None], committed: Iterable[TopicPartition], cluster: Cluster
-) -> list[TopicPartition]:
-    """What is to be moved: what the file says, else the topics that were named, else what was committed."""
-    if isinstance(target, reset.FromFile):
-        named = target.offsets if not topics else [where for where in target.offsets if _is_of(where, topics)]
-        return sorted(named)
-    if not topics:
-        return sorted(committed)
-    found: list[TopicPartition] = []
-    for name, indexes in topics.items():
-        topic = cluster.topics.get(name)
-        if topic is None or topic.error_code != ErrorCode.NONE:
-            raise refusal(f"topic {name}", ErrorCode.UNKNOWN_TOPIC_OR_PARTITION if topic is None else topic.error_code)
-        every = {partition.partition_index for partition in topic.partitions}
-        if missing := sorted((indexes or set()) - every):
-            raise UsageError(f"{name} has no partition {missing[0]}: it has {len(every)}, counted from 0")
-        found += (TopicPartition(name, index) for index in indexes or every)
-    return sorted(found)
-
-
-def _is_of(where: TopicPartition, topics: dict[str, set[int] | None]) -> bool:
-    indexes = topics.get(where.topic, set())
-    return indexes is None or where.partition in indexes
-
-
-def _target(args: Namespace) -> reset.Target:
-    if args.to_offset is not None:
-        return reset.To(args.to_offset)
-    if args.to_datetime is not None:
-        return reset.Time(reset.parse_moment_ms(args.to_datetime))
-    if args.by_duration is not None:
-        return reset.Time(round(time.time() * 1000) - reset.parse_duration_ms(args.by_duration))
-    if args.shift_by is not None:
-        return reset.Shift(args.shift_by)
-    if args.from_file is not None:
-        return reset.FromFile(reset.parse_file(_read(args.from_file), args.from_file, args.group))
-    return reset.Earliest() if args.to_earliest else reset.Latest()
-
-
-def _read(name: str) -> str:
-    try:
-        if name == "-":
-            with open(sys.stdin.fileno(), encoding="utf-8", closefd=False) as source:
-                return source.read()
-        return Path(name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {name}: {error}") from None
 
 
 def _delete(_: Client, groups: Groups, args: Namespace) -> int:
@@ -338,7 +229,7 @@ def _delete_one(groups: Groups, args: Namespace, name: str) -> int:
     if error == ErrorCode.GROUP_ID_NOT_FOUND:
         return _missing(args, name)
     non_empty = error == ErrorCode.NON_EMPTY_GROUP
-    return _said(_has_members(name) if non_empty else refusal(f"group {name}", error, result.error_message))
+    return _said(members.has_members(name) if non_empty else refusal(f"group {name}", error, result.error_message))
 
 
 def _forget(groups: Groups, args: Namespace, name: str, topics: dict[str, set[int] | None]) -> int:
@@ -347,7 +238,7 @@ def _forget(groups: Groups, args: Namespace, name: str, topics: dict[str, set[in
     if not committed and members.describe(groups, name) is None:
         return DONE if args.if_exists else _missing(args, name)
     code = DONE
-    chosen = [where for where in committed if _is_of(where, topics)]
+    chosen = [where for where in committed if reset.is_of(where, topics)]
     if not chosen:
         sys.stderr.write(f"ottla groups delete: {name} has committed nothing of these topics\n")
         return DONE
@@ -363,8 +254,11 @@ def _forget(groups: Groups, args: Namespace, name: str, topics: dict[str, set[in
     return code
 
 
-def _named(groups: Groups, args: Namespace) -> list[str]:
-    return list(dict.fromkeys(args.groups)) or [group.group_id for group in groups.listed()]
+def _named(groups: Groups, args: Namespace, *, committing: bool = False) -> list[str]:
+    """Those that the command line names, or all; or all that commit offsets, as share groups do not."""
+    if args.groups:
+        return list(dict.fromkeys(args.groups))
+    return [group.group_id for group in groups.listed() if not (committing and group.group_type == "share")]
 
 
 def _missing(args: Namespace, name: str) -> int:
@@ -378,24 +272,11 @@ def _said(error: CommandError) -> int:
     return FAILED
 
 
-def _has_members(name: str) -> CommandError:
-    return CommandError(
-        f"group {name} has members, which go on where they are",
-        f"stop them first; ottla groups describe {name} shows who they are",
-    )
-
-
-def _required(answers: Answers) -> dict[TopicPartition, int]:
-    for where, code in answers.refused.items():
-        raise refusal(str(where), code)
-    return answers.found
-
-
 _VERBS: Final = {
     "list": _list,
     "describe": _describe,
     "offsets": _offsets,
     "lag": _lag,
-    "reset": _reset,
+    "reset": moving.run,
     "delete": _delete,
 }

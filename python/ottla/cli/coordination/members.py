@@ -21,7 +21,7 @@ from ottla.wire.k16_list_groups import ListedGroup
 from ottla.wire.k69_consumer_group_describe import ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse
 from ottla.wire.schema import schema_of
 
-__all__ = ["Group", "Member", "describe", "facts", "of_other_type", "shown"]
+__all__ = ["Group", "Member", "describe", "facts", "has_members", "of_other_type", "shown"]
 
 
 @final
@@ -126,6 +126,14 @@ def _assigned(data: bytes) -> tuple[TopicPartition, ...]:
         return ()
     return tuple(
         TopicPartition(topic.topic, index) for topic in found.assigned_partitions for index in topic.partitions
+    )
+
+
+def has_members(name: str) -> CommandError:
+    """What is said when something is asked for that members would not notice."""
+    return CommandError(
+        f"group {name} has members, which go on where they are",
+        f"stop them first; ottla groups describe {name} shows who they are",
     )
 
 

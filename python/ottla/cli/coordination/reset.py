@@ -24,6 +24,7 @@ __all__ = [
     "Time",
     "To",
     "facts",
+    "is_of",
     "parse_duration_ms",
     "parse_file",
     "parse_moment_ms",
@@ -213,6 +214,12 @@ def parse_topics(texts: Iterable[str]) -> dict[str, set[int] | None]:
         before = found.get(name, set())
         found[name] = before | {int(index) for index in indexes} if colon and before is not None else None
     return found
+
+
+def is_of(where: TopicPartition, topics: dict[str, set[int] | None]) -> bool:
+    """Is the partition one of these?"""
+    indexes = topics.get(where.topic, set())
+    return indexes is None or where.partition in indexes
 
 
 def parse_file(text: str, source: str, group: str) -> dict[TopicPartition, int]:
