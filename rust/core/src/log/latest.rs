@@ -10,7 +10,8 @@
 //!
 //! Invariants: of two records of a key the one with the higher offset counts, whenever its transaction was committed; those of
 //! aborted transactions never do; those of a transaction without an end marker are given as they are, tombstones too,
-//! and supersede nothing. A step walks about as many bytes as [`STEP_BYTES`], or one batch.
+//! and supersede nothing. A tombstone that counts is given only where an open transaction wrote its key, too: what is
+//! pending before it has been deleted by it. A step walks about as many bytes as [`STEP_BYTES`], or one batch.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -37,7 +38,7 @@ const PORTION_BYTES: usize = 256 << 10;
 pub struct LatestRecord {
     /// Its key.
     pub key: Vec<u8>,
-    /// Its value; none only in an open transaction.
+    /// Its value; none only where an open transaction wrote the key.
     pub value: Option<Vec<u8>>,
     /// Its time.
     pub timestamp: TimestampMs,
@@ -60,21 +61,23 @@ pub enum Step {
     End,
 }
 
+/// Where the last record of each key is.
+type Keys = HashMap<Box<[u8]>, Offset>;
+
 /// A transaction whose end was not seen yet.
 #[derive(Debug)]
 struct Open {
     first: Offset,
-    /// Where the last record of each key is.
     keys: Keys,
 }
-
-type Keys = HashMap<Box<[u8]>, Offset>;
 
 /// What the first walk finds out.
 #[derive(Debug, Default)]
 struct Noted {
     newest: Keys,
     open: HashMap<ProducerId, Open>,
+    /// The keys of open transactions, once all are known.
+    pending: Keys,
 }
 
 /// A log that is being read from an offset up to another. Blocks on the disk: for pool threads.
@@ -121,7 +124,7 @@ impl Latest {
     fn turn(&mut self) {
         self.giving = true;
         for open in self.noted.open.values_mut() {
-            open.keys = Keys::new();
+            self.noted.pending.extend(open.keys.drain());
         }
         self.batches = self.reader.batches(self.start, self.end);
     }
@@ -210,7 +213,8 @@ impl Noted {
         if header.is_transactional() && open() {
             return Some((header.producer_id, header.producer_epoch));
         }
-        (!tombstone && self.newest.get(key) == Some(&offset)).then_some((ProducerId::NONE, ProducerEpoch::NONE))
+        let counts = self.newest.get(key) == Some(&offset) && (!tombstone || self.pending.contains_key(key));
+        counts.then_some((ProducerId::NONE, ProducerEpoch::NONE))
     }
 }
 

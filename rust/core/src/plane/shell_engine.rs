@@ -203,7 +203,7 @@ impl Engine {
                 let sender = self.metadata.lock();
                 sender.as_ref().is_none_or(|sender| sender.send((ticket, command)).is_err())
             }
-            Command::Coordinator(command) => self.coordinators.submit(ticket, command),
+            Command::Coordinator(command) => !self.coordinators.submit(ticket, command),
             command => {
                 let orders = self.orders.lock();
                 orders.as_ref().map(|orders| orders.submit(ticket, command)).is_none()

@@ -123,6 +123,19 @@ fn an_open_transaction_supersedes_nothing_and_is_given_whole() {
 }
 
 #[test]
+fn a_tombstone_that_deletes_what_is_pending_is_given() {
+    let disk = SimDisk::new(1);
+    let mut log = log(&disk, 1 << 20);
+    append(&mut log, &batch(BatchOptions::default(), &[(b"a", Some(b"1")), (b"b", Some(b"1"))]));
+    append(&mut log, &batch(transaction(7), &[(b"a", Some(b"2"))]));
+    append(&mut log, &batch(BatchOptions::default(), &[(b"a", None), (b"b", None)]));
+    let found = short(&load(&log));
+    assert_eq!(found, [("a".to_owned(), Some("2".to_owned()), Some(7)), ("a".to_owned(), None, None)]);
+    append(&mut log, &marker(7, true));
+    assert_eq!(load(&log), []);
+}
+
+#[test]
 fn the_higher_offset_counts_however_late_a_transaction_was_committed() {
     let disk = SimDisk::new(1);
     let mut log = log(&disk, 1 << 20);
@@ -287,7 +300,8 @@ impl Model {
             Some(true) => {
                 let newer = |other: &&Known| other.key == known.key && other.offset > known.offset;
                 let superseded = there.iter().copied().filter(newer).any(|other| self.counts(other, end) == Some(true));
-                known.value.is_some() && !superseded
+                let pending = || there.iter().any(|other| other.key == known.key && self.counts(other, end).is_none());
+                (known.value.is_some() || pending()) && !superseded
             }
         };
         let record = |known: &Known| {
