@@ -7,6 +7,9 @@ from kafka import KafkaConsumer, TopicPartition
 
 from compat_support.groups import HEARTBEAT_S, SESSION_S, Delivered, Member, MemberOptions
 
+POLL_S = 1.0
+"""Longer than a rebalance: kafka-python 3.0 may lose the end of one that outlasts a poll, and never hear of it."""
+
 
 @final
 class KafkaPythonMember:
@@ -29,7 +32,7 @@ class KafkaPythonMember:
         )
 
     def poll(self, timeout_s: float) -> list[Delivered]:
-        found = self._consumer.poll(timeout_ms=int(timeout_s * 1000))
+        found = self._consumer.poll(timeout_ms=int(max(timeout_s, POLL_S) * 1000))
         return [Delivered(m.topic, m.partition, m.offset, m.value) for messages in found.values() for m in messages]
 
     def assigned(self) -> set[int]:

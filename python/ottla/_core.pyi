@@ -282,10 +282,10 @@ class Engine:
         """Opens or creates, recovers and leads: (topic id, name, partition, leader epoch, partition epoch, replicas,
         isr, settings). Value: a list of (topic id, partition, bytes checked, error or None)."""
 
-    def stop_partitions(self, ticket: int, partitions: list[tuple[bytes, int]], delete: bool) -> None:
-        """Gives up partitions (topic id, partition), and their logs with ``delete``. Value: None."""
+    def stop_partitions(self, ticket: int, partitions: list[tuple[bytes, str, int]], delete: bool) -> None:
+        """Gives up partitions (topic id, topic, partition), and their logs with ``delete``. Value: None."""
 
-    def configure(self, ticket: int, topic_id: bytes, settings: TopicSettings) -> None:
+    def configure(self, ticket: int, topic_id: bytes, topic: str, settings: TopicSettings) -> None:
         """The settings of a topic changed. Value: None."""
 
     def describe_logs(self, ticket: int) -> None:

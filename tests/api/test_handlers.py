@@ -90,6 +90,26 @@ def test_create_topics_answers_when_the_data_plane_leads() -> None:
     trio.run(main)
 
 
+def test_a_topic_that_takes_long_holds_up_no_other() -> None:
+    async def main() -> None:
+        async with memory_broker() as broker:
+            slow = broker.plane.open = trio.Event()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(create, broker, "slow")
+                await trio.testing.wait_all_tasks_blocked()
+                broker.plane.open = trio.Event()
+                broker.plane.open.set()
+                begun = trio.current_time()
+                assert await create(broker, "slow") == [ErrorCode.TOPIC_ALREADY_EXISTS]
+                assert await create(broker, "quick") == [0]
+                answer = await broker.ask(MetadataRequest(topics=(MetadataRequestTopic(name="unasked"),)), 12)
+                assert [each.error_code for each in answer.topics] == [0]
+                assert trio.current_time() == begun, "nothing waited for its timeout"
+                slow.set()
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
 def test_create_topics_that_is_not_committed_in_time_says_so() -> None:
     async def main() -> None:
         log = await formatted_log()

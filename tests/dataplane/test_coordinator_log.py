@@ -11,6 +11,7 @@ from typing import Protocol
 
 import pytest
 import trio
+import trio.testing
 
 from ottla.config.load import EMBEDDED
 from ottla.config.topic import topic_settings
@@ -50,9 +51,12 @@ class Memory:
 class Engine:
     logs: PlaneCoordinatorLogs
     plane: Plane
+    partition_epoch: int = 0
 
-    async def lead(self, leader_epoch: int, **overrides: str) -> None:
-        lead = LeadPartition(TOPIC, "__consumer_offsets", 0, leader_epoch, leader_epoch, (1,), (1,), ZERO_UUID)
+    async def lead(self, leader_epoch: int, *, isr: tuple[int, ...] = (1,), **overrides: str) -> None:
+        self.partition_epoch += 1
+        epochs = (leader_epoch, self.partition_epoch)
+        lead = LeadPartition(TOPIC, "__consumer_offsets", 0, *epochs, (1, 2), isr, ZERO_UUID)
         texts = {"cleanup.policy": "compact", **{name.replace("_", "."): text for name, text in overrides.items()}}
         settings = topic_settings(BrokerConfig(dict(EMBEDDED)), texts)
         ((_, _, _, error),) = await self.plane.begin_lead([lead], {TOPIC: engine_settings(settings, 1_000)})()
@@ -112,6 +116,10 @@ async def code_of(attempt: Callable[[], Awaitable[object]]) -> ErrorCode:
     with pytest.raises(LogError) as raised:
         await attempt()
     return raised.value.code
+
+
+async def expect(attempt: Callable[[], Awaitable[object]], code: ErrorCode) -> None:
+    assert await code_of(attempt) == code
 
 
 @both
@@ -245,6 +253,64 @@ def test_refusals_have_words(tmp_path: Path) -> None:
             await bench.stop()
             with pytest.raises(LogError, match=r"__consumer_offsets-0 is not led here under leader epoch 0"):
                 await log.append([row("a", "x")], TIMEOUT_MS).wait()
+
+    played(main)
+
+
+def test_what_a_replica_does_not_have_is_not_committed(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with on_engine(tmp_path) as bench:
+            await bench.lead(0, isr=(1, 2))
+            log = bench.logs.open(TOPIC, 0, 0)
+            assert await code_of(log.append([row("a", "1")], 1).wait) == ErrorCode.REQUEST_TIMED_OUT
+            waits = log.append([row("b", "2")], TIMEOUT_MS)
+            loading = log.load()
+            assert [loaded.key for loaded in await loading.next()] == [b"a", b"b"]
+            ended = trio.Event()
+
+            async def reach_the_end() -> None:
+                assert not await loading.next()
+                ended.set()
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(reach_the_end)
+                await trio.testing.wait_all_tasks_blocked()
+                assert not ended.is_set()
+                await bench.lead(0)  # the replica leaves the ISR
+                await waits.wait()
+            assert ended.is_set()
+
+    played(main)
+
+
+def test_who_gives_the_partition_up_lets_nobody_wait(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with on_engine(tmp_path) as bench:
+            await bench.lead(0, isr=(1, 2))
+            log = bench.logs.open(TOPIC, 0, 0)
+            appending, loading = log.append([row("a", "1")], TIMEOUT_MS), log.load()
+            assert await loading.next()
+            async with trio.open_nursery() as nursery:
+                for waits in (appending.wait, loading.next):
+                    nursery.start_soon(expect, waits, ErrorCode.NOT_LEADER_OR_FOLLOWER)
+                await trio.testing.wait_all_tasks_blocked()
+                await bench.stop()
+
+    played(main)
+
+
+def test_a_load_that_waits_may_be_closed(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with on_engine(tmp_path) as bench:
+            await bench.lead(0, isr=(1, 2))
+            log = bench.logs.open(TOPIC, 0, 0)
+            log.append([row("a", "1")], TIMEOUT_MS)
+            loading = log.load()
+            assert await loading.next()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(expect, loading.next, ErrorCode.NOT_LEADER_OR_FOLLOWER)
+                await trio.testing.wait_all_tasks_blocked()
+                loading.close()
 
     played(main)
 

@@ -35,7 +35,7 @@ from ottla.wire.k23_offset_for_leader_epoch import (
 )
 from tests.support import lying_batches
 from tests.support.lying_batches import LyingBatch, LyingRecord
-from tests.support.raw import Closed, Connection
+from tests.support.raw import CLOCK_STEP_MS, Closed, Connection
 from tests.support.raw_admin import create_topic, new_producer_id, topic_of
 
 SCRIPTS: Final = Path(__file__).parents[1] / "scripts"
@@ -300,7 +300,7 @@ class Player:
         response = self._ask(request, version)
         if response is None:
             return [self._refused]
-        waited = wait_ms >= WAITS_MS and (time.monotonic() - begun) * 1000 >= wait_ms
+        waited = wait_ms >= WAITS_MS and (time.monotonic() - begun) * 1000 >= wait_ms - CLOCK_STEP_MS
         lines = ["after waiting:"] if waited else []
         lines += [] if response.error_code == 0 else [ErrorCode(response.error_code).name]
         for topic in response.responses:

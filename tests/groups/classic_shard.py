@@ -54,6 +54,7 @@ class Batch(NamedTuple):
     records: list[Record]
     answers: list[Callable[[], None]]
     lives: dict[str, int]
+    begun: list[Generation]
 
 
 @final
@@ -79,6 +80,8 @@ class Shard:
         self._generations: dict[str, int] = {}
         self._states: dict[str, State] = {}
         self._leaders: dict[Generation, str] = {}
+        self._lists: set[Generation] = set()
+        """Generations whose leader knows its members."""
         self._shares: dict[Generation, dict[str, bytes]] = {}
         self._proposals: dict[str, SyncGroupRequest] = {}
         self._instances: dict[str, str] = {}
@@ -129,8 +132,14 @@ class Shard:
     def run(self, operation: Callable[[Outbox], None]) -> None:
         """One operation, and the checks after it."""
         outbox = Outbox(self.now, self._apply, self._check)
+        before = {group.group_id: group.generation for group in self.groups}
         operation(outbox)
-        self._written.append(Batch(outbox.records, outbox.answers, dict(self._lives)))
+        begun = [
+            self._key(group, self._lives)
+            for group in self.groups
+            if group.state is State.COMPLETING_REBALANCE and group.generation > before.get(group.group_id, 0)
+        ]
+        self._written.append(Batch(outbox.records, outbox.answers, dict(self._lives), begun))
         self.said += ((self.now_ms, "record", record.value) for record in outbox.records)
         self.check()
         self._steps += 1
@@ -173,13 +182,14 @@ class Shard:
     def commit(self, batches: int | None = None) -> None:
         """The oldest operations are committed, all by default: who asked is answered."""
         for _ in range(len(self._written) if batches is None else min(batches, len(self._written))):
-            records, answers, self._answering = self._written.popleft()
+            records, answers, self._answering, begun = self._written.popleft()
             for record in records:
                 put(self._committed, record)
             for answer in answers:
                 open_before = len(self.owed)
                 answer()
                 assert len(self.owed) == open_before - 1, "an answer settles one request that was not answered yet"
+            assert self._lists.issuperset(begun), "who leads a new generation is told"
 
     def _settled(self, number: int) -> None:
         owed = self.owed.pop(number)
@@ -236,6 +246,8 @@ class Shard:
             leader = self._who(answer.leader)
             assert self._leaders.setdefault(key, leader) == leader, f"{key} has one leader"
             assert bool(answer.members) == (answer.leader == answer.member_id), "the leader has the list, no one else"
+            if answer.members:
+                self._lists.add(key)
         elif isinstance(answer, SyncGroupResponse):
             key = Generation(request.group_id, self._answering.get(request.group_id, 0), request.generation_id)
             shares = self._shares[key]

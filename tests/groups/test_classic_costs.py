@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from ottla.errors import ErrorCode
 from ottla.groups.classic import State
+from ottla.groups.classic.joining import PENDING_MAX
 from tests.groups.classic_costs import Crowd, bytes_per_empty_group
 
 
@@ -66,3 +68,15 @@ def test_the_cost_of_a_member_does_not_grow_with_the_group(phase: str) -> None:
 def test_empty_groups_are_small_and_wait_for_nothing() -> None:
     assert Crowd(0, 10_000).groups.next_deadline_ms() is None
     assert bytes_per_empty_group(1_000) < 2_000
+
+
+def test_ids_that_are_given_out_are_bounded_and_lapse() -> None:
+    crowd = Crowd(0)
+    codes = [crowd.ask_for_id("g") for _ in range(PENDING_MAX + 2)]
+
+    assert codes[-3:] == [ErrorCode.MEMBER_ID_REQUIRED, *[ErrorCode.GROUP_MAX_SIZE_REACHED] * 2]
+
+    crowd.fall_silent()
+
+    assert crowd.ask_for_id("g") == ErrorCode.MEMBER_ID_REQUIRED
+    assert len(crowd.groups.ensure("g").pending) == 1

@@ -58,7 +58,7 @@ def test_one_wake_is_one_image_and_served_is_what_the_data_plane_did() -> None:
         served = trio.Event()
 
         async def wait_served(offset: int) -> None:
-            await loader.wait_served(offset)
+            await loader.wait_served(range(offset + 1))
             served.set()
 
         async with trio.open_nursery() as nursery:
@@ -73,7 +73,72 @@ def test_one_wake_is_one_image_and_served_is_what_the_data_plane_did() -> None:
             follower.may_go_on.set()
             await served.wait()
             assert failed == [FailedCommand("a", 3, "no space")]
-            await loader.wait_served(last)
+            await loader.wait_served(range(last + 1))
+            nursery.cancel_scope.cancel()
+
+    trio.run(main)
+
+
+class InTurn:
+    """A publisher whose views end one by one, by the producer id of their image."""
+
+    def __init__(self) -> None:
+        self.ends: dict[int, trio.Event] = {}
+
+    def publish(self, delta: Delta, image: Image) -> View:
+        self.ends[image.next_producer_id] = trio.Event()
+        return View(self.ends[image.next_producer_id])
+
+
+class View:
+    def __init__(self, end: trio.Event) -> None:
+        self.end = end
+
+    async def wait(self) -> Sequence[FailedCommand]:
+        await self.end.wait()
+        return ()
+
+
+def test_what_is_served_does_not_wait_for_what_came_before() -> None:
+    async def main() -> None:
+        raft = await started(await formatted_log())
+        views, served = InTurn(), list[str]()
+        loader = Loader(raft, [views])
+
+        async def wait_served(name: str, offsets: range) -> None:
+            await loader.wait_served(offsets)
+            served.append(name)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(raft.run)
+            nursery.start_soon(loader.run, 0)
+            offsets = []
+            for number in (10, 20, 30):
+                offsets.append(append(raft, number))
+                await trio.testing.wait_all_tasks_blocked()
+            views.ends[0].set()
+            first, second, third = offsets
+            await loader.wait_served(range(third + 1, third + 1))
+            nursery.start_soon(wait_served, "second", range(second, second + 1))
+            nursery.start_soon(wait_served, "second and third", range(second, third + 1))
+            nursery.start_soon(wait_served, "all", range(third + 1))
+            nursery.start_soon(wait_served, "fourth", range(third + 1, third + 2))
+            nursery.start_soon(wait_served, "after the fourth", range(third + 2, third + 2))
+            ended = []
+            for number in (20, 30, 10):
+                views.ends[number].set()
+                await trio.testing.wait_all_tasks_blocked()
+                ended.append(served.copy())
+            assert ended[0] == ["second"]
+            assert ended[1] == ["second", "second and third"]
+            assert ended[2] == ["second", "second and third", "all"]
+            await loader.wait_served(range(first, first + 1))
+            append(raft, 40)
+            await trio.testing.wait_all_tasks_blocked()
+            assert served[3:] == ["after the fourth"], "of no records only the publication is waited for"
+            views.ends[40].set()
+            await trio.testing.wait_all_tasks_blocked()
+            assert served[-1] == "fourth"
             nursery.cancel_scope.cancel()
 
     trio.run(main)

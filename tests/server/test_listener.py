@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from ottla.server.admission import Admission, ConnectionLimits
-from ottla.server.listener import BoundListener, Seldom, bind
+from ottla.server.listener import BoundListener, Buffers, Seldom, bind
 
 
 class _None:
@@ -45,7 +45,7 @@ class _Failing(socket.socket):
     "number", [errno.ENETDOWN, errno.EPROTO, errno.EHOSTUNREACH, errno.EPERM, errno.ECONNABORTED, errno.EMFILE]
 )
 def test_an_error_of_one_connection_does_not_end_the_listener(number: int) -> None:
-    bound = bind("PLAINTEXT", "127.0.0.1", 0)
+    bound = bind("PLAINTEXT", "127.0.0.1", 0, Buffers())
     listening = _Failing(fileno=bound.socket.detach())
     listening.setblocking(False)
     listening.failures = iter([number])
@@ -60,7 +60,7 @@ def test_an_error_of_one_connection_does_not_end_the_listener(number: int) -> No
                 adopted.append(connection)
                 nursery.cancel_scope.cancel()
 
-            failing = BoundListener("PLAINTEXT", listening, "127.0.0.1", bound.port)
+            failing = BoundListener("PLAINTEXT", listening, Buffers(), "127.0.0.1", bound.port)
             nursery.start_soon(failing.accept, unlimited(), adopt, refused.append)
 
     with listening, socket.create_connection(("127.0.0.1", bound.port)):
@@ -71,18 +71,40 @@ def test_an_error_of_one_connection_does_not_end_the_listener(number: int) -> No
 
 
 def test_a_socket_that_does_not_listen_is_an_error() -> None:
-    bound = bind("PLAINTEXT", "127.0.0.1", 0)
+    bound = bind("PLAINTEXT", "127.0.0.1", 0, Buffers())
     listening = _Failing(fileno=bound.socket.detach())
     listening.setblocking(False)
     listening.failures = iter([errno.EINVAL])
+    failing = BoundListener("PLAINTEXT", listening, Buffers(), "", bound.port)
     with (
         listening,
         socket.create_connection(("127.0.0.1", bound.port)),
         pytest.raises(OSError, match="Invalid argument"),
     ):
-        trio.run(
-            BoundListener("PLAINTEXT", listening, "", bound.port).accept, unlimited(), lambda *_: None, lambda _: None
-        )
+        trio.run(failing.accept, unlimited(), lambda *_: None, lambda _: None)
+
+
+@pytest.mark.parametrize(("sent", "received"), [(-1, -1), (50_000, -1), (-1, 60_000), (102_400, 102_400)])
+def test_connections_get_the_buffers_that_were_asked_for(sent: int, received: int) -> None:
+    adopted: list[socket.socket] = []
+    bound = bind("PLAINTEXT", "127.0.0.1", 0, Buffers(sent, received))
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+
+            def adopt(connection: socket.socket, _listener: str) -> None:
+                adopted.append(connection)
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(bound.accept, unlimited(), adopt, lambda _: None)
+
+    with bound.socket, socket.create_connection(("127.0.0.1", bound.port)):
+        trio.run(main)
+        with adopted[0]:
+            for option, wanted in ((socket.SO_SNDBUF, sent), (socket.SO_RCVBUF, received)):
+                size = adopted[0].getsockopt(socket.SOL_SOCKET, option)
+                # The system doubles what it is asked for, to have room for its own bookkeeping.
+                assert (size == 2 * wanted) == (wanted != -1)
 
 
 def test_what_goes_on_and_on_is_said_seldom() -> None:

@@ -62,9 +62,10 @@ class MetadataCache(Protocol):
     def image(self) -> Image:
         """Persistent: may be kept and read as long as one likes."""
 
-    async def wait_served(self, offset: int) -> None:
-        """Returns when the data plane has done all that the metadata records up to and including ``offset`` ask for:
-        topics created there are led and usable on every connection. Raises LogFailedError when the quorum is gone."""
+    async def wait_served(self, offsets: range) -> None:
+        """Returns when the data plane has done all that the metadata records at these offsets ask for: topics created
+        there are led and usable on every connection. What other records ask for may be under way still, but ``image``
+        has it if they come before; with a range from 0 on nothing is. Raises LogFailedError when the quorum is gone."""
 
 
 class ConfigSource(Protocol):

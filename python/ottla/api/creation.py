@@ -9,6 +9,7 @@ import trio
 from ottla.api.broker import Broker
 from ottla.controller.decision import Refused
 from ottla.controller.names import invalid_name
+from ottla.errors import ErrorCode
 from ottla.wire.k19_create_topics import CreatableTopic
 
 __all__ = ["create_topics_asked_for"]
@@ -25,7 +26,10 @@ async def create_topics_asked_for(names: Iterable[str], broker: Broker) -> None:
         return
     with trio.move_on_after(broker.settings.auto_create_wait_ms / 1000):
         try:
-            _, offset = await broker.controller.create_topics(wanted, frozenset(), validate_only=False)
+            results, offsets = await broker.controller.create_topics(wanted, frozenset(), validate_only=False)
         except Refused:
             return
-        await broker.metadata.wait_served(offset)
+        if any(result.error_code == ErrorCode.TOPIC_ALREADY_EXISTS for result in results):
+            # Somebody else is just creating it: where in the log is not known.
+            offsets = range(offsets.stop)
+        await broker.metadata.wait_served(offsets)

@@ -33,6 +33,8 @@ from ottla.api.k42_delete_groups import delete_groups
 from ottla.api.k44_incremental_alter_configs import incremental_alter_configs
 from ottla.api.k47_offset_delete import offset_delete
 from ottla.api.k60_describe_cluster import describe_cluster
+from ottla.api.k68_consumer_group_heartbeat import consumer_group_heartbeat
+from ottla.api.k69_consumer_group_describe import consumer_group_describe
 from ottla.api.k75_describe_topic_partitions import describe_topic_partitions
 
 __all__ = ["TABLE", "Api", "Authorization", "Handler", "Lane", "Side", "by_key"]
@@ -127,6 +129,8 @@ TABLE: Final[tuple[Api, ...]] = (
     Api(44, "IncrementalAlterConfigs", _versions(0, 1), _PYTHON, Lane.ADMIN, _HANDLER, incremental_alter_configs),
     Api(47, "OffsetDelete", _versions(0, 0), _PYTHON, Lane.GROUPS, _HANDLER, offset_delete),
     Api(60, "DescribeCluster", _versions(0, 2), _PYTHON, Lane.ADMIN, _HANDLER, describe_cluster),
+    Api(68, "ConsumerGroupHeartbeat", _versions(0, 1), _PYTHON, Lane.GROUPS, _HANDLER, consumer_group_heartbeat),
+    Api(69, "ConsumerGroupDescribe", _versions(0, 1), _PYTHON, Lane.GROUPS, _HANDLER, consumer_group_describe),
     Api(75, "DescribeTopicPartitions", _versions(0, 0), _PYTHON, Lane.ADMIN, _HANDLER, describe_topic_partitions),
 )
 

@@ -17,7 +17,7 @@ __all__ = ["within"]
 T = TypeVar("T")
 
 
-async def within(timeout_ms: int, write: Callable[[], Awaitable[tuple[T, int]]], metadata: MetadataCache) -> T:
+async def within(timeout_ms: int, write: Callable[[], Awaitable[tuple[T, range]]], metadata: MetadataCache) -> T:
     """The answer of ``write`` once it is committed, and served if that comes within the time, too: what is committed is
     never answered as if it were not. Raises Refused(REQUEST_TIMED_OUT) without trying when there is no time at all, as
     Kafka does."""
@@ -25,9 +25,9 @@ async def within(timeout_ms: int, write: Callable[[], Awaitable[tuple[T, int]]],
         raise Refused(ErrorCode.REQUEST_TIMED_OUT)
     deadline = trio.current_time() + timeout_ms / 1000
     with trio.move_on_at(deadline) as scope:
-        answer, offset = await write()
+        answer, offsets = await write()
     if scope.cancelled_caught:
         raise Refused(ErrorCode.REQUEST_TIMED_OUT)
     with trio.move_on_at(deadline):
-        await metadata.wait_served(offset)
+        await metadata.wait_served(offsets)
     return answer

@@ -40,7 +40,9 @@ _REQUESTS: Final = (
     "num.network.threads",
     "num.partitions",
     "producer.id.expiration.ms",
+    "socket.receive.buffer.bytes",
     "socket.request.max.bytes",
+    "socket.send.buffer.bytes",
 )
 
 _GROUPS: Final = (

@@ -60,20 +60,20 @@ class Controller(Protocol):
 
     async def create_topics(
         self, wanted: Sequence[CreatableTopic], describable: frozenset[str], *, validate_only: bool
-    ) -> tuple[tuple[CreatableTopicResult, ...], int]:
+    ) -> tuple[tuple[CreatableTopicResult, ...], range]:
         """See ``topics.create_topics``."""
 
     async def create_partitions(
         self, wanted: Sequence[CreatePartitionsTopic], *, validate_only: bool
-    ) -> tuple[tuple[CreatePartitionsTopicResult, ...], int]:
+    ) -> tuple[tuple[CreatePartitionsTopicResult, ...], range]:
         """See ``topics.create_partitions``."""
 
     async def alter_configs(
         self, wanted: Sequence[Alteration], *, validate_only: bool
-    ) -> tuple[tuple[ApiError | None, ...], int]:
+    ) -> tuple[tuple[ApiError | None, ...], range]:
         """See ``alterations.alter_configs``."""
 
-    async def delete_topics(self, topic_ids: Sequence[bytes]) -> tuple[dict[bytes, ApiError], int]:
+    async def delete_topics(self, topic_ids: Sequence[bytes]) -> tuple[dict[bytes, ApiError], range]:
         """See ``topics.delete_topics``."""
 
 
@@ -106,26 +106,26 @@ class LocalController:
 
     async def create_topics(
         self, wanted: Sequence[CreatableTopic], describable: frozenset[str], *, validate_only: bool
-    ) -> tuple[tuple[CreatableTopicResult, ...], int]:
+    ) -> tuple[tuple[CreatableTopicResult, ...], range]:
         return await self._write(
             lambda: topics.create_topics(self._image, wanted, describable, self._tools, validate_only=validate_only)
         )
 
     async def create_partitions(
         self, wanted: Sequence[CreatePartitionsTopic], *, validate_only: bool
-    ) -> tuple[tuple[CreatePartitionsTopicResult, ...], int]:
+    ) -> tuple[tuple[CreatePartitionsTopicResult, ...], range]:
         return await self._write(
             lambda: topics.create_partitions(self._image, wanted, self._tools, validate_only=validate_only)
         )
 
     async def alter_configs(
         self, wanted: Sequence[Alteration], *, validate_only: bool
-    ) -> tuple[tuple[ApiError | None, ...], int]:
+    ) -> tuple[tuple[ApiError | None, ...], range]:
         return await self._write(
             lambda: alter_configs(self._image, wanted, self._tools.configs, validate_only=validate_only)
         )
 
-    async def delete_topics(self, topic_ids: Sequence[bytes]) -> tuple[dict[bytes, ApiError], int]:
+    async def delete_topics(self, topic_ids: Sequence[bytes]) -> tuple[dict[bytes, ApiError], range]:
         return await self._write(lambda: topics.delete_topics(self._image, topic_ids))
 
     async def allocate_producer_ids(self, broker_id: int) -> range:
@@ -197,12 +197,15 @@ class LocalController:
 
     # writing
 
-    async def _write(self, decide: Callable[[], Decision[T]]) -> tuple[T, int]:
+    async def _write(self, decide: Callable[[], Decision[T]]) -> tuple[T, range]:
+        """The answer once it is committed with all that it was decided by, and the offsets of its records: none, at the
+        end of the log, when there are none."""
         decision = decide()
+        first = self._last_offset + 1
         self._emit(decision)
-        offset = self._last_offset
-        await self._quorum.wait_committed(offset)
-        return decision.answer, offset
+        offsets = range(first, self._last_offset + 1)
+        await self._quorum.wait_committed(offsets.stop - 1)
+        return decision.answer, offsets
 
     def _emit(self, decision: Decision[T]) -> None:
         if decision.atomic:

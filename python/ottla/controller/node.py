@@ -126,12 +126,12 @@ class MetadataNode:
 
     async def wait_ready(self) -> None:
         """Returns when the data plane leads all that this broker leads."""
-        await self.loader.wait_served(self._served_from)
+        await self.loader.wait_served(range(self._served_from + 1))
 
     async def shut_down(self) -> None:
         """Lead nothing any more, be fenced, and tell it to the log; ``run`` must still be running."""
         self.controller.begin_shutdown(self._broker_id)
-        await self.loader.wait_served(self.controller.fence(self._broker_id))
+        await self.loader.wait_served(range(self.controller.fence(self._broker_id) + 1))
 
     async def _allocate_producer_ids(self) -> range:
         return await self.controller.allocate_producer_ids(self._broker_id)

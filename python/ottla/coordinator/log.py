@@ -49,7 +49,8 @@ class LogRecord(NamedTuple):
 class LoadedRecord(NamedTuple):
     """What is read back. Of each key the last value that counts: records of transactions that were committed count,
     those of aborted ones do not, and keys whose last value is a tombstone are left out. Records of a transaction that
-    is still open come as they are, all of them, tombstones too, with the id of its producer."""
+    is still open come as they are, all of them, tombstones too, with the id of its producer; of a key among them the
+    last value that counts comes even if it is a tombstone, since that may have deleted what is pending."""
 
     key: bytes
     value: bytes | None

@@ -280,12 +280,14 @@ class Plane:
         return [
             self.submit(lambda ticket, rows=rows, delete=delete: self._engine.stop_partitions(ticket, rows, delete))  # type: ignore[misc]
             for delete in (False, True)
-            if (rows := [(stop.topic_id, stop.partition) for stop in partitions if stop.delete == delete])
+            if (rows := [(stop.topic_id, stop.topic, stop.partition) for stop in partitions if stop.delete == delete])
         ]
 
-    def begin_configure(self, topic_id: bytes, settings: _core.TopicSettings) -> Callable[[], Awaitable[Result]]:
+    def begin_configure(
+        self, topic_id: bytes, topic: str, settings: _core.TopicSettings
+    ) -> Callable[[], Awaitable[Result]]:
         """The settings of a topic changed."""
-        return self.submit(lambda ticket: self._engine.configure(ticket, topic_id, settings))
+        return self.submit(lambda ticket: self._engine.configure(ticket, topic_id, topic, settings))
 
     async def set_strays_aside(self, keep: Iterable[tuple[bytes, int]]) -> list[str]:
         """Renames the logs on disk that are not in ``keep``, (topic id, partition); their new names."""

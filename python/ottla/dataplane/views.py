@@ -61,14 +61,16 @@ class ViewPublisher:
         self._brokers.update((broker.broker_id, broker) for broker in delta.brokers)
         if delta.features is not None:
             self._finalized = delta.features
-        known = self._settings.keys() & {topic.topic_id for topic in delta.topics if topic.settings is not None}
+        known: list[tuple[bytes, str]] = []
         for topic in delta.topics:
             if topic.settings is not None:
+                if topic.topic_id in self._settings:
+                    known.append((topic.topic_id, topic.name))
                 self._settings[topic.topic_id] = engine_settings(topic.settings, self._producer_id_expiration_ms)
         self._plane.install(self._cluster(delta.offset), delta)
         waits = [
             *self._plane.begin_stop(delta.stop),
-            *(self._plane.begin_configure(topic_id, self._settings[topic_id]) for topic_id in known),
+            *(self._plane.begin_configure(topic_id, name, self._settings[topic_id]) for topic_id, name in known),
         ]
         lead = self._plane.begin_lead(delta.lead, self._settings) if delta.lead else None
         for topic_id in delta.removed_topic_ids:

@@ -3,7 +3,7 @@ has done.
 
 Prior art: Kafka's ``MetadataLoader`` and ``MetadataBatchLoader``. Ours publishes one delta for everything that was
 committed since the last wake, and lets the data plane work on several at a time; ``wait_served`` tells when one is
-done.
+done, whatever the others are at: the data plane keeps the order of what concerns one topic.
 
 Invariants: images are published in the order of their offsets; records between Begin and End of a metadata transaction
 take effect together or not at all; replay gives way to other tasks every few milliseconds.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol, final
 
 import trio
@@ -70,6 +71,16 @@ class Transactions:
 
 
 @final
+@dataclass(slots=True)
+class _Publication:
+    """What one wake brought: the records after one offset up to another."""
+
+    after: int
+    last: int
+    is_served: bool = False
+
+
+@final
 class Loader:
     """Follows one raft client. ``MetadataCache`` for handlers."""
 
@@ -88,10 +99,10 @@ class Loader:
         self._provenance = Provenance()
         self._transactions = Transactions()
         self._started = False
-        self._served_offset = -1
-        self._pending: deque[tuple[int, list[PendingView]]] = deque()
-        self._published = trio.Event()
-        self._waiters: list[tuple[int, trio.Event]] = []
+        self._published_offset = -1
+        self._pending: deque[_Publication] = deque()
+        """In the order of their offsets, from the first that is not served."""
+        self._waiters: list[tuple[range, trio.Event]] = []
         self._failure: LogFailedError | None = None
         self.bytes_since_snapshot = 0
 
@@ -123,14 +134,13 @@ class Loader:
         self._started = True
         delta: Delta | None = self._start
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._follow_views)
             try:
                 while True:
                     batches = await self._raft.committed()
                     delta = delta or Delta(self._image)
                     last = await self._replay(delta, batches)
                     if last.offset >= publish_from:
-                        self._publish(delta, delta.apply(last))
+                        nursery.start_soon(self._follow, *self._publish(delta, delta.apply(last)))
                         delta = None
             except LogFailedError as error:
                 self._fail(error)
@@ -151,41 +161,53 @@ class Loader:
         newest = batches[-1]
         return Provenance(newest.end_offset - 1, newest.epoch, newest.timestamp_ms)
 
-    def _publish(self, delta: Delta, image: Image) -> None:
+    def _publish(self, delta: Delta, image: Image) -> tuple[_Publication, list[PendingView]]:
         self._image = image
-        pending = [p for publisher in self._publishers if (p := publisher.publish(delta, image)) is not None]
-        self._pending.append((image.provenance.offset, pending))
-        self._published.set()
+        views = [p for publisher in self._publishers if (p := publisher.publish(delta, image)) is not None]
+        publication = _Publication(self._published_offset, image.provenance.offset)
+        self._published_offset = image.provenance.offset
+        self._pending.append(publication)
+        self._wake()
+        return publication, views
 
-    async def _follow_views(self) -> None:
-        while True:
-            while not self._pending:
-                self._published = trio.Event()
-                await self._published.wait()
-            offset, views = self._pending.popleft()
-            for view in views:
-                for failed in await view.wait():
-                    self._report(failed)
-            self._served_offset = offset
-            self._wake()
+    async def _follow(self, publication: _Publication, views: Sequence[PendingView]) -> None:
+        """Until the data plane has done what one publication asks of it. Several are under way at a time: a topic of
+        thousands of partitions must not hold up those that were made after it."""
+        for view in views:
+            for failed in await view.wait():
+                self._report(failed)
+        publication.is_served = True
+        while self._pending and self._pending[0].is_served:
+            self._pending.popleft()
+        self._wake()
 
     def _wake(self) -> None:
-        waiting = self._waiters
-        self._waiters = [waiter for waiter in waiting if waiter[0] > self._served_offset]
-        for offset, event in waiting:
-            if offset <= self._served_offset:
+        waiting, self._waiters = self._waiters, []
+        for offsets, event in waiting:
+            if self._is_served(offsets):
                 event.set()
+            else:
+                self._waiters.append((offsets, event))
 
-    async def wait_served(self, offset: int) -> None:
+    def _is_served(self, offsets: range) -> bool:
+        """Were all published that came before the end, and those carried out that these records are part of?"""
+        if offsets.stop > self._published_offset + 1:
+            return False
+        return not any(
+            not one.is_served and max(one.after + 1, offsets.start) < min(one.last + 1, offsets.stop)
+            for one in self._pending
+        )
+
+    async def wait_served(self, offsets: range) -> None:
         """See ``MetadataCache``."""
-        if offset > self._served_offset and self._failure is None:
+        if not self._is_served(offsets) and self._failure is None:
             event = trio.Event()
-            self._waiters.append((offset, event))
+            self._waiters.append((offsets, event))
             try:
                 await event.wait()
             finally:
                 self._waiters = [waiter for waiter in self._waiters if waiter[1] is not event]
-        if offset > self._served_offset:
+        if not self._is_served(offsets):
             assert self._failure is not None
             raise self._failure
 

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Final, final
 
 import trio
 
-from ottla.controller.configs import BrokerTopicConfigs
+from ottla.controller.configs import BrokerTopicConfigs, DynamicLayers
 from ottla.coordinator.runtime import CoordinatorRuntime
 from ottla.coordinator.slices import LoopLag
 from ottla.groups.config import GroupsConfig
 from ottla.groups.coordinator import GROUP_TOPIC, GroupCoordinator
+from ottla.groups.metadata import GroupMetadata, TopicsChanged
 from ottla.groups.records import GroupRecords
 from ottla.groups.shard import GroupShard
 from ottla.metadata.image import LEADER, LEADER_EPOCH, RESOURCE_BROKER, RESOURCE_TOPIC, Image
@@ -56,12 +57,15 @@ class Coordinators:
         self._batch_bytes_max = 0
         self._metadata: MetadataCache | None = None
         self._gone: deque[tuple[str, bytes]] = deque()
+        self._changed: deque[TopicsChanged] = deque()
         self._news = trio.Event()
-        groups = GroupsConfig.of(config)
+        self._config_of = DynamicLayers(config)
+        self._topics = GroupMetadata(config)
+        groups = GroupsConfig.of(config, self._topics.settings)
         self._runtime: CoordinatorRuntime[GroupShard] = CoordinatorRuntime(
             logs,
             GroupRecords(),
-            lambda _partition: GroupShard(groups, lambda: uuid_of(random_bytes)),
+            lambda _partition: GroupShard(groups, lambda: uuid_of(random_bytes), self._topics.hashes),
             clock,
             append_timeout_ms=groups.commit_timeout_ms,
             batch_bytes_max=lambda: self._batch_bytes_max,
@@ -101,13 +105,17 @@ class Coordinators:
             else:
                 self._gone.append((topic.name, topic_id))
                 self._news.set()
+        changed = self._topics.publish(delta, image, self._config_of(image))
+        if changed.names:
+            self._changed.append(changed)
+            self._news.set()
         self._configure(delta, image)
         for topic_id, change in delta.topics.items():
             if change.name == GROUP_TOPIC:
                 for index in change.changed:
                     partition = change.get(index)
                     if partition[LEADER] == self._node_id:
-                        ready = partial(self._served, image.provenance.offset)
+                        ready = partial(self._served, range(image.provenance.offset, image.provenance.offset + 1))
                         self._runtime.elect(topic_id, index, partition[LEADER_EPOCH], ready)
                     else:
                         self._runtime.resign(index)
@@ -118,9 +126,9 @@ class Coordinators:
             settings = self._settings_of(image, image.config(RESOURCE_TOPIC, GROUP_TOPIC))
             self._batch_bytes_max = settings.max_message_bytes
 
-    async def _served(self, offset: int) -> None:
+    async def _served(self, offsets: range) -> None:
         assert self._metadata is not None
-        await self._metadata.wait_served(offset)
+        await self._metadata.wait_served(offsets)
 
     async def _tell(self) -> None:
         """Tells groups of what has happened to topics."""
@@ -128,12 +136,18 @@ class Coordinators:
             while self._gone:
                 name, topic_id = self._gone.popleft()
                 await self._runtime.tell_all(partial(_topic_deleted, name, topic_id))
+            while self._changed:
+                await self._runtime.tell_all(partial(_topics_changed, self._changed.popleft()))
             self._news = trio.Event()
             await self._news.wait()
 
 
 def _topic_deleted(name: str, topic_id: bytes, shard: GroupShard, _outbox: Outbox) -> None:
     shard.topic_deleted(name, topic_id)
+
+
+def _topics_changed(changed: TopicsChanged, shard: GroupShard, _outbox: Outbox) -> None:
+    shard.topics_changed(changed.names, created=changed.created)
 
 
 def uuid_of(random_bytes: Callable[[int], bytes]) -> str:

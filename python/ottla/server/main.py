@@ -46,7 +46,7 @@ from ottla.raft.voters import ReplicaKey, Voter, VoterEndpoint
 from ottla.security.authorizer import ANONYMOUS, AllowAll
 from ottla.server.admission import Admission, ConnectionLimits
 from ottla.server.coordinators import Coordinators
-from ottla.server.listener import BoundListener, bind
+from ottla.server.listener import BoundListener, Buffers, bind
 from ottla.server.release import check_served
 from ottla.server.switchboard import Switchboard
 
@@ -177,7 +177,8 @@ class Server:
         try:
             meta, formatted = self._identify(plane, data_dir)
             plane.directory_id = uuid_from_text(uuid_text(meta.directory_id))
-            listeners = [bind(end.listener, end.host, end.port) for end in self._node.listeners.broker]
+            buffers = Buffers.of(self._config)
+            listeners = [bind(end.listener, end.host, end.port, buffers) for end in self._node.listeners.broker]
             try:
                 log = PlaneLog(plane)
                 coordinators = self._coordinators(plane)

@@ -25,12 +25,12 @@ async def create(services: Services, name: str, partitions: int | None, config: 
         configs=tuple(CreatableTopicConfig(name=key, value=value) for key, value in config.items()),
     )
     try:
-        (result,), offset = await services.controller.create_topics([topic], frozenset(), validate_only=False)
+        (result,), offsets = await services.controller.create_topics([topic], frozenset(), validate_only=False)
     except Refused as refused:
         raise _error("create", name, refused.error) from None
     if result.error_code:
         raise _error("create", name, ApiError(ErrorCode(result.error_code), result.error_message))
-    await services.metadata.wait_served(offset)
+    await services.metadata.wait_served(offsets)
 
 
 async def delete(services: Services, name: str) -> None:
@@ -39,13 +39,13 @@ async def delete(services: Services, name: str) -> None:
     if topic_id is None:
         raise _error("delete", name, ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "There is no such topic."))
     try:
-        errors, offset = await services.controller.delete_topics([topic_id])
+        errors, offsets = await services.controller.delete_topics([topic_id])
     except Refused as refused:
         raise _error("delete", name, refused.error) from None
     error = errors.get(topic_id)
     if error is not None and error.code:
         raise _error("delete", name, error)
-    await services.metadata.wait_served(offset)
+    await services.metadata.wait_served(offsets)
 
 
 def _error(what: str, name: str, error: ApiError) -> BrokerError:

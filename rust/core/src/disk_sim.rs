@@ -330,7 +330,15 @@ struct SimFile {
     state: Arc<Mutex<State>>,
     node: u64,
     generation: u64,
+    writable: bool,
     lock: Option<PathBuf>,
+}
+
+impl SimFile {
+    /// As a descriptor that was opened for reading: EBADF.
+    fn may_write(&self) -> io::Result<()> {
+        if self.writable { Ok(()) } else { Err(io::Error::from_raw_os_error(9)) }
+    }
 }
 
 impl Drop for SimFile {
@@ -360,6 +368,7 @@ fn node(state: &mut State, node: u64) -> io::Result<&mut Node> {
 
 impl File for SimFile {
     fn write_at(&self, position: u64, parts: &[IoSlice<'_>]) -> io::Result<()> {
+        self.may_write()?;
         self.with(|state, at| {
             let mut bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
             state.clock_ms += 1;
@@ -411,6 +420,7 @@ impl File for SimFile {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
+        self.may_write()?;
         self.with(|state, at| {
             let before = node(state, at)?.bytes.len() as u64;
             if state.is_full_for(len.saturating_sub(before)) {
@@ -441,8 +451,9 @@ impl File for SimFile {
 }
 
 impl SimDisk {
-    fn file(&self, state: &State, node: u64, lock: Option<PathBuf>) -> Arc<dyn File> {
-        Arc::new(SimFile { state: Arc::clone(&self.state), node, generation: state.generation, lock })
+    fn file(&self, state: &State, node: u64, how: Open, lock: Option<PathBuf>) -> Arc<dyn File> {
+        let (generation, writable) = (state.generation, how != Open::Read);
+        Arc::new(SimFile { state: Arc::clone(&self.state), node, generation, writable, lock })
     }
 
     fn must_have_parent(state: &State, path: &Path) -> io::Result<()> {
@@ -476,7 +487,7 @@ impl Disk for SimDisk {
                 at
             }
         };
-        Ok(self.file(&state, node, None))
+        Ok(self.file(&state, node, how, None))
     }
 
     fn exists(&self, path: &Path) -> io::Result<bool> {
@@ -504,7 +515,7 @@ impl Disk for SimDisk {
         let Some(Target::File(at)) = state.names.get(path).copied() else {
             return Err(io::ErrorKind::NotFound.into());
         };
-        Ok(self.file(&state, at, Some(path.to_owned())))
+        Ok(self.file(&state, at, Open::Create, Some(path.to_owned())))
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {

@@ -30,7 +30,7 @@ pub(crate) fn outcome(py: Python<'_>, outcome: CoordinatorOutcome) -> PyResult<B
     };
     for record in records {
         let value = record.value.map(|value| PyBytes::new(py, &value));
-        let (producer_id, producer_epoch) = record.producer.map_or((-1, -1), |(id, epoch)| (id.0, epoch.0));
+        let (producer_id, producer_epoch) = (record.producer_id.0, record.producer_epoch.0);
         let key = PyBytes::new(py, &record.key);
         rows.append((key, value, record.timestamp.0, record.offset.0, producer_id, producer_epoch))?;
     }

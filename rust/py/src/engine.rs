@@ -318,14 +318,16 @@ impl Engine {
         self.0.command(ticket, Command::Lead(leads.collect()));
     }
 
-    fn stop_partitions(&self, ticket: Ticket, partitions: Vec<([u8; 16], i32)>, delete: bool) {
-        let partitions = partitions.into_iter().map(|(id, index)| (TopicId(id), PartitionIndex(index))).collect();
+    fn stop_partitions(&self, ticket: Ticket, partitions: Vec<([u8; 16], String, i32)>, delete: bool) {
+        let row = |(id, topic, index): ([u8; 16], String, i32)| (TopicId(id), topic.into(), PartitionIndex(index));
+        let partitions = partitions.into_iter().map(row).collect();
         self.0.command(ticket, Command::Stop { partitions, delete });
     }
 
     #[allow(clippy::needless_pass_by_value)] // how an argument arrives from Python
-    fn configure(&self, ticket: Ticket, topic_id: [u8; 16], settings: PyRef<'_, TopicSettings>) {
-        self.0.command(ticket, Command::Configure { topic_id: TopicId(topic_id), settings: settings.0.clone() });
+    fn configure(&self, ticket: Ticket, topic_id: [u8; 16], topic: &str, settings: PyRef<'_, TopicSettings>) {
+        let (topic_id, topic, settings) = (TopicId(topic_id), topic.into(), settings.0.clone());
+        self.0.command(ticket, Command::Configure { topic_id, topic, settings });
     }
 
     fn describe_logs(&self, ticket: Ticket) {

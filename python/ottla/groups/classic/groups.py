@@ -78,29 +78,37 @@ class ClassicGroups:
         version: int,
         reply: Reply[JoinGroupResponse],
         outbox: Outbox,
+        *,
+        instead_of: Sequence[Record] = (),
     ) -> None:
-        """Makes the group if nobody knows it and the member is new. Answers at once, or when the join phase ends.
+        """Makes the group if nobody knows it and the member is new; ``instead_of`` ends an empty one of another
+        protocol. Answers at once, or when the join phase ends.
 
         Raises CoordinatorError, having changed nothing.
         """
-        if not request.group_id:
-            outbox.answer(reply, join_error(ErrorCode.INVALID_GROUP_ID, version, request.member_id))
-            return
-        shortest, longest = self._config.session_timeout_ms_min, self._config.session_timeout_ms_max
-        if not shortest <= request.session_timeout_ms <= longest:
-            outbox.answer(reply, join_error(ErrorCode.INVALID_SESSION_TIMEOUT, version, request.member_id))
+        error = self.check_join(request)
+        if error is not ErrorCode.NONE:
+            outbox.answer(reply, join_error(error, version, request.member_id))
             return
         group = self._groups.get(request.group_id)
         if group is None:
             if request.member_id:
                 outbox.answer(reply, join_error(ErrorCode.UNKNOWN_MEMBER_ID, version, request.member_id))
                 return
-            group = self._create(request.group_id, outbox)
+            group = self._create(request.group_id, outbox, instead_of)
         self._joiner.join(group, Join(request, client, version, reply, outbox))
 
-    def _create(self, group_id: str, outbox: Outbox) -> ClassicGroup:
+    def check_join(self, request: JoinGroupRequest) -> ErrorCode:
+        """What is wrong with a request, whatever group it is for."""
+        if not request.group_id:
+            return ErrorCode.INVALID_GROUP_ID
+        shortest, longest = self._config.session_timeout_ms_min, self._config.session_timeout_ms_max
+        in_bounds = shortest <= request.session_timeout_ms <= longest
+        return ErrorCode.NONE if in_bounds else ErrorCode.INVALID_SESSION_TIMEOUT
+
+    def _create(self, group_id: str, outbox: Outbox, instead_of: Sequence[Record]) -> ClassicGroup:
         value = GroupMetadataValue(protocol=None, leader=None, current_state_timestamp=outbox.now.wall_ms)
-        outbox.emit(Record(GroupMetadataKey(group=group_id), value))
+        outbox.emit(*instead_of, Record(GroupMetadataKey(group=group_id), value))
         return self._groups[group_id]
 
     def sync(
@@ -224,6 +232,12 @@ class ClassicGroups:
 
     # Other protocols and offsets.
 
+    def yield_simple(self, group_id: str) -> None:
+        """A record says that a group known by its offsets alone is of another protocol: for ``apply`` of the shard."""
+        group = self._groups.get(group_id)
+        if group is not None and group.stored is None and group.is_empty:
+            _bury(self._groups.pop(group_id))
+
     def ensure(self, group_id: str) -> ClassicGroup:
         """The group of a committed offset, which needs no record of its own: for ``apply`` of the shard."""
         group = self._groups.get(group_id)
@@ -236,14 +250,14 @@ class ClassicGroups:
         assert self._groups[group_id].is_empty, "a group with members is not deleted"
         outbox.emit(Record(GroupMetadataKey(group=group_id), None))
 
-    def dissolve(self, group_id: str, outbox: Outbox) -> None:
-        """The group becomes one of another protocol, which has read its members: its tombstone is written, and whoever
-        waits has to join again."""
+    def dissolve(self, group_id: str, outbox: Outbox, *becomes: Record) -> None:
+        """The group becomes one of another protocol, which has read its members: its tombstone is written with the
+        records of the other, and whoever waits has to join again. Raises CoordinatorError, having changed nothing."""
         group = self._groups[group_id]
+        outbox.emit(Record(GroupMetadataKey(group=group_id), None), *becomes)
         for member in group.members.values():
             fail_join(group, member, ErrorCode.REBALANCE_IN_PROGRESS, member.member_id, outbox)
             fail_sync(member, ErrorCode.REBALANCE_IN_PROGRESS, outbox)
-        outbox.emit(Record(GroupMetadataKey(group=group_id), None))
 
     def adopt(
         self,
@@ -253,14 +267,16 @@ class ClassicGroups:
         outbox: Outbox,
         *,
         rebalance: bool,
+        instead_of: Sequence[Record] = (),
     ) -> ClassicGroup:
         """A group of another protocol becomes a classic one, Stable: its record is written, sessions begin.
 
         ``protocols`` has what each member of ``value`` supports, by member id; the record has only the chosen one. With
-        ``rebalance`` members have to join again at once. The group must not be known here.
+        ``rebalance`` members have to join again at once. The group must not be known here; ``instead_of`` ends it
+        where it was. Raises CoordinatorError, having changed nothing.
         """
         assert group_id not in self._groups, "a group is of one protocol"
-        outbox.emit(Record(GroupMetadataKey(group=group_id), value))
+        outbox.emit(*instead_of, Record(GroupMetadataKey(group=group_id), value))
         group = self._groups[group_id]
         for member in group.members.values():
             group.set_protocols(member, protocols[member.member_id])
@@ -331,7 +347,6 @@ def _bury(group: ClassicGroup) -> None:
     group.assert_transition(State.DEAD)
     group.previous, group.state = group.state, State.DEAD
     for member in group.members.values():
-        assert not member.is_waiting, "whoever waits is answered before its group is gone"
         if member.session is not None:
             member.session.cancel()
     for timer in group.pending.values():

@@ -2,15 +2,16 @@
 //!
 //! Prior art: Kafka's `CoordinatorLoaderImpl` hands every record to the coordinator, which drops what is superseded; its log
 //! cleaner keeps a map of digests of keys to offsets. Ours walks the log twice. The first walk notes for each key where its
-//! last record is that counts, the second gives the records that stand there. So memory grows with the distinct keys alone (the
-//! key, an offset, and some 40 bytes), however large values are and however often they were replaced; records come in the order of
-//! their offsets without sorting; and what is held while the reader works is one portion. The price is that the log is read
-//! and decompressed twice, the second time mostly from the page cache. Keys are kept whole and hashed under a secret:
-//! clients choose them.
+//! last record is that counts, the second gives the records that stand there. So memory grows with the distinct keys alone
+//! (the key, an offset, some 60 bytes: 128 MB for a million offsets of groups), however large values are and however often
+//! they were replaced; records come in the order of their offsets without sorting; and what is held while the reader works
+//! is one portion. The price is that the log is read and decompressed twice, the second time mostly from the page cache.
+//! Keys are kept whole and hashed under a secret: clients choose them.
 //!
 //! Invariants: of two records of a key the one with the higher offset counts, whenever its transaction was committed; those of
 //! aborted transactions never do; those of a transaction without an end marker are given as they are, tombstones too,
-//! and supersede nothing. A step walks about as many bytes as [`STEP_BYTES`], or one batch.
+//! and supersede nothing. A tombstone that counts is given only where an open transaction wrote its key, too: what is
+//! pending before it has been deleted by it. A step walks about as many bytes as [`STEP_BYTES`], or one batch.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -37,14 +38,16 @@ const PORTION_BYTES: usize = 256 << 10;
 pub struct LatestRecord {
     /// Its key.
     pub key: Vec<u8>,
-    /// Its value; none only in an open transaction.
+    /// Its value; none only where an open transaction wrote the key.
     pub value: Option<Vec<u8>>,
     /// Its time.
     pub timestamp: TimestampMs,
     /// Where it stands.
     pub offset: Offset,
-    /// Whose open transaction it belongs to.
-    pub producer: Option<(ProducerId, ProducerEpoch)>,
+    /// Whose open transaction it belongs to; none outside of one.
+    pub producer_id: ProducerId,
+    /// In which incarnation.
+    pub producer_epoch: ProducerEpoch,
 }
 
 /// What a step came to.
@@ -58,21 +61,23 @@ pub enum Step {
     End,
 }
 
+/// Where the last record of each key is.
+type Keys = HashMap<Box<[u8]>, Offset>;
+
 /// A transaction whose end was not seen yet.
 #[derive(Debug)]
 struct Open {
     first: Offset,
-    /// Where the last record of each key is.
     keys: Keys,
 }
-
-type Keys = HashMap<Box<[u8]>, Offset>;
 
 /// What the first walk finds out.
 #[derive(Debug, Default)]
 struct Noted {
     newest: Keys,
     open: HashMap<ProducerId, Open>,
+    /// The keys of open transactions, once all are known.
+    pending: Keys,
 }
 
 /// A log that is being read from an offset up to another. Blocks on the disk: for pool threads.
@@ -119,7 +124,7 @@ impl Latest {
     fn turn(&mut self) {
         self.giving = true;
         for open in self.noted.open.values_mut() {
-            open.keys = Keys::new();
+            self.noted.pending.extend(open.keys.drain());
         }
         self.batches = self.reader.batches(self.start, self.end);
     }
@@ -157,12 +162,14 @@ impl Latest {
             if !*giving {
                 noted.note(&header, key, offset);
             } else if let Some(producer) = noted.wanted(&header, key, offset, record.value.is_none()) {
+                let (producer_id, producer_epoch) = producer;
                 ready.push_back(LatestRecord {
                     key: key.to_vec(),
                     value: record.value.map(<[u8]>::to_vec),
                     timestamp: time(&header, &record),
                     offset,
-                    producer,
+                    producer_id,
+                    producer_epoch,
                 });
             }
         };
@@ -201,12 +208,13 @@ impl Noted {
         key: &[u8],
         offset: Offset,
         tombstone: bool,
-    ) -> Option<Option<(ProducerId, ProducerEpoch)>> {
+    ) -> Option<(ProducerId, ProducerEpoch)> {
         let open = || self.open.get(&header.producer_id).is_some_and(|open| offset >= open.first);
         if header.is_transactional() && open() {
-            return Some(Some((header.producer_id, header.producer_epoch)));
+            return Some((header.producer_id, header.producer_epoch));
         }
-        (!tombstone && self.newest.get(key) == Some(&offset)).then_some(None)
+        let counts = self.newest.get(key) == Some(&offset) && (!tombstone || self.pending.contains_key(key));
+        counts.then_some((ProducerId::NONE, ProducerEpoch::NONE))
     }
 }
 

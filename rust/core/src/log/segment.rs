@@ -172,6 +172,7 @@ impl Segment {
         self.log.get(&self.home.directory.files, || self.home.open(&self.name(FileKind::Log), Open::Write))
     }
 
+    /// Never opened for reading alone: whoever writes next may be given the same descriptor.
     pub(crate) fn offset_file(&self, how: Open) -> io::Result<Arc<dyn File>> {
         self.offset_file.get(&self.home.directory.files, || self.home.open(&self.name(FileKind::OffsetIndex), how))
     }
@@ -335,7 +336,7 @@ impl Segment {
             return Ok((found.position < limit).then_some(found));
         }
         let entry = self.offsets.last_where(
-            || self.offset_file(Open::Read),
+            || self.offset_file(Open::Write),
             |entry| i64::from(entry.relative) <= offset.0.saturating_sub(self.base.0),
         );
         // An index that cannot be read costs a scan, not the answer.
@@ -354,17 +355,17 @@ impl Segment {
     /// An offset whose batch begins at `position` or shortly before: the base when no index entry is that low.
     pub(crate) fn offset_at(&self, position: u64) -> Offset {
         let entry =
-            self.offsets.last_where(|| self.offset_file(Open::Read), |entry| u64::from(entry.position) <= position);
+            self.offsets.last_where(|| self.offset_file(Open::Write), |entry| u64::from(entry.position) <= position);
         entry.ok().flatten().map_or(self.base, |entry| self.base.plus(i64::from(entry.relative)))
     }
 
     /// Where a search for the first record not earlier than `timestamp` may begin.
     pub(crate) fn position_before(&self, timestamp: TimestampMs, from: Offset) -> u64 {
-        let entry = self.times.last_where(|| self.time_file(Open::Read), |entry| entry.timestamp <= timestamp);
+        let entry = self.times.last_where(|| self.time_file(Open::Write), |entry| entry.timestamp <= timestamp);
         let relative = entry.ok().flatten().map_or(0, |entry| i64::from(entry.relative));
         let wanted = relative.max(from.0.saturating_sub(self.base.0));
         let entry =
-            self.offsets.last_where(|| self.offset_file(Open::Read), |entry| i64::from(entry.relative) <= wanted);
+            self.offsets.last_where(|| self.offset_file(Open::Write), |entry| i64::from(entry.relative) <= wanted);
         entry.ok().flatten().map_or(0, |entry| u64::from(entry.position))
     }
 

@@ -537,3 +537,25 @@ fn a_full_disk_refuses_records_until_there_is_room_for_more_than_them() {
     assert_eq!(log.end(), Offset(2));
     assert!(directory.poisoned().is_none());
 }
+
+/// A descriptor is closed for want of room, opened by whoever needs it next, and then used by somebody else.
+#[test]
+fn a_lookup_leaves_the_indexes_to_the_writer() {
+    for open_files_max in 1..4 {
+        let disk = SimDisk::new(1);
+        let directory = LogDirectory::new(Arc::clone(&disk) as Arc<dyn Disk>, open_files_max);
+        let config = Arc::new(LogConfig { index_interval_bytes: 0, ..LogConfig::default() });
+        let create = |name| Log::create(&directory, name, TOPIC, Arc::clone(&config), Offset(0), NOW).unwrap();
+        let (mut log, mut other) = (create("orders-0"), create("orders-1"));
+        for n in 0..100 {
+            append(&mut log, &batch(BatchOptions::default(), &[n + 1], b"value"));
+            log.flush().unwrap();
+            // Takes the descriptors of the first.
+            append(&mut other, &batch(BatchOptions::default(), &[n + 1], b"value"));
+            other.flush().unwrap();
+            let found = log.reader().offset_for_timestamp(TimestampMs(n + 1)).unwrap().unwrap();
+            assert_eq!(found.offset, Offset(n));
+        }
+        assert_eq!(directory.poisoned(), None);
+    }
+}

@@ -1,7 +1,7 @@
 //! What the control plane tells the data plane to do, and what it hears of it.
 //!
-//! Every [`Command`] has a ticket and ends in exactly one [`Done`] of that ticket. Commands of one engine start in the
-//! order they were given; those for different partitions may overtake each other on the pool.
+//! Every [`Command`] has a ticket and ends in exactly one [`Done`] of that ticket. Commands about one topic are carried out in
+//! the order they were given; those about different topics may overtake each other.
 
 use std::sync::Arc;
 
@@ -61,8 +61,8 @@ pub enum Command {
     Lead(Vec<Lead>),
     /// Give these partitions up; `delete` removes their logs too.
     Stop {
-        /// Which.
-        partitions: Vec<(TopicId, PartitionIndex)>,
+        /// Which: with the name of the topic.
+        partitions: Vec<(TopicId, Arc<str>, PartitionIndex)>,
         /// Whether their data goes with them.
         delete: bool,
     },
@@ -70,6 +70,8 @@ pub enum Command {
     Configure {
         /// Whose.
         topic_id: TopicId,
+        /// Its name.
+        topic: Arc<str>,
         /// What they are now.
         settings: Arc<TopicSettings>,
     },

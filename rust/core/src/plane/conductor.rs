@@ -1,9 +1,10 @@
-//! Carries out the Commands of the control plane, one after the other; many logs of one Command are opened side by side.
+//! Carries out the Commands of the control plane: opens, creates, renames and describes logs. Blocks on the disk; in which
+//! order, and what side by side, is the business of [`Orders`](crate::plane::orders::Orders).
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 
 use crate::error::ErrorCode;
 use crate::ids::{LeaderEpoch, Offset, PartitionIndex, TopicId};
@@ -14,12 +15,8 @@ use crate::plane::clock::{Clock, Now, SystemClock};
 use crate::plane::command::{Command, DoneValue, Lead, LeadOutcome, LogDescription};
 use crate::plane::maintenance::Maintenance;
 use crate::plane::metadata_log::METADATA_DIRECTORY;
-use crate::plane::pool::Pool;
 use crate::plane::services::{Host, Services};
-use crate::replication::partition::{Identity, Partition};
-
-/// Logs that one job opens: large enough to be worth a hand-over, small enough to share the work.
-const LEADS_PER_JOB: usize = 32;
+use crate::replication::partition::{Identity, Partition, TopicSettings};
 
 /// What was known of the directory's logs when the engine started.
 #[derive(Debug, Default)]
@@ -30,62 +27,23 @@ struct Checkpoints {
     high_watermark: OffsetsByPartition,
 }
 
+/// What came of giving partitions up.
+#[derive(Debug, Default)]
+pub struct Stopped {
+    /// Directories that were given the name of one to be deleted.
+    pub renamed: Vec<String>,
+    /// What could not be done, for people.
+    pub failed: Vec<String>,
+}
+
 /// Carries out Commands.
 #[derive(Debug)]
 pub struct Conductor {
     services: Arc<Services>,
     directory: Arc<LogDirectory>,
-    jobs: Arc<Pool>,
     maintenance: Arc<Maintenance>,
     clock: Arc<SystemClock>,
     checkpoints: Mutex<Option<Arc<Checkpoints>>>,
-}
-
-/// The outcomes of the jobs of one Command.
-#[derive(Debug, Default)]
-struct Gathered {
-    outcomes: Mutex<(usize, Vec<LeadOutcome>)>,
-    complete: Condvar,
-}
-
-/// One job's share of a Command. However the job ends, each of its logs has an outcome, and the Command has an end.
-#[derive(Debug)]
-struct Share {
-    gathered: Arc<Gathered>,
-    logs: Vec<(TopicId, PartitionIndex)>,
-    outcomes: Vec<LeadOutcome>,
-}
-
-impl Share {
-    fn of(gathered: &Arc<Gathered>, leads: &[Lead]) -> Self {
-        gathered.outcomes.lock().0 += 1;
-        let logs = leads.iter().map(|lead| (lead.topic_id, lead.index)).collect();
-        Self { gathered: gathered.clone(), logs, outcomes: Vec::with_capacity(leads.len()) }
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        for (topic_id, index) in self.logs.drain(..).skip(self.outcomes.len()) {
-            let error = Some("the log was not opened: its job ended in a panic, or was dropped".to_owned());
-            self.outcomes.push(LeadOutcome { topic_id, index, recovered_bytes: 0, error });
-        }
-        let mut all = self.gathered.outcomes.lock();
-        all.0 -= 1;
-        all.1.append(&mut self.outcomes);
-        self.gathered.complete.notify_one();
-    }
-}
-
-impl Gathered {
-    /// Blocks until every share is in.
-    fn wait(&self) -> Vec<LeadOutcome> {
-        let mut all = self.outcomes.lock();
-        while all.0 > 0 {
-            self.complete.wait(&mut all);
-        }
-        std::mem::take(&mut all.1)
-    }
 }
 
 impl Conductor {
@@ -94,22 +52,26 @@ impl Conductor {
     pub fn new(
         services: Arc<Services>,
         directory: Arc<LogDirectory>,
-        jobs: Arc<Pool>,
         maintenance: Arc<Maintenance>,
         clock: Arc<SystemClock>,
     ) -> Self {
-        Self { services, directory, jobs, maintenance, clock, checkpoints: Mutex::default() }
+        Self { services, directory, maintenance, clock, checkpoints: Mutex::default() }
     }
 
     /// Carries out one Command. Blocks until it is done.
-    pub fn carry_out(self: &Arc<Self>, command: Command) -> Result<DoneValue, String> {
+    pub fn carry_out(&self, command: Command) -> Result<DoneValue, String> {
         match command {
-            Command::Lead(leads) => self.lead(leads).map(DoneValue::Led),
-            Command::Stop { partitions, delete } => self.stop(&partitions, delete),
-            Command::Configure { topic_id, settings } => {
-                for partition in self.services.hosted.all().iter().filter(|known| known.topic_id == topic_id) {
-                    partition.configure(settings.clone());
-                }
+            Command::Lead(leads) => {
+                let mut outcomes = Vec::with_capacity(leads.len());
+                self.lead(leads, &mut outcomes).map(|()| DoneValue::Led(outcomes))
+            }
+            Command::Stop { partitions, delete } => {
+                let mut stopped = Stopped::default();
+                self.stop(&partitions, delete, &mut stopped);
+                self.end_stop(stopped)
+            }
+            Command::Configure { topic_id, settings, .. } => {
+                self.configure(topic_id, &settings);
                 Ok(DoneValue::Nothing)
             }
             Command::DescribeLogs => self.describe(),
@@ -139,21 +101,23 @@ impl Conductor {
         Ok(read)
     }
 
-    fn lead(self: &Arc<Self>, leads: Vec<Lead>) -> Result<Vec<LeadOutcome>, String> {
+    /// Opens or creates logs; each has its outcome. An error is one of the directory, and none was opened.
+    pub fn lead(&self, leads: Vec<Lead>, outcomes: &mut Vec<LeadOutcome>) -> Result<(), String> {
         let checkpoints = self.checkpoints()?;
-        let gathered = Arc::new(Gathered::default());
-        let mut leads = leads.into_iter().peekable();
-        while leads.peek().is_some() {
-            let some: Vec<Lead> = leads.by_ref().take(LEADS_PER_JOB).collect();
-            let (this, checkpoints, mut share) = (self.clone(), checkpoints.clone(), Share::of(&gathered, &some));
-            self.jobs.submit(Box::new(move || {
-                for lead in some {
-                    let outcome = this.lead_one(lead, &checkpoints);
-                    share.outcomes.push(outcome);
-                }
-            }));
+        for lead in leads {
+            outcomes.push(self.lead_one(lead, &checkpoints));
         }
-        Ok(gathered.wait())
+        Ok(())
+    }
+
+    /// The View knows how many partitions a topic has: not all that are hosted are looked at for one of thousands of topics.
+    fn configure(&self, topic_id: TopicId, settings: &Arc<TopicSettings>) {
+        let count = self.services.view.load().topic_by_id(topic_id).map_or(0, |topic| topic.partitions.len());
+        for index in (0..count).filter_map(|index| i32::try_from(index).ok()) {
+            if let Some(partition) = self.services.hosted.get(topic_id, PartitionIndex(index)) {
+                partition.configure(settings.clone());
+            }
+        }
     }
 
     fn lead_one(&self, lead: Lead, checkpoints: &Checkpoints) -> LeadOutcome {
@@ -208,10 +172,11 @@ impl Conductor {
         Ok((log, checked, checkpoints.high_watermark.get(&key).copied().unwrap_or_default()))
     }
 
-    fn stop(&self, partitions: &[(TopicId, PartitionIndex)], delete: bool) -> Result<DoneValue, String> {
+    /// Gives partitions up; with `delete` their directories get the names of what is to be deleted. Nothing of that is
+    /// durable before [`Conductor::end_stop`].
+    pub fn stop(&self, partitions: &[(TopicId, Arc<str>, PartitionIndex)], delete: bool, stopped: &mut Stopped) {
         let now = self.clock.now();
-        let (mut failed, mut renamed) = (Vec::new(), Vec::new());
-        for (topic, index) in partitions {
+        for (topic, _, index) in partitions {
             if !delete {
                 // It stays hosted: what it holds is still flushed, closed well at the end, and may be led again.
                 if let Some(partition) = self.services.hosted.get(*topic, *index) {
@@ -233,18 +198,23 @@ impl Conductor {
                 Host::Failed(name) => self.rename_failed(*topic, &name, *index, unique),
             };
             match outcome {
-                Ok(to) => renamed.extend(to),
-                Err(error) => failed.push(error),
+                Ok(to) => stopped.renamed.extend(to),
+                Err(error) => stopped.failed.push(error),
             }
         }
-        // Once for all: a topic of thousands of partitions is deleted in one go.
+    }
+
+    /// Makes the new names durable, once for all: a topic of thousands of partitions is deleted in one go.
+    pub fn end_stop(&self, stopped: Stopped) -> Result<DoneValue, String> {
+        let Stopped { renamed, mut failed } = stopped;
         if !renamed.is_empty()
             && let Err(error) = self.directory.flush_names()
         {
             failed.push(error.to_string());
         }
+        let now = self.clock.now().instant;
         for directory in renamed {
-            self.maintenance.remove_later(directory, now.instant);
+            self.maintenance.remove_later(directory, now);
         }
         if failed.is_empty() { Ok(DoneValue::Nothing) } else { Err(failed.join("; ")) }
     }
@@ -363,32 +333,5 @@ impl Conductor {
             failed.push(error.to_string());
         }
         failed
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_job_that_does_not_end_well_ends_its_command() {
-        let pool = Pool::start("test", 1).unwrap();
-        let gathered = Arc::new(Gathered::default());
-        let share = |first: u8| {
-            gathered.outcomes.lock().0 += 1;
-            let logs = (first..first + 2).map(|id| (TopicId([id; 16]), PartitionIndex(0))).collect();
-            Share { gathered: gathered.clone(), logs, outcomes: Vec::new() }
-        };
-        let (mut panics, dropped) = (share(1), share(3));
-        pool.submit(Box::new(move || {
-            let (topic_id, index) = panics.logs[0];
-            panics.outcomes.push(LeadOutcome { topic_id, index, recovered_bytes: 5, error: None });
-            panic!("a log that nobody can read");
-        }));
-        pool.stop();
-        pool.submit(Box::new(move || drop(dropped)));
-        let outcomes = gathered.wait();
-        let seen: Vec<_> = outcomes.iter().map(|led| (led.topic_id.0[0], led.error.is_none())).collect();
-        assert_eq!(seen, [(1, true), (2, false), (3, false), (4, false)]);
     }
 }

@@ -1,8 +1,8 @@
 //! The engine of one broker: its directory, its threads, and the way in for everything the control plane says.
 //!
-//! Threads: network workers (cores + 2: a stalled disk must leave one for the network), one conductor that carries out
-//! Commands in their order, a job pool that it opens logs with, a cold pool for reads, one for the metadata log, one for
-//! maintenance. None of them ever takes the interpreter lock. Nothing is global: several engines run in one process.
+//! Threads: network workers (cores + 2: a stalled disk must leave one for the network), a job pool that carries out Commands,
+//! a cold pool for reads, one for the metadata log, one for maintenance. None of them ever takes the interpreter lock.
+//! Nothing is global: several engines run in one process.
 
 use std::io;
 use std::net::TcpStream;
@@ -27,6 +27,7 @@ use crate::plane::link::{Answer, Link};
 use crate::plane::mailbox::{ConnectionContext, Drained, Mailbox, RequestId};
 use crate::plane::maintenance::{Maintenance, Periods};
 use crate::plane::metadata_log::MetadataLog;
+use crate::plane::orders::Orders;
 use crate::plane::pool::Pool;
 use crate::plane::services::{Limits, ServedApi, Services};
 use crate::plane::session::Sessions;
@@ -66,7 +67,7 @@ pub struct Engine {
     clock: Arc<SystemClock>,
     workers: Mutex<Vec<Worker>>,
     next_worker: AtomicUsize,
-    commands: Mutex<Option<mpsc::Sender<(Ticket, Command)>>>,
+    orders: Mutex<Option<Arc<Orders>>>,
     metadata: Mutex<Option<mpsc::Sender<(Ticket, MetadataCommand)>>>,
     coordinators: CoordinatorThread,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -109,24 +110,15 @@ impl Engine {
         });
         let jobs = Arc::new(Pool::start("ottla-jobs", options.network_threads.max(2))?);
         let maintenance = Arc::new(Maintenance::new(services.clone(), directory.clone(), options.periods));
-        let conductor = Arc::new(Conductor::new(
-            services.clone(),
-            directory.clone(),
-            jobs.clone(),
-            maintenance.clone(),
-            clock.clone(),
-        ));
+        let conductor =
+            Arc::new(Conductor::new(services.clone(), directory.clone(), maintenance.clone(), clock.clone()));
         let mut threads = Vec::new();
-        let (commands, orders) = mpsc::channel();
-        {
-            let (conductor, services) = (conductor.clone(), services.clone());
-            threads.push(spawn("ottla-conductor", move || conduct(&conductor, &services, &orders))?);
-        }
-        let (metadata, orders) = mpsc::channel();
+        let orders = Orders::new(conductor.clone(), services.clone(), jobs.clone());
+        let (metadata, metadata_orders) = mpsc::channel();
         {
             let (services, clock) = (services.clone(), clock.clone());
             let log = MetadataLog::new(directory.clone());
-            threads.push(spawn("ottla-metadata", move || keep_metadata(log, &services, &clock, &orders))?);
+            threads.push(spawn("ottla-metadata", move || keep_metadata(log, &services, &clock, &metadata_orders))?);
         }
         {
             let (maintenance, clock) = (maintenance.clone(), clock.clone());
@@ -142,7 +134,7 @@ impl Engine {
             clock,
             workers: Mutex::new(workers),
             next_worker: AtomicUsize::new(0),
-            commands: Mutex::new(Some(commands)),
+            orders: Mutex::new(Some(orders)),
             metadata: Mutex::new(Some(metadata)),
             coordinators,
             threads: Mutex::new(threads),
@@ -206,18 +198,18 @@ impl Engine {
 
     /// Begins a command; its end comes through the mailbox. Never blocks.
     pub fn command(&self, ticket: Ticket, command: Command) {
-        let sent = match command {
+        let closed = match command {
             Command::Metadata(command) => {
                 let sender = self.metadata.lock();
-                sender.as_ref().is_some_and(|sender| sender.send((ticket, command)).is_ok())
+                sender.as_ref().is_none_or(|sender| sender.send((ticket, command)).is_err())
             }
-            Command::Coordinator(command) => self.coordinators.submit(ticket, command),
+            Command::Coordinator(command) => !self.coordinators.submit(ticket, command),
             command => {
-                let sender = self.commands.lock();
-                sender.as_ref().is_some_and(|sender| sender.send((ticket, command)).is_ok())
+                let orders = self.orders.lock();
+                orders.as_ref().map(|orders| orders.submit(ticket, command)).is_none()
             }
         };
-        if !sent {
+        if closed {
             self.services.mailbox.done(Done { ticket, result: Err("the data plane was closed".to_owned()) });
         }
     }
@@ -278,7 +270,10 @@ impl Engine {
         for worker in workers {
             worker.stop();
         }
-        drop(self.commands.lock().take());
+        let orders = self.orders.lock().take();
+        if let Some(orders) = orders {
+            orders.wait_idle();
+        }
         drop(self.metadata.lock().take());
         self.coordinators.stop();
         self.maintenance.stop();
@@ -301,13 +296,6 @@ impl Drop for Engine {
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name(name.to_owned()).spawn(work)
-}
-
-fn conduct(conductor: &Arc<Conductor>, services: &Services, orders: &mpsc::Receiver<(Ticket, Command)>) {
-    while let Ok((ticket, command)) = orders.recv() {
-        let result = conductor.carry_out(command);
-        services.mailbox.done(Done { ticket, result });
-    }
 }
 
 /// Appends that wait together are made durable together.

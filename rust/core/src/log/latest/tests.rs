@@ -75,7 +75,9 @@ fn load(log: &Log) -> Vec<LatestRecord> {
 /// Key, value if any, whose open transaction.
 fn short(records: &[LatestRecord]) -> Vec<(String, Option<String>, Option<i64>)> {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    let row = |r: &LatestRecord| (text(&r.key), r.value.as_deref().map(text), r.producer.map(|(id, _)| id.0));
+    let row = |r: &LatestRecord| {
+        (text(&r.key), r.value.as_deref().map(text), r.producer_id.is_some().then_some(r.producer_id.0))
+    };
     records.iter().map(row).collect()
 }
 
@@ -90,7 +92,8 @@ fn of_each_key_the_last_value_is_given_where_it_stands() {
         value: Some(value.to_vec()),
         timestamp: TimestampMs(timestamp),
         offset: Offset(offset),
-        producer: None,
+        producer_id: ProducerId::NONE,
+        producer_epoch: ProducerEpoch::NONE,
     };
     assert_eq!(load(&log), [record(b"a", b"1", 0, NOW.0), record(b"b", b"4", 3, NOW.0)]);
 }
@@ -114,9 +117,22 @@ fn an_open_transaction_supersedes_nothing_and_is_given_whole() {
         ("a".to_owned(), some("new"), Some(7)),
     ];
     assert_eq!(short(&load(&log)), expected);
-    assert_eq!(load(&log)[4].producer, Some((ProducerId(7), EPOCH)));
+    assert_eq!(load(&log)[4].producer_epoch, EPOCH);
     append(&mut log, &marker(7, false));
     assert_eq!(short(&load(&log))[2..], [("a".to_owned(), some("new"), None)]);
+}
+
+#[test]
+fn a_tombstone_that_deletes_what_is_pending_is_given() {
+    let disk = SimDisk::new(1);
+    let mut log = log(&disk, 1 << 20);
+    append(&mut log, &batch(BatchOptions::default(), &[(b"a", Some(b"1")), (b"b", Some(b"1"))]));
+    append(&mut log, &batch(transaction(7), &[(b"a", Some(b"2"))]));
+    append(&mut log, &batch(BatchOptions::default(), &[(b"a", None), (b"b", None)]));
+    let found = short(&load(&log));
+    assert_eq!(found, [("a".to_owned(), Some("2".to_owned()), Some(7)), ("a".to_owned(), None, None)]);
+    append(&mut log, &marker(7, true));
+    assert_eq!(load(&log), []);
 }
 
 #[test]
@@ -284,18 +300,20 @@ impl Model {
             Some(true) => {
                 let newer = |other: &&Known| other.key == known.key && other.offset > known.offset;
                 let superseded = there.iter().copied().filter(newer).any(|other| self.counts(other, end) == Some(true));
-                known.value.is_some() && !superseded
+                let pending = || there.iter().any(|other| other.key == known.key && self.counts(other, end).is_none());
+                (known.value.is_some() || pending()) && !superseded
             }
         };
-        let record = |known: &Known| LatestRecord {
-            key: vec![known.key; 3],
-            value: known.value.map(|value| vec![value; 20]),
-            timestamp: TimestampMs(known.offset),
-            offset: Offset(known.offset),
-            producer: known
-                .producer
-                .filter(|_| self.counts(known, end).is_none())
-                .map(|id| (ProducerId(i64::from(id)), EPOCH)),
+        let record = |known: &Known| {
+            let open = known.producer.filter(|_| self.counts(known, end).is_none());
+            LatestRecord {
+                key: vec![known.key; 3],
+                value: known.value.map(|value| vec![value; 20]),
+                timestamp: TimestampMs(known.offset),
+                offset: Offset(known.offset),
+                producer_id: open.map_or(ProducerId::NONE, |id| ProducerId(i64::from(id))),
+                producer_epoch: open.map_or(ProducerEpoch::NONE, |_| EPOCH),
+            }
         };
         there.iter().copied().filter(given).map(record).collect()
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::mpsc;
 
 use super::*;
+use crate::batch::compress::Scratch;
 use crate::batch::walk::{self, Step};
 use crate::plane::command::{DoneValue, Ticket};
 use crate::plane::coordinator_log::{
@@ -135,7 +136,7 @@ fn one_batch_is_written_as_a_coordinator_writes_it() {
     let Step::Batch(header, bytes) = walk::step(&raw[0].bytes, 0) else { panic!("no batch") };
     assert_eq!((header.attributes, header.producer_id, header.record_count), (0, ProducerId::NONE, 3));
     assert_eq!((header.leader_epoch, header.max_timestamp), (EPOCH, TimestampMs(at(0).wall.0 + 7)));
-    let records = walk::contents(&header, bytes, &mut Default::default(), 1000).unwrap();
+    let records = walk::contents(&header, bytes, &mut Scratch::default(), 1000).unwrap();
     let mut values = Vec::new();
     walk::for_each_record(&header, &records, |record| values.push(record.value.map(<[u8]>::to_vec))).unwrap();
     assert_eq!(values, [Some(b"1".to_vec()), None, Some(b"3".to_vec())]);

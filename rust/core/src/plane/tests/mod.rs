@@ -5,6 +5,7 @@ mod coordinator_faults;
 mod coordinator_log;
 mod fetch;
 mod list_offsets;
+pub(super) mod orders;
 mod produce;
 
 use std::sync::Arc;

@@ -1,0 +1,536 @@
+"""Between the words of ``consumer_scripts`` and messages: requests from words, and answers and records as text."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from ottla.coordinator.machine import CoordinatorError, Record
+from ottla.errors import ErrorCode
+from ottla.groups.consumer.embedded import read_assignment
+from ottla.groups.consumer.member import MemberState
+from ottla.records import consumer_offsets as r
+from ottla.records.consumer_protocol import (
+    AssignmentTopicPartition,
+    ConsumerProtocolAssignment,
+    ConsumerProtocolSubscription,
+    SubscriptionTopicPartition,
+)
+from ottla.wire.codec import encode
+from ottla.wire.k08_offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+    OffsetCommitResponse,
+)
+from ottla.wire.k11_join_group import JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse
+from ottla.wire.k12_heartbeat import HeartbeatRequest
+from ottla.wire.k13_leave_group import LeaveGroupRequest, LeaveGroupResponse, MemberIdentity
+from ottla.wire.k14_sync_group import SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse
+from ottla.wire.k15_describe_groups import DescribedGroup as ClassicDescribed
+from ottla.wire.k68_consumer_group_heartbeat import (
+    ConsumerGroupHeartbeatRequest,
+    ConsumerGroupHeartbeatResponse,
+    TopicPartitions,
+)
+from ottla.wire.k69_consumer_group_describe import DescribedGroup
+
+GENERATED: Final = re.compile(r"^(.*-)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$|^[\w-]{22}$")
+HEARTBEAT_INTERVAL_MS: Final = 5_000
+
+
+class Remembered:
+    """What a client knows of itself."""
+
+    def __init__(self) -> None:
+        self.member_id = ""
+        self.epoch = 0
+
+
+class Names:
+    """Member ids by short names, in the order in which clients see them; and what clients remember."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._ids: dict[str, str] = {}
+        self._counts: dict[str, Iterator[int]] = {}
+        self.clients: dict[str, Remembered] = {}
+
+    def client(self, name: str) -> Remembered:
+        return self.clients.setdefault(name, Remembered())
+
+    def name(self, member_id: str, client: str = "") -> str:
+        if not GENERATED.match(member_id):
+            return member_id or "?"
+        if member_id not in self._names:
+            stem = client.rstrip("'") or "somebody"
+            name = f"{stem}-{next(self._counts.setdefault(stem, itertools.count(1)))}"
+            self._names[member_id], self._ids[name] = name, member_id
+        return self._names[member_id]
+
+    def id(self, name: str) -> str:
+        return "" if name == "?" else self._ids.get(name, name)
+
+    def in_text(self, text: str) -> str:
+        """A message with short names."""
+        for member_id, name in self._names.items():
+            text = text.replace(member_id, name)
+        return text
+
+
+class Ask(NamedTuple):
+    """A request of a client; or something that only a shard is asked."""
+
+    client: str
+    request: Any
+    version: int
+
+    def hand_in(self, shard: Any, client: Any, may_describe: Any, reply: Any, outbox: Any) -> None:
+        request, version = self.request, self.version
+        match request:
+            case ConsumerGroupHeartbeatRequest():
+                shard.consumer_heartbeat(request, client, version, may_describe, reply, outbox)
+            case JoinGroupRequest():
+                shard.join_group(request, client, version, reply, outbox)
+            case SyncGroupRequest():
+                shard.sync_group(request, client, version, reply, outbox)
+            case HeartbeatRequest():
+                shard.heartbeat(request, client, version, reply, outbox)
+            case LeaveGroupRequest():
+                shard.leave_group(request, client, version, reply, outbox)
+            case OffsetCommitRequest():
+                shard.offset_commit(request, version, reply, outbox)
+            case Describe():
+                shard.describe_consumer_group(request.group_id, reply, outbox)
+            case DescribeClassic():
+                shard.describe_group(request.group_id, 6, reply, outbox)
+            case Delete():
+                shard.delete_group(request.group_id, reply, outbox)
+            case ListAll():
+                shard.list_groups(request.states, request.types, reply, outbox)
+            case _:
+                raise AssertionError(request)
+
+
+class Describe(NamedTuple):
+    group_id: str
+
+
+class DescribeClassic(NamedTuple):
+    group_id: str
+
+
+class Delete(NamedTuple):
+    group_id: str
+
+
+class ListAll(NamedTuple):
+    states: frozenset[str]
+    types: frozenset[str]
+
+
+# Words.
+
+
+def words_of(rest: list[str]) -> tuple[str, dict[str, str]]:
+    """What a command is about, and its words."""
+    plain = [word for word in rest if "=" not in word]
+    words = dict(word.split("=", 1) for word in rest if "=" in word)
+    if len(plain) > 1:
+        words["what"] = plain[1]
+    return plain[0] if plain else "", words
+
+
+def partitions_of(text: str) -> dict[str, tuple[int, ...]]:
+    """``t:0-2,4;u:1``, or ``none``."""
+    found: dict[str, tuple[int, ...]] = {}
+    for each in text.split(";") if text not in ("", "none") else ():
+        name, _, ranges = each.partition(":")
+        found[name] = tuple(
+            partition
+            for some in ranges.split(",")
+            for first, _, last in (some.partition("-"),)
+            for partition in range(int(first), int(last or first) + 1)
+        )
+    return found
+
+
+def partitions_text(partitions: Mapping[str, Iterable[int]]) -> str:
+    texts = []
+    for name, some in sorted(partitions.items()):
+        runs: list[list[int]] = []
+        for partition in sorted(some):
+            if runs and runs[-1][1] == partition - 1:
+                runs[-1][1] = partition
+            else:
+                runs.append([partition, partition])
+        texts.append(f"{name}:" + ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in runs))
+    return ";".join(texts) or "none"
+
+
+def _by_name(topic_partitions: Iterable[Any], topics: Any) -> dict[str, tuple[int, ...]]:
+    return {_topic_name(each.topic_id, topics): each.partitions for each in topic_partitions}
+
+
+def _topic_name(topic_id: bytes, topics: Any) -> str:
+    topic = topics.with_id(topic_id)
+    return topic_id[:15].rstrip(b"\0").decode(errors="replace") + "(gone)" if topic is None else str(topic.name)
+
+
+def _list(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(filter(None, text.split(",")))
+
+
+# Requests.
+
+
+def request_of(verb: str, client: str, words: dict[str, str], names: Names, topics: Any) -> Ask:
+    group_id = words.get("group", "g")
+    known = names.client(client)
+    member_id = names.id(words["member"]) if "member" in words else known.member_id
+    match verb:
+        case "join" | "beat" | "leave":
+            return Ask(client, _heartbeat(verb, client, group_id, words, names, topics), int(words.get("v", 1)))
+        case "cjoin":
+            return Ask(client, _join(group_id, member_id, words), int(words.get("v", 9)))
+        case "csync":
+            shares = [each.partition("/") for each in words.get("assign", "").split("+") if each]
+            sync = SyncGroupRequest(
+                group_id=group_id,
+                generation_id=int(words.get("generation", known.epoch)),
+                member_id=member_id,
+                group_instance_id=words.get("instance"),
+                protocol_type=words.get("type", "consumer"),
+                protocol_name=words.get("protocol", "range"),
+                assignments=tuple(
+                    SyncGroupRequestAssignment(member_id=names.id(name), assignment=_assignment(text, words))
+                    for name, _, text in shares
+                ),
+            )
+            return Ask(client, sync, int(words.get("v", 5)))
+        case "cbeat":
+            heartbeat = HeartbeatRequest(
+                group_id=group_id,
+                generation_id=int(words.get("generation", known.epoch)),
+                member_id=member_id,
+                group_instance_id=words.get("instance"),
+            )
+            return Ask(client, heartbeat, 4)
+        case "cleave":
+            who = [each.partition("/") for each in words.get("members", names.name(member_id)).split(",")]
+            identities = tuple(
+                MemberIdentity(member_id=names.id(name), group_instance_id=instance or None)
+                for name, _, instance in who
+            )
+            return Ask(client, LeaveGroupRequest(group_id=group_id, members=identities), 5)
+        case "commit":
+            return Ask(client, _commit(group_id, member_id, words, known, topics), int(words.get("v", 10)))
+        case "describe":
+            return Ask("admin", Describe(group_id), 1)
+        case "cdescribe":
+            return Ask("admin", DescribeClassic(group_id), 6)
+        case "delete":
+            return Ask("admin", Delete(group_id), 2)
+        case "list":
+            chosen = (frozenset(_list(words.get(name, "").lower()) or ()) for name in ("states", "types"))
+            return Ask("admin", ListAll(*chosen), 5)
+    raise ValueError(f"no such command: {verb}")
+
+
+def _heartbeat(
+    verb: str, client: str, group_id: str, words: dict[str, str], names: Names, topics: Any
+) -> ConsumerGroupHeartbeatRequest:
+    known = names.client(client)
+    joins = verb == "join"
+    epoch = {"join": 0, "beat": known.epoch, "leave": -1}[verb]
+    owns = words.get("owns", "none" if joins else None)
+    owned = None
+    if owns is not None:
+        owned = tuple(
+            TopicPartitions(topic_id=topics.named(name).topic_id, partitions=partitions)
+            for name, partitions in partitions_of(owns).items()
+        )
+    member_id = names.id(words["member"]) if "member" in words else known.member_id or client
+    return ConsumerGroupHeartbeatRequest(
+        group_id="" if group_id == "?" else group_id,
+        member_id=member_id,
+        member_epoch=int(words.get("epoch", epoch)),
+        instance_id=words.get("instance"),
+        rack_id=words.get("rack"),
+        rebalance_timeout_ms=int(words.get("timeout", 20_000 if joins else -1)),
+        subscribed_topic_names=_list(words.get("topics")),
+        subscribed_topic_regex=words.get("regex"),
+        server_assignor=words.get("assignor"),
+        topic_partitions=owned,
+    )
+
+
+def _join(group_id: str, member_id: str, words: dict[str, str]) -> JoinGroupRequest:
+    embedded = int(words.get("embedded", 3))
+    subscription = ConsumerProtocolSubscription(
+        topics=_list(words.get("topics", "t")) or (),
+        owned_partitions=tuple(
+            SubscriptionTopicPartition(topic=name, partitions=partitions)
+            for name, partitions in partitions_of(words.get("owns", "none")).items()
+        ),
+        rack_id=words.get("rack"),
+    )
+    metadata = embedded.to_bytes(2, signed=True) + encode(subscription, embedded)
+    if "metadata" in words:
+        metadata = words["metadata"].encode()
+    return JoinGroupRequest(
+        group_id=group_id,
+        session_timeout_ms=int(words.get("session", 10_000)),
+        rebalance_timeout_ms=int(words.get("timeout", 20_000)),
+        member_id=member_id,
+        group_instance_id=words.get("instance"),
+        protocol_type=words.get("type", "consumer"),
+        protocols=tuple(
+            JoinGroupRequestProtocol(name=name, metadata=metadata)
+            for name in words.get("protocols", "range").split(",")
+        ),
+    )
+
+
+def _assignment(text: str, words: dict[str, str]) -> bytes:
+    if "raw" in words:
+        return words["raw"].encode()
+    message = ConsumerProtocolAssignment(
+        assigned_partitions=tuple(
+            AssignmentTopicPartition(topic=name, partitions=partitions)
+            for name, partitions in partitions_of(text).items()
+        ),
+        user_data=words["user_data"].encode() if "user_data" in words else None,
+    )
+    return (3).to_bytes(2) + encode(message, 3)
+
+
+def _commit(
+    group_id: str, member_id: str, words: dict[str, str], known: Remembered, topics: Any
+) -> OffsetCommitRequest:
+    return OffsetCommitRequest(
+        group_id=group_id,
+        generation_id_or_member_epoch=int(words.get("epoch", known.epoch)),
+        member_id=member_id,
+        topics=tuple(
+            OffsetCommitRequestTopic(
+                name=name,
+                topic_id=topics.named(name).topic_id,
+                partitions=tuple(
+                    OffsetCommitRequestPartition(partition_index=partition, committed_offset=5)
+                    for partition in partitions
+                ),
+            )
+            for name, partitions in partitions_of(words["what"]).items()
+        ),
+    )
+
+
+# Answers.
+
+
+def answer_text(ask: Ask, answer: Any, names: Names, topics: Any) -> str:
+    known = names.client(ask.client)
+    match answer:
+        case CoordinatorError() if isinstance(ask.request, OffsetCommitRequest):
+            return "OffsetCommit " + " ".join(
+                f"{topic.name}-{p.partition_index}={answer.code.name}"
+                for topic in ask.request.topics
+                for p in topic.partitions
+            )
+        case CoordinatorError():
+            message = "" if answer.message is None else f": {names.in_text(answer.message)}"
+            return f"{answer.code.name}{message}"
+        case ConsumerGroupHeartbeatResponse():
+            return _heartbeat_text(ask, answer, known, names, topics)
+        case JoinGroupResponse():
+            return _join_text(ask, answer, known, names)
+        case SyncGroupResponse():
+            code = ErrorCode(answer.error_code)
+            if code is not ErrorCode.NONE:
+                return f"SyncGroup {code.name}"
+            return f"SyncGroup {_embedded(answer.assignment)}"
+        case LeaveGroupResponse():
+            who = " ".join(
+                f"{'/'.join(filter(None, (names.name(m.member_id), m.group_instance_id)))}="
+                f"{ErrorCode(m.error_code).name}"
+                for m in answer.members
+            )
+            return f"LeaveGroup {who or ErrorCode(answer.error_code).name}"
+        case OffsetCommitResponse():
+            return "OffsetCommit " + " ".join(
+                f"{topic.name if ask.version < 10 else _topic_name(topic.topic_id, topics)}-{p.partition_index}="
+                f"{ErrorCode(p.error_code).name}"
+                for topic in answer.topics
+                for p in topic.partitions
+            )
+        case DescribedGroup():
+            return "\n".join(_described(answer, names, topics))
+        case ClassicDescribed():
+            return "\n".join(_classic_described(answer, names))
+        case list():
+            listed = sorted(f"{g.group_id}={g.group_type}/{g.group_state}" for g in answer)
+            return "ListGroups " + (" ".join(listed) or "none")
+        case ErrorCode():
+            return f"DeleteGroups {answer.name}"
+        case _ if hasattr(answer, "error_code"):
+            return f"{type(answer).__name__.removesuffix('Response')} {ErrorCode(answer.error_code).name}"
+    raise AssertionError(answer)
+
+
+def _heartbeat_text(
+    ask: Ask, answer: ConsumerGroupHeartbeatResponse, known: Remembered, names: Names, topics: Any
+) -> str:
+    if answer.error_code:
+        message = "" if answer.error_message is None else f": {names.in_text(answer.error_message)}"
+        return f"{ErrorCode(answer.error_code).name}{message}"
+    known.member_id, known.epoch = answer.member_id or "", answer.member_epoch
+    name = names.name(known.member_id, ask.client)
+    text = f"epoch={answer.member_epoch}" if name == ask.client else f"member={name} epoch={answer.member_epoch}"
+    if answer.heartbeat_interval_ms not in (0, HEARTBEAT_INTERVAL_MS):
+        text += f" interval={answer.heartbeat_interval_ms}"
+    if answer.assignment is not None:
+        text += f" assignment={partitions_text(_by_name(answer.assignment.topic_partitions, topics))}"
+    return text
+
+
+def _join_text(ask: Ask, answer: JoinGroupResponse, known: Remembered, names: Names) -> str:
+    code = ErrorCode(answer.error_code)
+    text = "JoinGroup" if code is ErrorCode.NONE else f"JoinGroup {code.name}"
+    if answer.member_id:
+        known.member_id = answer.member_id
+        text += f" member={names.name(answer.member_id, ask.client)}"
+    if code is not ErrorCode.NONE:
+        return text
+    known.epoch = answer.generation_id
+    text += f" generation={answer.generation_id}"
+    if ask.version >= 7:
+        text += f" type={answer.protocol_type}"
+    text += f" protocol={answer.protocol_name}"
+    if answer.leader:
+        text += f" leader={names.name(answer.leader)}"
+    if answer.members:
+        text += " members=" + ",".join(sorted(names.name(member.member_id) for member in answer.members))
+    return text
+
+
+def _embedded(assignment: bytes) -> str:
+    try:
+        read = read_assignment(assignment)
+    except ValueError:
+        return f"«{assignment.decode()}»"
+    return partitions_text({topic.topic: topic.partitions for topic in read.assigned_partitions})
+
+
+def _described(group: DescribedGroup, names: Names, topics: Any) -> Iterator[str]:
+    if group.error_code:
+        message = f": {group.error_message}" if group.error_message else ""
+        yield f"{group.group_id}: {ErrorCode(group.error_code).name}{message}"
+        return
+    yield (
+        f"{group.group_id}: {group.group_state} epoch={group.group_epoch} assignment={group.assignment_epoch} "
+        f"assignor={group.assignor_name}"
+    )
+    for member in sorted(group.members, key=lambda member: names.name(member.member_id)):
+        words = {
+            "instance": member.instance_id,
+            "rack": member.rack_id,
+            "epoch": str(member.member_epoch),
+            "client": f"{member.client_id}{member.client_host}",
+            "topics": ",".join(sorted(member.subscribed_topic_names)),
+            "regex": member.subscribed_topic_regex,
+            "has": partitions_text(_by_name(member.assignment.topic_partitions, topics)),
+            "target": partitions_text(_by_name(member.target_assignment.topic_partitions, topics)),
+            "type": {0: "classic", 1: "consumer"}.get(member.member_type),
+        }
+        yield f"    {names.name(member.member_id)} " + " ".join(f"{k}={v}" for k, v in words.items() if v)
+
+
+def _classic_described(group: ClassicDescribed, names: Names) -> Iterator[str]:
+    message = f": {group.error_message}" if group.error_message else ""
+    if group.error_code:
+        yield f"{group.group_id}: {ErrorCode(group.error_code).name}{message}"
+        return
+    yield f"{group.group_id}: {group.group_state} type={group.protocol_type} protocol={group.protocol_data}"
+    for member in sorted(group.members, key=lambda member: names.name(member.member_id)):
+        instance = f"/{member.group_instance_id}" if member.group_instance_id else ""
+        yield f"    {names.name(member.member_id)}{instance} {_embedded(member.member_assignment)}"
+
+
+# Records.
+
+
+def record_text(record: Record, names: Names, topics: Any, wall_ms: int) -> str:
+    key: Any = record.key
+    value: Any = record.value
+    group_id = getattr(key, "group_id", None) or getattr(key, "group", "?")
+    head = "record:" if group_id == "g" else f"record of {group_id}:"
+    kind = type(key).__name__.removeprefix("ConsumerGroup").removesuffix("Key")
+    member = f" {names.name(key.member_id)}" if hasattr(key, "member_id") else ""
+    if isinstance(key, r.ConsumerGroupRegularExpressionKey):
+        member = f" {key.regular_expression}"
+    if value is None:
+        return f"{head} {kind}{member} deleted"
+    return f"{head} {kind}{member} " + " ".join(
+        f"{name}={word}"
+        for name, word in _record_words(value, names, topics, wall_ms).items()
+        if word not in ("", None)
+    )
+
+
+def _record_words(value: Any, names: Names, topics: Any, wall_ms: int) -> dict[str, Any]:
+    match value:
+        case r.ConsumerGroupMetadataValue():
+            return {"epoch": value.epoch, "hash": "none" if value.metadata_hash == 0 else "some"}
+        case r.ConsumerGroupMemberMetadataValue():
+            return {
+                "topics": ",".join(value.subscribed_topic_names),
+                "regex": value.subscribed_topic_regex,
+                "instance": value.instance_id,
+                "rack": value.rack_id,
+                "client": value.client_id,
+                "timeout": value.rebalance_timeout_ms,
+                "assignor": value.server_assignor,
+                "classic": value.classic_member_metadata
+                and ",".join(p.name for p in value.classic_member_metadata.supported_protocols),
+            }
+        case r.ConsumerGroupTargetAssignmentMetadataValue():
+            at_ms = value.assignment_timestamp
+            return {"epoch": value.assignment_epoch, "at": at_ms - wall_ms if at_ms else "never"}
+        case r.ConsumerGroupTargetAssignmentMemberValue():
+            return {"has": partitions_text(_by_name(value.topic_partitions, topics))}
+        case r.ConsumerGroupCurrentMemberAssignmentValue():
+            return {
+                "epoch": f"{value.member_epoch}({value.previous_member_epoch})",
+                "state": MemberState(value.state).name,
+                "has": _with_epochs(value.assigned_partitions, topics),
+                "revoking": _with_epochs(value.partitions_pending_revocation, topics),
+            }
+        case r.ConsumerGroupRegularExpressionValue():
+            return {
+                "topics": ",".join(value.topics) or "none",
+                "version": value.version,
+                "at": value.timestamp - wall_ms,
+            }
+        case r.GroupMetadataValue():
+            return {
+                "generation": value.generation,
+                "type": value.protocol_type,
+                "protocol": value.protocol,
+                "leader": value.leader and names.name(value.leader),
+                "members": ",".join(f"{names.name(m.member_id)}[{_embedded(m.assignment)}]" for m in value.members),
+            }
+        case r.OffsetCommitValue():
+            return {"offset": value.offset}
+    raise AssertionError(value)
+
+
+def _with_epochs(partitions: Iterable[Any], topics: Any) -> str:
+    """``t:0-1@3`` for partitions since epoch 3."""
+    by_epoch: dict[int, dict[str, list[int]]] = {}
+    for topic in partitions:
+        for partition, epoch in zip(topic.partitions, topic.assignment_epochs, strict=True):
+            by_epoch.setdefault(epoch, {}).setdefault(_topic_name(topic.topic_id, topics), []).append(partition)
+    return "+".join(f"{partitions_text(some)}@{epoch}" for epoch, some in sorted(by_epoch.items()))
