@@ -55,6 +55,8 @@ struct Work {
     stopped: bool,
     /// Those who wait were told that the directory failed.
     failed: bool,
+    /// What went wrong the last time it was tried: it is told once, not whenever it is tried again.
+    told: BTreeMap<&'static str, String>,
     /// Bytes flushed since the recovery points were written.
     flushed_bytes: u64,
     /// Directories to remove, by the time when.
@@ -117,7 +119,7 @@ impl Maintenance {
     /// Works until it is stopped. Blocks.
     pub fn run(&self, clock: &dyn Clock) {
         let reserved = self.directory.reserve_headroom();
-        self.report(reserved.map(drop).map_err(|error| format!("cannot set space aside: {error}")));
+        self.report("headroom", reserved.map(drop).map_err(|error| format!("cannot set space aside: {error}")));
         let mut patience = Duration::ZERO;
         loop {
             self.directory.window.alarm().wait(patience);
@@ -181,7 +183,7 @@ impl Maintenance {
             self.directory.note_full();
             return 0;
         }
-        self.report(Err(format!("cannot flush {partition} in {}: {error}", self.directory.describe())));
+        self.report("flush", Err(format!("cannot flush {partition} in {}: {error}", self.directory.describe())));
         0
     }
 
@@ -220,13 +222,12 @@ impl Maintenance {
             }
             released.map(|()| "records are refused until there is room, reads and deletes go on")
         };
-        match what {
-            Ok(what) => {
-                let known = format!("{}: {what}", self.directory.describe());
-                self.services.mailbox.fact(Subject::LogDirectoryFull, known);
-            }
-            Err(error) => self.report(Err(format!("cannot look for room in {}: {error}", self.directory.describe()))),
+        let directory = self.directory.describe();
+        if let Ok(what) = what {
+            self.services.mailbox.fact(Subject::LogDirectoryFull, format!("{directory}: {what}"));
         }
+        let outcome = what.map(|_| ()).map_err(|error| format!("cannot look for room in {directory}: {error}"));
+        self.report("room", outcome);
     }
 
     fn housekeeping(&self, partitions: &[Arc<Partition>], now: Now) {
@@ -285,7 +286,8 @@ impl Maintenance {
             due.into_iter().map(|(_, retired)| retired).collect()
         };
         for retired in due {
-            self.report(retired.unlink().map_err(|error| format!("cannot remove old segments: {error}")));
+            let outcome = retired.unlink().map_err(|error| format!("cannot remove old segments: {error}"));
+            self.report("segments", outcome);
         }
         loop {
             let directory = {
@@ -296,17 +298,24 @@ impl Maintenance {
                 }
             };
             if let Some((_, directory)) = directory {
-                self.report(self.directory.remove(&directory).map_err(|error| error.to_string()));
+                self.report("directories", self.directory.remove(&directory).map_err(|error| error.to_string()));
             }
         }
     }
 
-    /// Tells the control plane what did not go well; of a directory that failed, that alone.
-    fn report(&self, outcome: Result<(), String>) {
-        if let Err(error) = outcome
-            && self.directory.poisoned().is_none()
-        {
-            self.services.mailbox.fact(Subject::LogDirectoryFailed, error);
+    /// Tells the control plane what did not go well, once until it goes well; of a directory that failed, that alone.
+    fn report(&self, what: &'static str, outcome: Result<(), String>) {
+        let mut work = self.work.lock();
+        match outcome {
+            Ok(()) => {
+                work.told.remove(what);
+            }
+            Err(error) => {
+                let known = work.told.insert(what, error.clone());
+                if known.as_ref() != Some(&error) && self.directory.poisoned().is_none() {
+                    self.services.mailbox.fact(Subject::LogDirectoryFailed, error);
+                }
+            }
         }
     }
 
@@ -314,7 +323,7 @@ impl Maintenance {
     fn write(&self, which: OffsetCheckpoint) {
         let outcome = self.checkpoint(which);
         if outcome.is_ok() || !self.directory.refuses_records() {
-            self.report(outcome);
+            self.report(which.file_name(), outcome);
         }
     }
 
