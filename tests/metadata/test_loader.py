@@ -112,11 +112,12 @@ def test_what_is_served_does_not_wait_for_what_came_before() -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(raft.run)
             nursery.start_soon(loader.run, 0)
+            await trio.testing.wait_all_tasks_blocked()
+            views.ends[0].set()
             offsets = []
             for number in (10, 20, 30):
                 offsets.append(append(raft, number))
                 await trio.testing.wait_all_tasks_blocked()
-            views.ends[0].set()
             first, second, third = offsets
             await loader.wait_served(range(third + 1, third + 1))
             nursery.start_soon(wait_served, "second", range(second, second + 1))
