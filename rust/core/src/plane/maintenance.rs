@@ -19,6 +19,8 @@ use crate::replication::partition::Partition;
 
 /// Flushed bytes after which the recovery points are written without waiting for their time: a start reads no more again.
 const CHECKPOINT_BYTES: u64 = 64 << 20;
+/// Directories removed at a time: each takes about a millisecond, and whoever waits for a flush waits for them.
+pub(crate) const REMOVALS_PER_LOOK: usize = 32;
 /// How often silent producers are forgotten, as Kafka.
 const PRODUCERS_MS: i64 = 600_000;
 
@@ -130,7 +132,9 @@ impl Maintenance {
             let partitions = self.services.hosted.all();
             self.mind_full_disk(&partitions, now);
             patience = self.flush(&partitions, now);
-            self.housekeeping(&partitions, now);
+            if self.housekeeping(&partitions, now) {
+                patience = Duration::ZERO;
+            }
             self.tell_failure(&partitions);
         }
     }
@@ -230,7 +234,8 @@ impl Maintenance {
         self.report("room", outcome);
     }
 
-    fn housekeeping(&self, partitions: &[Arc<Partition>], now: Now) {
+    /// Does what it is time for; whether something is left that is not to be waited for.
+    fn housekeeping(&self, partitions: &[Arc<Partition>], now: Now) -> bool {
         let mut last = self.work.lock().last;
         let is_time = |since: &mut u64, period_ms: i64| {
             let due = now.instant.0.saturating_sub(*since) >= u64::try_from(period_ms).unwrap_or(0);
@@ -259,7 +264,7 @@ impl Maintenance {
             }
         }
         self.work.lock().last = last;
-        self.remove_due(now.instant);
+        self.remove_due(now.instant)
     }
 
     fn retain(&self, partition: &Partition, now: Now) {
@@ -277,7 +282,8 @@ impl Maintenance {
         }
     }
 
-    fn remove_due(&self, now: Instant) {
+    /// Removes what nobody can be reading any more; whether some of it is left for the next time.
+    fn remove_due(&self, now: Instant) -> bool {
         let due: Vec<Retired> = {
             let mut work = self.work.lock();
             let (due, rest) = std::mem::take(&mut work.retired).into_iter().partition(|(at, _)| *at <= now);
@@ -289,18 +295,19 @@ impl Maintenance {
             let outcome = retired.unlink().map_err(|error| format!("cannot remove old segments: {error}"));
             self.report("segments", outcome);
         }
-        loop {
+        for _ in 0..REMOVALS_PER_LOOK {
             let directory = {
                 let mut work = self.work.lock();
                 match work.removals.first() {
                     Some((due, _)) if *due <= now => work.removals.pop_first(),
-                    _ => return,
+                    _ => return false,
                 }
             };
             if let Some((_, directory)) = directory {
                 self.report("directories", self.directory.remove(&directory).map_err(|error| error.to_string()));
             }
         }
+        true
     }
 
     /// Tells the control plane what did not go well, once until it goes well; of a directory that failed, that alone.

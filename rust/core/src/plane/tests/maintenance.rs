@@ -5,19 +5,20 @@ use std::thread::JoinHandle;
 use super::*;
 use crate::disk_sim::Faults;
 use crate::plane::clock::Clock;
-use crate::plane::maintenance::{Maintenance, Periods};
+use crate::plane::maintenance::{Maintenance, Periods, REMOVALS_PER_LOOK};
 
-/// Seconds pass only when it is looked at, and then ten; whoever looks is told of.
+/// Seconds pass only when it is looked at, and then ten; at each look it says how many directories there are.
 #[derive(Debug)]
 struct Steps {
     looks: AtomicU64,
-    told: Sender<()>,
+    disk: Arc<SimDisk>,
+    told: Sender<usize>,
 }
 
 impl Clock for Steps {
     fn now(&self) -> Now {
         // Nobody listens any more when a test ends.
-        let _ = self.told.send(());
+        let _ = self.told.send(self.disk.list("".as_ref()).unwrap().iter().filter(|entry| entry.is_dir).count());
         at(10_000 * self.looks.fetch_add(1, Ordering::SeqCst))
     }
 }
@@ -27,7 +28,7 @@ struct Keeper {
     maintenance: Arc<Maintenance>,
     directory: Arc<LogDirectory>,
     services: Arc<Services>,
-    looks: Receiver<()>,
+    looks: Receiver<usize>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -37,7 +38,7 @@ impl Keeper {
         let (services, directory) = (broker.services.clone(), broker.directory.clone());
         let maintenance = Arc::new(Maintenance::new(services.clone(), directory.clone(), periods));
         let (told, looks) = channel();
-        let clock = Steps { looks: AtomicU64::new(0), told };
+        let clock = Steps { looks: AtomicU64::new(0), disk: broker.disk.clone(), told };
         let keeping = maintenance.clone();
         let thread = std::thread::spawn(move || keeping.run(&clock));
         Self { maintenance, directory, services, looks, thread: Some(thread) }
@@ -103,4 +104,29 @@ fn what_goes_on_failing_is_told_once() {
     broker.services.hosted.remove(ORDERS, PartitionIndex(0)).unwrap();
     assert_eq!(looks(&keeper), 1, "it went well in between");
     assert_eq!(broker.directory.poisoned(), None);
+}
+
+#[test]
+fn removing_many_directories_gives_way_to_whoever_waits() {
+    const COUNT: usize = 5 * REMOVALS_PER_LOOK;
+    let broker = Broker::new();
+    for partition in broker.lead(COUNT as i32) {
+        broker.services.hosted.remove(ORDERS, partition.index).unwrap();
+    }
+    let keeper = Keeper::start(&broker);
+    for index in 0..COUNT {
+        keeper.maintenance.remove_later(format!("orders-{index}"), at(0).instant);
+    }
+    let (mut left, mut looks) = (COUNT, 0);
+    while left > 0 {
+        let now = keeper.looks.recv_timeout(std::time::Duration::from_secs(30)).unwrap();
+        assert!(left - now <= REMOVALS_PER_LOOK, "{left} directories, then {now}");
+        left = now;
+        looks += 1;
+        // Up to the time when they are due; then it goes on by itself.
+        if now == COUNT {
+            keeper.directory.window.alarm().ring();
+        }
+    }
+    assert!(looks >= 5);
 }
