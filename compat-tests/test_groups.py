@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from benchmarks.peers import Broker, Peer
 
-from compat_support.client import Client, ProduceOptions, Record, connect
+from compat_support.client import Client, Patient, ProduceOptions, Record, connect
 from compat_support.groups import MemberOptions, Running, counts, shared, until
 
-CLIENTS = ("kafka_python", "confluent_kafka", "aiokafka")
+NEW = "confluent (848)"
+"""librdkafka with `group.protocol=consumer`, whose members hear of the others every five seconds."""
+CLIENTS = ("kafka_python", "confluent_kafka", "aiokafka", NEW)
 PARTITIONS = 6
 DEFAULTS = ProduceOptions()
 BY_KEY = None
@@ -21,9 +23,21 @@ pytestmark = pytest.mark.parametrize("client_name", CLIENTS)
 Start = Callable[..., Running]
 
 
+def library(client_name: str) -> str:
+    return "confluent_kafka" if client_name == NEW else client_name
+
+
 @pytest.fixture
-def options(topic: str) -> MemberOptions:
-    return MemberOptions(group=f"group-of-{topic}", topics=(topic,))
+def client(client_name: str, bootstrap: str, pytestconfig: pytest.Config) -> Client:
+    """One client, new, of the library."""
+    found = connect(library(client_name), bootstrap)
+    return found if pytestconfig.getoption("--broker") == "ottla" else Patient(found)
+
+
+@pytest.fixture
+def options(client_name: str, topic: str) -> MemberOptions:
+    protocol = "consumer" if client_name == NEW else "classic"
+    return MemberOptions(group=f"group-of-{topic}", topics=(topic,), protocol=protocol)
 
 
 @pytest.fixture
@@ -32,7 +46,7 @@ def start(client_name: str, bootstrap: str, options: MemberOptions) -> Iterator[
     started: list[Running] = []
 
     def one(**changes: object) -> Running:
-        member = Running(client_name, bootstrap, replace(options, **changes))  # type: ignore[arg-type]
+        member = Running(library(client_name), bootstrap, replace(options, **changes))  # type: ignore[arg-type]
         started.append(member)
         return member
 
@@ -192,16 +206,18 @@ def test_cooperative(client_name: str, client: Client, topic: str, start: Start)
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
-def test_the_broker_comes_back(client_name: str, topic: str, peer: Peer, tmp_path: Path, how: str) -> None:
+def test_the_broker_comes_back(
+    client_name: str, topic: str, options: MemberOptions, peer: Peer, tmp_path: Path, how: str
+) -> None:
     """What was committed is there, and the group goes on where it was."""
     broker: Broker = peer.create(tmp_path / peer.name)
     broker.start()
-    options = MemberOptions(group="g", topics=(topic,), auto_commit=False)
+    options = replace(options, auto_commit=False)
     try:
-        client = connect(client_name, broker.bootstrap)
+        client = connect(library(client_name), broker.bootstrap)
         client.create_topic(topic, partitions=2)
         fill(client, topic, 0, 100)
-        with Running(client_name, broker.bootstrap, options) as member:
+        with Running(library(client_name), broker.bootstrap, options) as member:
             until(lambda: len(member.received) >= 100, "100 records", [member])
             member.commit()
             committed = [member.committed(partition) for partition in range(2)]
@@ -209,11 +225,11 @@ def test_the_broker_comes_back(client_name: str, topic: str, peer: Peer, tmp_pat
 
             broker.stop() if how == "stop" else broker.kill()
             broker.start()
-            fill(connect(client_name, broker.bootstrap), topic, 100, 200)
+            fill(connect(library(client_name), broker.bootstrap), topic, 100, 200)
             until(lambda: len(counts([member])) >= 200, "100 more records", [member])
             assert [member.committed(partition) for partition in range(2)] == committed
             member.commit()
-        with Running(client_name, broker.bootstrap, options) as another:
+        with Running(library(client_name), broker.bootstrap, options) as another:
             until(lambda: another.assigned == {0, 1}, "both partitions", [another])
             assert sum(another.committed(partition) or 0 for partition in range(2)) == 200
     finally:

@@ -8,7 +8,7 @@ from kafka import KafkaConsumer, TopicPartition
 from compat_support.groups import HEARTBEAT_S, SESSION_S, Delivered, Member, MemberOptions
 
 POLL_S = 1.0
-"""Longer than a rebalance: kafka-python 3.0 may lose the end of one that outlasts a poll, and never hear of it again."""
+"""Longer than a rebalance: kafka-python 3.0 may lose the end of one that outlasts a poll, and never hear of it."""
 
 
 @final

@@ -4,7 +4,7 @@ The broker has one node and these settings; topics of scripts are made and delet
 
     offsets.topic.num.partitions=1 group.consumer.assignment.interval.ms=0 group.max.size=1000
 
-What an answer says of a script's ``config`` is not compared: such scripts end there.
+A script with a ``config`` line is compared with a broker that has it: ``--settings migration=upgrade``.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ from ottla.wire.k37_create_partitions import CreatePartitionsRequest, CreatePart
 from ottla.wire.k42_delete_groups import DeleteGroupsRequest
 from ottla.wire.k69_consumer_group_describe import ConsumerGroupDescribeRequest
 from ottla.wire.schema import replace
+from tests.groups.consumer_requests import Ask, Delete, Describe, DescribeClassic, ListAll, Names
 from tests.groups.consumer_scripts import ScriptTopics, play
-from tests.groups.consumer_texts import Ask, Delete, Describe, DescribeClassic, ListAll, Names, answer_text
+from tests.groups.consumer_texts import answer_text
 from tests.support.api_scripts import parse
 from tests.support.raw import Connection
 
@@ -51,7 +52,8 @@ class NotOfKafka(Exception):
 class BrokerWorld:
     """Clients of a broker behind a socket."""
 
-    def __init__(self, address: tuple[str, int]) -> None:
+    def __init__(self, address: tuple[str, int], settings: dict[str, str]) -> None:
+        self._settings = settings
         self.names = Names()
         self.topics = ScriptTopics()
         self._address = address
@@ -80,7 +82,8 @@ class BrokerWorld:
         return self._connections[client]
 
     def configure(self, words: dict[str, str]) -> None:
-        raise NotOfKafka("config")
+        if words != self._settings:
+            raise NotOfKafka("config")
 
     def reload(self) -> list[str]:
         raise NotOfKafka("reload")
@@ -186,9 +189,9 @@ def answers(transcript: str) -> list[str]:
     return [line for line in transcript.split("\n") if not any(word in line for word in inside)]
 
 
-def play_against(path: Path, text: str, address: tuple[str, int]) -> int:
+def play_against(path: Path, text: str, address: tuple[str, int], settings: dict[str, str]) -> int:
     """Prints what is different, and returns the number of steps that are."""
-    world = BrokerWorld(address)
+    world = BrokerWorld(address, settings)
     different = 0
     try:
         for step in parse(text):

@@ -37,7 +37,8 @@ from ottla.groups.consumer import ConsumerConfig, GroupSettings, MigrationPolicy
 from ottla.groups.consumer.topics import Topic, TopicHashes
 from ottla.groups.records import GroupRecords
 from ottla.groups.shard import GroupShard
-from tests.groups.consumer_texts import Ask, Names, answer_text, record_text, request_of, words_of
+from tests.groups.consumer_requests import Ask, Names, request_of, words_of
+from tests.groups.consumer_texts import answer_text, record_text
 from tests.support.api_scripts import Step, parse, unparse
 
 WALL_MS: Final = 1_000_000
@@ -276,6 +277,7 @@ def main() -> int:
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--rewrite", action="store_true")
     parser.add_argument("--against", metavar="HOST:PORT")
+    parser.add_argument("--settings", default="", help="the config of scripts that the broker behind --against has")
     options = parser.parse_args()
     different = 0
     for path in options.files:
@@ -284,7 +286,7 @@ def main() -> int:
             from tests.groups.consumer_against import play_against
 
             host, _, port = options.against.rpartition(":")
-            different += play_against(path, text, (host, int(port)))
+            different += play_against(path, text, (host, int(port)), words_of(options.settings.split())[1])
             continue
         after = play_text(text)
         if options.rewrite:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple, final
 
+from ottla.config.group import group_value
 from ottla.config.values import BrokerConfig
 from ottla.groups.consumer.config import GroupSettings
 from ottla.groups.consumer.topics import Topic, TopicHashes
@@ -98,11 +99,12 @@ def group_settings(config: BrokerConfig, overrides: Mapping[str, str]) -> GroupS
     was set, counts as the nearest bound."""
 
     def value(name: str) -> int:
-        text = overrides.get(f"consumer.{name}")
-        if text is None:
-            return config.integer(f"group.consumer.{name}")
+        found = group_value(config, overrides, f"consumer.{name}")
+        assert isinstance(found, int), name
+        if f"consumer.{name}" not in overrides:
+            return found
         least, most = config.integer(f"group.consumer.min.{name}"), config.integer(f"group.consumer.max.{name}")
-        return min(max(int(text), least), most)
+        return min(max(found, least), most)
 
     return GroupSettings(
         session_timeout_ms=value("session.timeout.ms"),
