@@ -132,5 +132,5 @@ ACTED_ON: Final = frozenset(
     (*_MAINTENANCE, *_IDENTITY, *_REQUESTS, *_GROUPS, *_INTERNAL_TOPICS, *_METADATA, *_TOPIC_DEFAULTS)
 )
 
-FOLLOWED: Final = frozenset(_TOPIC_DEFAULTS)
+FOLLOWED: Final = frozenset((*_TOPIC_DEFAULTS, "group.consumer.assignment.interval.ms"))
 """Those whose change takes effect while the broker runs."""
