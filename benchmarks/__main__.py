@@ -13,7 +13,11 @@ from typing import Any, NoReturn
 
 from benchmarks import (
     codec,
+    committed_offsets,
     end_to_end,
+    group_join,
+    group_requests,
+    heartbeats,
     idle_connections,
     many_partitions,
     metadata_requests,
@@ -45,6 +49,10 @@ WORKLOADS: tuple[Workload[Any], ...] = tuple(
         perf_tools,
         many_partitions,
         idle_connections,
+        group_join,
+        heartbeats,
+        group_requests,
+        committed_offsets,
         startup,
         recovery,
         codec,

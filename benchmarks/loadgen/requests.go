@@ -24,6 +24,12 @@ func requests(o *options, out figures) {
 			return apiVersionsRequest()
 		case "metadata":
 			return metadataRequest(o.topic)
+		case "offset-commit":
+			return offsetCommitRequest(groupName(i), o.topic, i%o.partitions, 1)
+		case "offset-fetch":
+			return offsetFetchRequest(groupName(i%o.connections), o.topic, o.partitions)
+		case "find-coordinator":
+			return findCoordinatorRequest(groupName(i))
 		case "fetch":
 			return fetchRequest(o.topic, 0, 0, int32(o.answerBytes), 100)
 		}
@@ -70,6 +76,14 @@ func requests(o *options, out figures) {
 // settle creates the topic and decodes a first answer for each partition, so that no error is measured as speed.
 func settle(c *conn, o *options, request func(int) kmsg.Request) {
 	createTopic(c, o.topic, o.partitions)
+	switch o.kind {
+	case "offset-commit", "offset-fetch", "find-coordinator":
+		for i := range o.connections {
+			coordinated(c, groupName(i))
+			_, err := c.call(offsetCommitRequest(groupName(i), o.topic, 0, o.partitions))
+			check(err)
+		}
+	}
 	for i := range o.partitions {
 		for try := 0; ; try++ {
 			r, err := c.call(request(i))

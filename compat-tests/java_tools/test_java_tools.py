@@ -1,22 +1,25 @@
 """Kafka's own command-line tools, with the main classes of their shell scripts and their default settings.
 
 They come from Maven Central, where kafka-tools ends with 4.3.1; that of 4.4.0 is not there. The console consumer joins
-a group unless it is told a partition and an offset, so it is told both.
+a group unless it is told a partition and an offset.
 """
 
 import json
 import re
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from benchmarks.failure import Skipped
 from benchmarks.peers import kafka
+from benchmarks.peers.ottla import command
 
 TOOL_TIMEOUT_S = 90.0
 TOPIC_COMMAND = "org.apache.kafka.tools.TopicCommand"
 CONSOLE_PRODUCER = "org.apache.kafka.tools.ConsoleProducer"
 CONSOLE_CONSUMER = "org.apache.kafka.tools.consumer.ConsoleConsumer"
+CONSUMER_GROUPS = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
 CONFIG_COMMAND = "kafka.admin.ConfigCommand"
 PERF_HEAP = "-Xmx512M"
 
@@ -158,15 +161,131 @@ def test_producer_performance(tool: Tool, topic: str) -> None:
 
 
 def test_consumer_performance(tool: Tool, topic: str) -> None:
-    served = tool("org.apache.kafka.tools.BrokerApiVersionsCommand")
-    if not re.search(r"JoinGroup\(11\): .*usable", served):
-        pytest.skip("the broker does not advertise JoinGroup, and ConsumerPerformance joins a group")
     create(tool, topic, 6)
     load = ["--topic", topic, "--num-records", "20000", "--record-size", "100", "--throughput", "-1"]
     tool("org.apache.kafka.tools.ProducerPerformance", *load, heap=PERF_HEAP)
     read = ["--topic", topic, "--num-records", "20000", "--timeout", "30000"]
     printed = tool("org.apache.kafka.tools.ConsumerPerformance", *read, heap=PERF_HEAP)
     assert int(printed.splitlines()[-1].split(",")[4]) == 20000
+
+
+def consume_in_group(tool: Tool, topic: str, group: str, count: int, protocol: str = "classic") -> list[str]:
+    where = ["--topic", topic, "--group", group, "--from-beginning", "--max-messages", str(count)]
+    how = ["--command-property", f"group.protocol={protocol}"]
+    return tool(CONSOLE_CONSUMER, *where, *how, "--timeout-ms", "30000").splitlines()
+
+
+def write(tool: Tool, topic: str, first: int, end: int) -> set[str]:
+    lines = [f"line {number}" for number in range(first, end)]
+    tool(CONSOLE_PRODUCER, "--topic", topic, stdin="".join(f"{line}\n" for line in lines))
+    return set(lines)
+
+
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_console_consumer_in_a_group(tool: Tool, topic: str, protocol: str) -> None:
+    create(tool, topic, 3)
+    written = write(tool, topic, 0, 100)
+    assert set(consume_in_group(tool, topic, f"group-{topic}", 100, protocol)) == written
+    written = write(tool, topic, 100, 150)
+    assert set(consume_in_group(tool, topic, f"group-{topic}", 50, protocol)) == written, "it goes on where it was"
+
+
+def rows(printed: str) -> list[dict[str, str]]:
+    """The table of `--describe`, by its headings."""
+    lines = [line.split() for line in printed.splitlines() if line.strip()]
+    start = next(index for index, words in enumerate(lines) if words[0] == "GROUP")
+    return [dict(zip(lines[start], words, strict=False)) for words in lines[start + 1 :]]
+
+
+def test_consumer_groups(tool: Tool, topic: str) -> None:
+    group = f"group-{topic}"
+    create(tool, topic, 2)
+    write(tool, topic, 0, 50)
+    consume_in_group(tool, topic, group, 50)
+    write(tool, topic, 50, 60)
+
+    assert group in tool(CONSUMER_GROUPS, "--list").split()
+    listed = rows(tool(CONSUMER_GROUPS, "--list", "--state"))
+    assert {"GROUP": group, "STATE": "Empty"}.items() <= next(row for row in listed if row["GROUP"] == group).items()
+
+    offsets = rows(tool(CONSUMER_GROUPS, "--describe", "--group", group))
+    assert {row["PARTITION"] for row in offsets} == {"0", "1"}
+    assert sum(int(row["CURRENT-OFFSET"]) for row in offsets) == 50
+    assert sum(int(row["LAG"]) for row in offsets) == 10
+    (state,) = rows(tool(CONSUMER_GROUPS, "--describe", "--state", "--group", group))
+    assert (state["STATE"], state["#MEMBERS"]) == ("Empty", "0") or "Empty" in state.values(), state
+
+    back = ["--reset-offsets", "--group", group, "--topic", topic, "--to-earliest", "--execute"]
+    assert {row["NEW-OFFSET"] for row in rows(tool(CONSUMER_GROUPS, *back))} == {"0"}
+    assert len(consume_in_group(tool, topic, group, 60)) == 60
+
+    one = ["--delete-offsets", "--group", group, "--topic", f"{topic}:0"]
+    assert "Successful" in tool(CONSUMER_GROUPS, *one)
+    assert {row["PARTITION"] for row in rows(tool(CONSUMER_GROUPS, "--describe", "--group", group))} == {"1"}
+    assert "successful" in tool(CONSUMER_GROUPS, "--delete", "--group", group)
+    assert group not in tool(CONSUMER_GROUPS, "--list").split()
+
+
+def test_configs_alter(tool: Tool, topic: str) -> None:
+    create(tool, topic)
+    of_topic = ["--entity-type", "topics", "--entity-name", topic]
+    tool(CONFIG_COMMAND, "--alter", *of_topic, "--add-config", "retention.ms=60000,cleanup.policy=[compact,delete]")
+    described = tool(CONFIG_COMMAND, "--describe", *of_topic)
+    assert "retention.ms=60000 " in described
+    assert "cleanup.policy=compact,delete " in described
+    tool(CONFIG_COMMAND, "--alter", *of_topic, "--delete-config", "cleanup.policy")
+    assert "cleanup.policy" not in tool(CONFIG_COMMAND, "--describe", *of_topic)
+    refused = tool(CONFIG_COMMAND, "--alter", *of_topic, "--add-config", "retention.ms=soon", status=1)
+    assert "Invalid value soon for configuration retention.ms: Not a number of type LONG" in refused
+
+    of_group = ["--entity-type", "groups", "--entity-name", f"group-{topic}"]
+    tool(CONFIG_COMMAND, "--alter", *of_group, "--add-config", "consumer.session.timeout.ms=50000")
+    assert "consumer.session.timeout.ms=50000 " in tool(CONFIG_COMMAND, "--describe", *of_group)
+    refused = tool(CONFIG_COMMAND, "--alter", *of_group, "--add-config", "consumer.session.timeout.ms=1", status=1)
+    assert "consumer.session.timeout.ms must be in the range 45000 to 60000 inclusive." in refused
+
+    of_all = ["--entity-type", "brokers", "--entity-default"]
+    tool(CONFIG_COMMAND, "--alter", *of_all, "--add-config", "log.retention.bytes=123456789")
+    assert "log.retention.bytes=123456789 " in tool(CONFIG_COMMAND, "--describe", *of_all)
+    inherited = tool(CONFIG_COMMAND, "--describe", "--all", *of_topic)
+    assert "retention.bytes=123456789 " in inherited
+    tool(CONFIG_COMMAND, "--alter", *of_all, "--delete-config", "log.retention.bytes")
+
+
+def test_ottla_says_of_groups_what_the_tool_says(tool: Tool, topic: str, bootstrap: str, tmp_path: Path) -> None:
+    """Also against Kafka: the command is for any broker."""
+    group = f"group-{topic}"
+
+    def ottla(*arguments: str) -> list[dict[str, object]]:
+        argv = [*command(), "groups", *arguments, "--json", "-b", bootstrap]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=TOOL_TIMEOUT_S, check=False)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    create(tool, topic, 3)
+    write(tool, topic, 0, 60)
+    to_earliest = ["--reset-offsets", "--group", group, "--topic", topic, "--to-earliest", "--execute"]
+    tool(CONSUMER_GROUPS, *to_earliest)
+    ottla("reset", group, "--shift-by", "3", "--execute")
+    told = rows(tool(CONSUMER_GROUPS, "--describe", "--group", group))
+    shown = ottla("lag", group)
+    assert sorted((int(row["PARTITION"]), int(row["CURRENT-OFFSET"]), int(row["LAG"])) for row in told) == [
+        (line["partition"], line["offset"], line["lag"]) for line in shown
+    ]
+    everything = ["--reset-offsets", "--group", group, "--all-topics", "--to-current", "--export", "--dry-run"]
+    exported = tmp_path / "offsets.csv"
+    # A JVM may complain on standard output, too.
+    lines = [line for line in tool(CONSUMER_GROUPS, *everything).splitlines() if topic in line]
+    exported.write_text("\n".join(lines))
+    ottla("reset", group, "--to-latest", "--execute")
+    assert {line["lag"] for line in ottla("lag", group)} == {0}
+    ottla("reset", group, "--from-file", str(exported), "--execute")
+    assert ottla("offsets", group) == [
+        {key: line[key] for key in ("group", "topic", "partition", "offset")} | {"leader_epoch": None, "metadata": None}
+        for line in shown
+    ]
+    ottla("delete", group)
+    assert group not in tool(CONSUMER_GROUPS, "--list").split()
 
 
 def test_cluster_id(tool: Tool) -> None:

@@ -15,6 +15,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from confluent_kafka import KafkaError, Producer
 from examples.flights.check import Tally
+from examples.flights.group import Shared, share, shares
 from examples.flights.rows import Event, events
 
 PARTITIONS = 12
@@ -32,17 +33,39 @@ def main() -> int:
     with broker(options.bootstrap) as bootstrap, fresh_topic(bootstrap) as topic:
         produce_s = produce(bootstrap, topic, flights)
         back, consume_s = consume(bootstrap, topic, len(flights))
+        shared, shared_s = share_among_four(bootstrap, topic, len(flights))
     sent, received = Tally.of(flights), Tally.of(back)
     sent_bytes = sum(len(event.value) for event in flights)
     print(f"{'':10}{'events/s':>12}{'MB/s':>8}{'seconds':>9}")
-    for what, seconds in (("produced", produce_s), ("consumed", consume_s)):
+    for what, seconds in (("produced", produce_s), ("consumed", consume_s), ("shared", shared_s)):
         print(f"{what:10}{sent.count / seconds:12,.0f}{sent_bytes / seconds / 1e6:8.1f}{seconds:9.1f}")
     print_carriers([json.loads(event.value) for event in back])
     if wrong := sent.difference(received):
         print(f"WRONG: {wrong}")
         return 1
     print(f"\n{sent.count:,} events of {len(sent.chains):,} aircraft: all came back, each aircraft's in order.")
+    if wrong := sent.difference(Tally.of(shared.in_order())):
+        print(f"WRONG in the group: {wrong}")
+        return 1
+    print(
+        f"A group of four read {', '.join(shares(shared))}; one of them was killed half way: "
+        f"{shared.repeated:,} events were read again, and the result is the same."
+    )
     return 0
+
+
+def share_among_four(bootstrap: str, topic: str, count: int) -> tuple[Shared, float]:
+    start, shown = time.perf_counter(), 0
+
+    def show(read: int) -> None:
+        nonlocal shown
+        if read // SHOW_EVERY > shown:
+            shown = read // SHOW_EVERY
+            progress("shared", read, start)
+
+    shared, seconds = share(bootstrap, topic, count, show)
+    progress("shared", count, start, done=True)
+    return shared, seconds
 
 
 @contextlib.contextmanager

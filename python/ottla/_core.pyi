@@ -338,6 +338,29 @@ class Engine:
     def quorum_state_write(self, ticket: int, content: bytes) -> None:
         """Durable at its end. Value: None."""
 
+    def coordinator_append(
+        self,
+        ticket: int,
+        topic_id: bytes,
+        partition: int,
+        leader_epoch: int,
+        records: Sequence[tuple[bytes, bytes | None, int]],
+        timeout_ms: int,
+    ) -> None:
+        """Appends (key, value, wall clock ms) as one batch with acks=all, in the order of the calls; ends when they are
+        committed. Value, of all ``coordinator_…``: (error code or 0, words or None, rows). Never blocks."""
+
+    def coordinator_load(self, ticket: int, topic_id: bytes, partition: int, leader_epoch: int) -> None:
+        """Begins to read what the log holds after every append begun before; the ticket names it. No rows; an error
+        shows in ``coordinator_next``. Never blocks."""
+
+    def coordinator_next(self, ticket: int, load: int) -> None:
+        """Some rows more, one call at a time: (key, value, wall clock ms, offset, producer id, producer epoch). None
+        at the end, when everything is committed. Never blocks; engine threads read."""
+
+    def coordinator_close(self, ticket: int, load: int) -> None:
+        """Frees what a load holds. No rows. Never blocks."""
+
     def connection_census(self, listener: str, host: str) -> tuple[int, int, int]:
         """How many connections are open: all, on this listener, from this address. Never blocks."""
 

@@ -57,6 +57,7 @@ from ottla.wire.k37_create_partitions import (
     CreatePartitionsResponse,
     CreatePartitionsTopicResult,
 )
+from ottla.wire.schema import schema_of
 
 Answer = Callable[[Any], Any]
 """Of a request: its response; or bytes, written as they are; or None, which closes the connection."""
@@ -100,6 +101,17 @@ class FakeBroker:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._threads: list[threading.Thread] = []
+
+    def serve(self, request: type, versions: tuple[int, int], answer: Answer) -> None:
+        """Answers one more API."""
+        key = schema_of(request).api_key
+        assert key is not None
+        self.versions[key] = versions
+        self._answers[request] = answer
+
+    def answer(self, request: Any) -> Any:
+        """What it says by itself."""
+        return self._answers[type(request)](request)
 
     @property
     def address(self) -> str:

@@ -5,7 +5,8 @@ are comments. Commands::
 
     CreateTopics v7 {"topics": [{"name": "a", "num_partitions": 1, "replication_factor": 1}], "timeout_ms": 5000}
 
-Fields have the names of ``ottla.wire``; what is missing has Kafka's default. The id of a topic is written ``@name``.
+Fields have the names of ``ottla.wire``; what is missing has Kafka's default. The id of a topic is written ``@name``,
+those of group members ``#1``, ``#2`` and so on, as they came. While a coordinator is made or loaded it is asked again.
 Answers show the fields that differ from their defaults, and of configs only the dynamic ones. ``records:`` lists what
 the metadata log got.
 
@@ -18,13 +19,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import trio
 
+from ottla.errors import ErrorCode
 from ottla.ids import uuid_from_text, uuid_text
 from ottla.wire.codec import decode_response, decode_response_header, encode_request, encode_request_header
 from ottla.wire.headers import RequestHeader
@@ -34,15 +37,41 @@ from tests.support.memory_broker import MemoryBroker, memory_broker
 
 KEYS: Final = {
     "Metadata": 3,
+    "OffsetCommit": 8,
+    "OffsetFetch": 9,
+    "FindCoordinator": 10,
+    "JoinGroup": 11,
+    "Heartbeat": 12,
+    "LeaveGroup": 13,
+    "SyncGroup": 14,
+    "DescribeGroups": 15,
+    "ListGroups": 16,
     "CreateTopics": 19,
     "DeleteTopics": 20,
     "InitProducerId": 22,
+    "DescribeConfigs": 32,
     "CreatePartitions": 37,
+    "DeleteGroups": 42,
+    "IncrementalAlterConfigs": 44,
+    "OffsetDelete": 47,
     "DescribeCluster": 60,
     "DescribeTopicPartitions": 75,
 }
 NOT_OF_INTEREST: Final = (4, 5)
 """Sources of configs: the file a broker was started with, and defaults."""
+ASKED_AGAIN: Final = frozenset(
+    (
+        ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
+        ErrorCode.COORDINATOR_NOT_AVAILABLE,
+        ErrorCode.NOT_COORDINATOR,
+    )
+)
+WAIT_S: Final = 20.0
+SETTLE_S: Final = 0.5
+
+
+MADE_UP: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+MEMBERS: Final = ("leader", "member_id")
 
 
 class Step(NamedTuple):
@@ -61,10 +90,21 @@ Ask = Callable[[Request], Awaitable[Any]]
 
 
 class Ids:
-    """Topic ids by name, as answers reveal them."""
+    """Topic ids by name and members by number, as answers reveal them."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
+        self._members: list[str] = []
+
+    def member_text(self, member_id: str) -> str:
+        if not MADE_UP.search(member_id):
+            return member_id
+        if member_id not in self._members:
+            self._members.append(member_id)
+        return f"#{self._members.index(member_id) + 1}"
+
+    def member_id(self, text: str) -> str:
+        return self._members[int(text[1:]) - 1] if text.startswith("#") else text
 
     def learn(self, topic_id: bytes, name: str) -> None:
         self._names[uuid_text(topic_id)] = name
@@ -123,6 +163,10 @@ def _from_json(cls: type[Any], body: Mapping[str, Any], ids: Ids) -> Any:
             )
         elif field.kind is Kind.UUID:
             values[name] = ids.value(value)
+        elif field.kind is Kind.BYTES:
+            values[name] = value.encode("latin-1")
+        elif name in MEMBERS:
+            values[name] = ids.member_id(value)
         else:
             values[name] = tuple(value) if field.array else value
     return cls(**values)
@@ -150,9 +194,14 @@ def to_json(message: Any, ids: Ids) -> Any:
             items = [to_json(each, ids) for each in value] if field.array else to_json(value, ids)
             if field.attribute == "configs":
                 items = [each for each in items if each["config_source"] not in NOT_OF_INTEREST]
+                items.sort(key=lambda each: str(each["name"]))
             value = items
+        elif field.kind is Kind.BYTES:
+            value = None if value is None else value.decode("latin-1")
         elif isinstance(value, bytes):
             value = ids.text(value) if any(value) else None
+        elif field.attribute in MEMBERS and isinstance(value, str):
+            value = ids.member_text(value)
         elif isinstance(value, tuple):
             value = list(value)
         if value not in (None, [], field.default):
@@ -180,13 +229,33 @@ async def play(steps: list[Step], ask: Ask, records: Callable[[], list[object]] 
         if not step.command:
             played.append(step)
             continue
-        lines = [rendered(await ask(request_of(step.command, ids)), ids)]
+        lines = [rendered(await _ask_until_there(ask, request_of(step.command, ids)), ids)]
         if records:
             new = records()[seen:]
             seen += len(new)
             lines += [f"records: {_record(each, ids)}" for each in new]
         played.append(step._replace(transcript="\n".join(line for line in lines if line)))
     return played
+
+
+async def _ask_until_there(ask: Ask, request: Request) -> Any:
+    with trio.move_on_after(WAIT_S):
+        while True:
+            answer = await ask(request)
+            if ASKED_AGAIN.isdisjoint(_codes(answer)):
+                break
+            await trio.sleep(0.05)
+    return answer
+
+
+def _codes(message: Any) -> Iterator[int]:
+    for field in fields_of(message):
+        value = getattr(message, field.attribute)
+        if field.attribute == "error_code":
+            yield value
+        elif field.struct is not None and value is not None:
+            for each in value if field.array else (value,):
+                yield from _codes(each)
 
 
 def _record(record: Any, ids: Ids) -> str:
@@ -196,9 +265,10 @@ def _record(record: Any, ids: Ids) -> str:
     return f"{schema_of(record).name} {json.dumps(shown)}"
 
 
-async def play_in_memory(text: str) -> str:
+async def play_in_memory(text: str, settings: Mapping[str, str] | None = None) -> str:
     """The script as the broker in memory plays it."""
-    async with memory_broker() as broker:
+    async with memory_broker(settings=settings) as broker:
+        broker.client_id = "script"
         return unparse(await play(parse(text), _asking(broker), broker.metadata_records))
     raise AssertionError
 
@@ -215,7 +285,8 @@ async def play_against(text: str, host: str, port: int) -> str:
     with socket.create_connection((host, port)) as connection:
 
         async def ask(request: Request) -> Any:
-            await trio.lowlevel.checkpoint()
+            # Kafka answers when it is committed, and its broker follows.
+            await trio.sleep(SETTLE_S if request.key == KEYS["DescribeConfigs"] else 0)
             return _exchange(connection, request)
 
         before = parse(text)

@@ -29,7 +29,9 @@ from ottla.metadata.view import FailedCommand, ViewDelta
 from ottla.raft.snapshot import BOOTSTRAP_SNAPSHOT
 from ottla.raft.voters import ReplicaKey, Voter, VoterEndpoint
 from ottla.security.authorizer import ANONYMOUS, AllowAll, Authorizer
+from ottla.server.coordinators import Coordinators
 from ottla.wire.codec import decode_request, decode_response, encode_request, encode_response
+from tests.support.coordinator_log import MemoryLogs, TrioClock
 from tests.support.memory_log import MemoryLog
 
 NODE_ID: Final = 1
@@ -76,7 +78,10 @@ class MemoryBroker:
     log_dirs: LogDirsStandIn
     clock: ManualClock
     log: MemoryLog
+    coordinators: Coordinators
+    group_logs: MemoryLogs
     authorizer: Authorizer = field(default_factory=AllowAll)
+    client_id: str = "test"
 
     @property
     def controller(self) -> LocalController:
@@ -86,7 +91,7 @@ class MemoryBroker:
         return RequestContext(
             api_key=key,
             api_version=version,
-            client_id="test",
+            client_id=self.client_id,
             listener="PLAINTEXT",
             principal=ANONYMOUS,
             host="127.0.0.1",
@@ -130,7 +135,12 @@ async def formatted_log(*, hold: bool = False) -> MemoryLog:
 
 
 def config(settings: Mapping[str, str]) -> BrokerConfig:
-    base = {"process.roles": "broker,controller", "node.id": "1", "controller.listener.names": "CONTROLLER"}
+    base = {
+        "offsets.topic.replication.factor": "1",
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.listener.names": "CONTROLLER",
+    }
     return BrokerConfig({**base, **settings})
 
 
@@ -156,8 +166,18 @@ async def memory_broker(
     )
     plane, log_dirs, clock = DataPlaneStandIn(), LogDirsStandIn(), ManualClock()
     publisher = DataPlanePublisher(plane, lambda: LocalBroker(NODE_ID, frozenset(), 1), configs.settings)
+    group_logs = MemoryLogs()
+    coordinators = Coordinators(
+        broker_config,
+        group_logs,
+        TrioClock(),
+        chance.randbytes,
+        trio.lowlevel.checkpoint,
+        lambda _event, _partition, _detail: None,
+    )
     metadata = metadata or MetadataSettings(idle_interval_ms=0)
-    node = MetadataNode(log, local_voter(), CODEC, clock, metadata, tools, [publisher])
+    node = MetadataNode(log, local_voter(), CODEC, clock, metadata, tools, [publisher, coordinators])
+    coordinators.follow(node.loader)
     await node.start(
         Registration(
             NODE_ID,
@@ -179,13 +199,15 @@ async def memory_broker(
         producer_ids=node.producer_ids,
         log_dirs=log_dirs,
         configs=MetadataConfigs(broker_config, node.loader),
+        groups=coordinators.groups,
     )
     async with trio.open_nursery() as nursery:
+        nursery.start_soon(coordinators.run)
         nursery.start_soon(node.run)
         with trio.fail_after(10):
             if not log.hold:
                 await node.wait_ready()
-        yield MemoryBroker(node, broker, plane, log_dirs, clock, log)
+        yield MemoryBroker(node, broker, plane, log_dirs, clock, log, coordinators, group_logs)
         nursery.cancel_scope.cancel()
 
 

@@ -13,17 +13,26 @@ from tests.tidy.sources import CORE, imports_of, python_files, rust_code, rust_f
 SHELLS: Final = {
     "__main__.py": "the way in",
     "clock.py": "reads the clocks for everybody",
+    "coordinator/answers.py": "gives way between answers",
+    "coordinator/log.py": "names what is waited for",
+    "coordinator/replay.py": "reads a log in slices",
+    "coordinator/runtime.py": "tasks and timers of coordinators",
+    "coordinator/slices.py": "watches the loop",
+    "dataplane/coordinator_log.py": "waits for the engine",
     "dataplane/log.py": "waits for the engine",
     "dataplane/plane.py": "the line to the engine",
     "dataplane/views.py": "waits for the engine",
     "api/broker.py": "names what handlers wait for",
+    "api/creation.py": "waits until topics are served",
     "api/waiting.py": "waits for the metadata log",
     "config/load.py": "reads server.properties",
     "controller/client.py": "writes what was decided",
     "controller/node.py": "timers of the node",
     "controller/producer_ids.py": "waits for the next block",
+    "groups/coordinator.py": "asks the runtime, and waits",
     "metadata/loader.py": "follows the log",
     "raft/client.py": "the log and the timers of the quorum",
+    "server/coordinators.py": "the tasks of coordinators",
     "server/admission.py": "waits for room, looks up names",
     "server/listener.py": "sockets",
     "server/logs.py": "log lines carry the time",
@@ -34,7 +43,7 @@ SHELLS: Final = {
 """Every file that is no core, and why. Handlers (``api/k*``), the command line and the test plugin are shells too."""
 
 EDGES: Final = ("cli", "testing")
-SEAMS: Final = {"api/broker.py", "clock.py", "wire/schema.py"}
+SEAMS: Final = {"api/broker.py", "clock.py", "coordinator/log.py", "wire/schema.py"}
 """Shells whose protocols and classes cores may name."""
 
 IMPURE: Final = {
@@ -46,6 +55,7 @@ RUST_SHELLS: Final = {
     "disk_os.rs": "the real disk",
     "plane/clock.rs": "the machine's clocks",
     "plane/pool.rs": "threads that may block",
+    "plane/shell_coordinator.rs": "the thread of the coordinators' logs",
     "plane/shell_engine.rs": "threads of the engine",
     "plane/shell_worker.rs": "sockets",
 }

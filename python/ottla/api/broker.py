@@ -13,6 +13,7 @@ from typing import Protocol, final
 from ottla.config.values import BrokerConfig
 from ottla.controller.client import Controller
 from ottla.controller.producer_ids import ProducerIdSource
+from ottla.groups.coordinator import GroupCoordinator
 from ottla.metadata.image import Image
 from ottla.wire.k19_create_topics import CreatableTopic, CreatableTopicConfig
 
@@ -178,3 +179,4 @@ class Broker:
     producer_ids: ProducerIdSource
     log_dirs: LogDirs
     configs: ConfigSource
+    groups: GroupCoordinator

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, final
+from typing import final
 
 from ottla.api.broker import MetadataCache
 from ottla.config.values import BrokerConfig
 from ottla.controller.configs import DynamicLayers
-from ottla.metadata.image import RESOURCE_TOPIC
+from ottla.metadata.image import RESOURCE_CLIENT_METRICS, RESOURCE_GROUP, RESOURCE_TOPIC
 
 __all__ = ["MetadataConfigs"]
-
-_RESOURCE_CLIENT_METRICS: Final = 16
-_RESOURCE_GROUP: Final = 32
 
 
 @final
@@ -33,7 +30,7 @@ class MetadataConfigs:
         return None if image.topics.named(name) is None else image.config(RESOURCE_TOPIC, name)
 
     def group_overrides(self, name: str) -> Mapping[str, str]:
-        return self._metadata.image.config(_RESOURCE_GROUP, name)
+        return self._metadata.image.config(RESOURCE_GROUP, name)
 
     def client_metrics_overrides(self, name: str) -> Mapping[str, str]:
-        return self._metadata.image.config(_RESOURCE_CLIENT_METRICS, name)
+        return self._metadata.image.config(RESOURCE_CLIENT_METRICS, name)

@@ -9,14 +9,10 @@ LEADER_NOT_AVAILABLE. An all-topics request and one without Create never create.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-import trio
-
 from ottla.api.broker import Broker
 from ottla.api.context import RequestContext
+from ottla.api.creation import create_topics_asked_for
 from ottla.api.endpoints import brokers_on, leader_on
-from ottla.controller.decision import Refused
 from ottla.controller.names import invalid_name
 from ottla.errors import ErrorCode
 from ottla.ids import ZERO_UUID
@@ -37,7 +33,6 @@ from ottla.wire.k03_metadata import (
     MetadataResponsePartition,
     MetadataResponseTopic,
 )
-from ottla.wire.k19_create_topics import CreatableTopic
 
 __all__ = ["metadata"]
 
@@ -84,7 +79,7 @@ async def _topics(
         missing = [name for name in visible if name not in image.topics.id_of]
         if missing and not context.authorize(Operation.CREATE):
             not_creatable = [name for name in missing if not context.authorize_topic(Operation.CREATE, name)]
-        await _create([name for name in missing if name not in not_creatable], broker)
+        await create_topics_asked_for([name for name in missing if name not in not_creatable], broker)
         image = broker.metadata.image
     return (
         *unknown,
@@ -92,26 +87,6 @@ async def _topics(
         *(_failed(name, ErrorCode.TOPIC_AUTHORIZATION_FAILED) for name in not_creatable),
         *(_hidden(image, name, by_id=bool(ids)) for name in hidden),
     )
-
-
-async def _create(names: Iterable[str], broker: Broker) -> None:
-    """Create what can be, and wait until it is led. Who came first does not matter; what was refused stays unknown."""
-    wanted = [
-        broker.settings.internal_topics.get(name) or CreatableTopic(name=name, num_partitions=-1, replication_factor=-1)
-        for name in names
-        if invalid_name(name) is None
-    ]
-    if not wanted:
-        return
-    with trio.move_on_after(broker.settings.auto_create_wait_ms / 1000):
-        try:
-            results, offsets = await broker.controller.create_topics(wanted, frozenset(), validate_only=False)
-        except Refused:
-            return
-        if any(result.error_code == ErrorCode.TOPIC_ALREADY_EXISTS for result in results):
-            # Somebody else is just creating it: where in the log is not known.
-            offsets = range(offsets.stop)
-        await broker.metadata.wait_served(offsets)
 
 
 def _failed(name: str, code: ErrorCode) -> MetadataResponseTopic:

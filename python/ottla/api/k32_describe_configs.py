@@ -34,7 +34,7 @@ from ottla.wire.k32_describe_configs import (
     DescribeConfigsSynonym,
 )
 
-__all__ = ["DescribesConfigs", "describe_configs"]
+__all__ = ["ConfigResourceType", "DescribesConfigs", "describe_configs", "guarded", "refusal"]
 
 
 class ConfigResourceType(enum.IntEnum):
@@ -80,9 +80,11 @@ async def describe_configs(
             return DescribeConfigsResponse(
                 results=tuple(_failed(each, ErrorCode.INVALID_REQUEST, message) for each in request.resources)
             )
-    allowed, refused = context.split(request.resources, Operation.DESCRIBE_CONFIGS, _guarded)
+    allowed, refused = context.split(
+        request.resources, Operation.DESCRIBE_CONFIGS, lambda resource: guarded(_type(resource), resource.resource_name)
+    )
     results = [_described(resource, request, broker) for resource in allowed]
-    results += (_failed(resource, *_REFUSALS.get(_type(resource), _CLUSTER_REFUSAL)) for resource in refused)
+    results += (_failed(resource, *refusal(_type(resource))) for resource in refused)
     return DescribeConfigsResponse(results=tuple(results))
 
 
@@ -90,11 +92,16 @@ def _type(resource: DescribeConfigsResource) -> ConfigResourceType:
     return ConfigResourceType(resource.resource_type)
 
 
-def _guarded(resource: DescribeConfigsResource) -> Resource:
+def refusal(kind: ConfigResourceType) -> tuple[ErrorCode, str]:
+    """What is answered to those who may not."""
+    return _REFUSALS.get(kind, _CLUSTER_REFUSAL)
+
+
+def guarded(type_: ConfigResourceType, name: str) -> Resource:
     """The resource an authoriser is asked about."""
     kinds = {ConfigResourceType.TOPIC: ResourceType.TOPIC, ConfigResourceType.GROUP: ResourceType.GROUP}
-    kind = kinds.get(_type(resource))
-    return CLUSTER if kind is None else Resource(kind, resource.resource_name)
+    kind = kinds.get(type_)
+    return CLUSTER if kind is None else Resource(kind, name)
 
 
 def _described(

@@ -14,13 +14,27 @@ from typing import Any, Final, TypeAlias, final
 from ottla.api.broker import Broker
 from ottla.api.context import RequestContext
 from ottla.api.k03_metadata import metadata
+from ottla.api.k08_offset_commit import offset_commit
+from ottla.api.k09_offset_fetch import offset_fetch
+from ottla.api.k10_find_coordinator import find_coordinator
+from ottla.api.k11_join_group import join_group
+from ottla.api.k12_heartbeat import heartbeat
+from ottla.api.k13_leave_group import leave_group
+from ottla.api.k14_sync_group import sync_group
+from ottla.api.k15_describe_groups import describe_groups
+from ottla.api.k16_list_groups import list_groups
 from ottla.api.k19_create_topics import create_topics
 from ottla.api.k20_delete_topics import delete_topics
 from ottla.api.k22_init_producer_id import init_producer_id
 from ottla.api.k32_describe_configs import describe_configs
 from ottla.api.k35_describe_log_dirs import describe_log_dirs
 from ottla.api.k37_create_partitions import create_partitions
+from ottla.api.k42_delete_groups import delete_groups
+from ottla.api.k44_incremental_alter_configs import incremental_alter_configs
+from ottla.api.k47_offset_delete import offset_delete
 from ottla.api.k60_describe_cluster import describe_cluster
+from ottla.api.k68_consumer_group_heartbeat import consumer_group_heartbeat
+from ottla.api.k69_consumer_group_describe import consumer_group_describe
 from ottla.api.k75_describe_topic_partitions import describe_topic_partitions
 
 __all__ = ["TABLE", "Api", "Authorization", "Handler", "Lane", "Side", "by_key"]
@@ -93,6 +107,15 @@ TABLE: Final[tuple[Api, ...]] = (
     Api(2, "ListOffsets", _versions(1, 11), _RUST, Lane.CLUSTER, _PLANE),
     # Answered by the data plane from its view; passed up when it names an unknown topic that may be created.
     Api(3, "Metadata", _versions(0, 13), _RUST, Lane.ADMIN, _PLANE, metadata),
+    Api(8, "OffsetCommit", _versions(2, 10), _PYTHON, Lane.GROUPS, _HANDLER, offset_commit),
+    Api(9, "OffsetFetch", _versions(1, 10), _PYTHON, Lane.GROUPS, _HANDLER, offset_fetch),
+    Api(10, "FindCoordinator", _versions(0, 6), _PYTHON, Lane.GROUPS, _HANDLER, find_coordinator),
+    Api(11, "JoinGroup", _versions(0, 9), _PYTHON, Lane.GROUPS, _HANDLER, join_group),
+    Api(12, "Heartbeat", _versions(0, 4), _PYTHON, Lane.GROUPS, _HANDLER, heartbeat),
+    Api(13, "LeaveGroup", _versions(0, 5), _PYTHON, Lane.GROUPS, _HANDLER, leave_group),
+    Api(14, "SyncGroup", _versions(0, 5), _PYTHON, Lane.GROUPS, _HANDLER, sync_group),
+    Api(15, "DescribeGroups", _versions(0, 6), _PYTHON, Lane.GROUPS, _HANDLER, describe_groups),
+    Api(16, "ListGroups", _versions(0, 5), _PYTHON, Lane.GROUPS, _HANDLER, list_groups),
     Api(18, "ApiVersions", _versions(0, 5), _RUST, Lane.CLUSTER, _NONE),
     Api(19, "CreateTopics", _versions(2, 7), _PYTHON, Lane.ADMIN, _HANDLER, create_topics),
     Api(20, "DeleteTopics", _versions(1, 6), _PYTHON, Lane.ADMIN, _HANDLER, delete_topics),
@@ -102,7 +125,12 @@ TABLE: Final[tuple[Api, ...]] = (
     Api(32, "DescribeConfigs", _versions(1, 4), _PYTHON, Lane.ADMIN, _HANDLER, describe_configs),
     Api(35, "DescribeLogDirs", _versions(1, 5), _PYTHON, Lane.ADMIN, _HANDLER, describe_log_dirs),
     Api(37, "CreatePartitions", _versions(0, 3), _PYTHON, Lane.ADMIN, _HANDLER, create_partitions),
+    Api(42, "DeleteGroups", _versions(0, 3), _PYTHON, Lane.GROUPS, _HANDLER, delete_groups),
+    Api(44, "IncrementalAlterConfigs", _versions(0, 1), _PYTHON, Lane.ADMIN, _HANDLER, incremental_alter_configs),
+    Api(47, "OffsetDelete", _versions(0, 0), _PYTHON, Lane.GROUPS, _HANDLER, offset_delete),
     Api(60, "DescribeCluster", _versions(0, 2), _PYTHON, Lane.ADMIN, _HANDLER, describe_cluster),
+    Api(68, "ConsumerGroupHeartbeat", _versions(0, 1), _PYTHON, Lane.GROUPS, _HANDLER, consumer_group_heartbeat),
+    Api(69, "ConsumerGroupDescribe", _versions(0, 1), _PYTHON, Lane.GROUPS, _HANDLER, consumer_group_describe),
     Api(75, "DescribeTopicPartitions", _versions(0, 0), _PYTHON, Lane.ADMIN, _HANDLER, describe_topic_partitions),
 )
 

@@ -420,6 +420,9 @@ _REMEDIES: Final = {
     ErrorCode.TOPIC_ALREADY_EXISTS: "--if-not-exists takes that for success",
     ErrorCode.INVALID_REPLICATION_FACTOR: "there must be at least as many brokers as replicas",
     ErrorCode.UNKNOWN_TOPIC_OR_PARTITION: "ottla topics list shows what there is",
+    ErrorCode.GROUP_AUTHORIZATION_FAILED: "the principal needs a right on the group",
+    ErrorCode.GROUP_ID_NOT_FOUND: "ottla groups list shows what there is",
+    ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC: "members read that topic: stop them first",
 }
 
 

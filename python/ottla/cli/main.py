@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 COMMANDS: Final = {
     "serve": "run a broker",
     "topics": "create, list, describe, delete topics, add partitions",
+    "groups": "list, describe, reset, delete groups; what they committed, how far behind they are",
     "produce": "write lines of standard input to a topic",
     "consume": "read records of a topic",
     "inspect": "decode files of a data directory and find what is wrong in them",

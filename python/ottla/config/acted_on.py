@@ -1,4 +1,5 @@
-"""Which keys this version acts on. Others are known, checked and described, and a start says that they have no effect.
+"""Which keys this version acts on. Others are known, checked and described, and a start says that they have no effect;
+so does a change while the broker runs.
 
 Whoever makes a module read another key adds it here; a test holds the reading sites against this set.
 """
@@ -42,6 +43,31 @@ _REQUESTS: Final = (
     "socket.receive.buffer.bytes",
     "socket.request.max.bytes",
     "socket.send.buffer.bytes",
+)
+
+_GROUPS: Final = (
+    "group.consumer.assignment.interval.ms",
+    "group.consumer.assignors",
+    "group.consumer.heartbeat.interval.ms",
+    "group.consumer.max.assignment.interval.ms",
+    "group.consumer.max.heartbeat.interval.ms",
+    "group.consumer.max.session.timeout.ms",
+    "group.consumer.max.size",
+    "group.consumer.migration.policy",
+    "group.consumer.min.assignment.interval.ms",
+    "group.consumer.min.heartbeat.interval.ms",
+    "group.consumer.min.session.timeout.ms",
+    "group.consumer.regex.refresh.interval.ms",
+    "group.consumer.session.timeout.ms",
+    "group.coordinator.rebalance.protocols",
+    "group.initial.rebalance.delay.ms",
+    "group.max.session.timeout.ms",
+    "group.max.size",
+    "group.min.session.timeout.ms",
+    "offset.metadata.max.bytes",
+    "offsets.commit.timeout.ms",
+    "offsets.retention.check.interval.ms",
+    "offsets.retention.minutes",
 )
 
 _INTERNAL_TOPICS: Final = (
@@ -102,4 +128,9 @@ _MAINTENANCE: Final = (
     "replica.high.watermark.checkpoint.interval.ms",
 )
 
-ACTED_ON: Final = frozenset((*_MAINTENANCE, *_IDENTITY, *_REQUESTS, *_INTERNAL_TOPICS, *_METADATA, *_TOPIC_DEFAULTS))
+ACTED_ON: Final = frozenset(
+    (*_MAINTENANCE, *_IDENTITY, *_REQUESTS, *_GROUPS, *_INTERNAL_TOPICS, *_METADATA, *_TOPIC_DEFAULTS)
+)
+
+FOLLOWED: Final = frozenset((*_TOPIC_DEFAULTS, "group.consumer.assignment.interval.ms"))
+"""Those whose change takes effect while the broker runs."""

@@ -83,6 +83,8 @@ def list_of(*allowed: str, empty: bool = True) -> Check:
         if not members and not empty:
             raise ConfigError(f"Configuration '{name}' must not be empty. Valid values include: [{words}]", name)
         for member in members:
+            if not member:
+                raise ConfigError(f"Configuration '{name}' values must not be empty.", name)
             if member not in allowed:
                 raise invalid_value(name, member, f"String must be one of: {words}")
 

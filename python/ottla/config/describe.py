@@ -15,6 +15,7 @@ from typing import NamedTuple, final
 
 from ottla.config import parse, registry
 from ottla.config.definition import ConfigType, Definition, Required, Update, Value
+from ottla.config.group import group_value
 from ottla.config.topic import topic_values
 from ottla.config.values import BrokerConfig
 
@@ -93,7 +94,7 @@ def describe_group(
         definition = registry.GROUP.get(name)
         synonym = registry.GROUP_SYNONYMS.get(name)
         synonyms = _default_synonym(definition) if synonym is None else _broker_synonyms(config, synonym)
-        value = _group_value(config, name, definition, overrides)
+        value = overrides[name] if definition is None else group_value(config, overrides, name)
         entries.append(_resource_entry(name, definition, value, overrides, synonyms, Source.GROUP))
     return entries
 
@@ -193,15 +194,6 @@ def _default_synonym(definition: Definition | None) -> tuple[Synonym, ...]:
     if definition is None or isinstance(definition.default, Required) or definition.default is None:
         return ()
     return (Synonym(definition.name, parse.value_to_text(definition.type, definition.default), Source.DEFAULT),)
-
-
-def _group_value(config: BrokerConfig, name: str, definition: Definition | None, overrides: Mapping[str, str]) -> Value:
-    synonym = registry.GROUP_SYNONYMS.get(name)
-    if name in overrides or synonym is None:
-        return _own_value(name, definition, overrides)
-    value = config.value(synonym)
-    # A group names one assignor of the broker's list: the first, unless it says so.
-    return value[0] if isinstance(value, tuple) and definition and definition.type is ConfigType.STRING else value
 
 
 def _own_value(name: str, definition: Definition | None, overrides: Mapping[str, str]) -> Value:

@@ -109,6 +109,14 @@ def validate_names(settings: Mapping[str, str], *, per_broker: bool) -> None:
         _refuse(single, "Cannot update these configs at default cluster level, broker id must be specified")
 
 
+def validate_layer(current: BrokerConfig, layer: Mapping[str, str], *, per_broker: bool) -> None:
+    """May these be all dynamic settings of this broker, or (`per_broker` false) of the cluster? Raises `ConfigError` in
+    Kafka's words."""
+    validate_names(layer, per_broker=per_broker)
+    cluster, broker = (current.cluster_dynamic, layer) if per_broker else (layer, current.broker_dynamic)
+    parse_node(current.with_dynamic(cluster, broker))
+
+
 def _update(name: str) -> Update | None:
     definition = registry.broker_definition(name)
     return None if definition is None else definition.update

@@ -16,6 +16,7 @@ from typing import Final, Protocol, TypeVar, final
 import trio
 
 from ottla.controller import cluster, topics
+from ottla.controller.alterations import Alteration, alter_configs
 from ottla.controller.decision import RECORDS_PER_USER_OPERATION_MAX, ApiError, Decision
 from ottla.controller.producer_ids import allocate
 from ottla.metadata.delta import Delta
@@ -67,6 +68,11 @@ class Controller(Protocol):
     ) -> tuple[tuple[CreatePartitionsTopicResult, ...], range]:
         """See ``topics.create_partitions``."""
 
+    async def alter_configs(
+        self, wanted: Sequence[Alteration], *, validate_only: bool
+    ) -> tuple[tuple[ApiError | None, ...], range]:
+        """See ``alterations.alter_configs``."""
+
     async def delete_topics(self, topic_ids: Sequence[bytes]) -> tuple[dict[bytes, ApiError], range]:
         """See ``topics.delete_topics``."""
 
@@ -110,6 +116,13 @@ class LocalController:
     ) -> tuple[tuple[CreatePartitionsTopicResult, ...], range]:
         return await self._write(
             lambda: topics.create_partitions(self._image, wanted, self._tools, validate_only=validate_only)
+        )
+
+    async def alter_configs(
+        self, wanted: Sequence[Alteration], *, validate_only: bool
+    ) -> tuple[tuple[ApiError | None, ...], range]:
+        return await self._write(
+            lambda: alter_configs(self._image, wanted, self._tools.configs, validate_only=validate_only)
         )
 
     async def delete_topics(self, topic_ids: Sequence[bytes]) -> tuple[dict[bytes, ApiError], range]:

@@ -6,11 +6,12 @@ here they meet the image, which holds the dynamic layers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol, final
 
 from ottla.config.definition import ConfigError
 from ottla.config.describe import Entry, describe_topic
+from ottla.config.group import validate_group
 from ottla.config.topic import TopicSettings, topic_settings, validate_topic
 from ottla.config.values import BrokerConfig
 from ottla.metadata.image import RESOURCE_BROKER, RESOURCE_TOPIC, Image
@@ -28,6 +29,12 @@ class TopicConfigs(Protocol):
     def refuse(self, image: Image, overrides: Mapping[str, str | None]) -> str | None:
         """Why a topic may not be created with these, in Kafka's words; None when it may."""
 
+    def refuse_topic(self, image: Image, values: Mapping[str, str], before: Mapping[str, str]) -> str | None:
+        """Why a topic that had ``before`` may not have these instead, in Kafka's words; None when it may."""
+
+    def refuse_group(self, image: Image, values: Mapping[str, str]) -> str | None:
+        """Why a group may not have these, in Kafka's words; None when it may."""
+
     def describe(self, image: Image, overrides: Mapping[str, str]) -> list[Entry]:
         """Every key with its value and source, for the answer to CreateTopics, by name."""
 
@@ -43,11 +50,13 @@ class BrokerTopicConfigs:
         self._layers = DynamicLayers(static)
 
     def refuse(self, image: Image, overrides: Mapping[str, str | None]) -> str | None:
-        try:
-            validate_topic(self._layers(image), overrides)
-        except ConfigError as error:
-            return str(error)
-        return None
+        return _refusal(lambda: validate_topic(self._layers(image), overrides))
+
+    def refuse_topic(self, image: Image, values: Mapping[str, str], before: Mapping[str, str]) -> str | None:
+        return _refusal(lambda: validate_topic(self._layers(image), values, before))
+
+    def refuse_group(self, image: Image, values: Mapping[str, str]) -> str | None:
+        return _refusal(lambda: validate_group(self._layers(image), values))
 
     def describe(self, image: Image, overrides: Mapping[str, str]) -> list[Entry]:
         return sorted(describe_topic(self._layers(image), overrides), key=lambda entry: entry.name)
@@ -71,6 +80,14 @@ class DynamicLayers:
         if self._last is None or self._last[0] != cluster or self._last[1] != broker:
             self._last = (cluster, broker, self._static.with_dynamic(cluster, broker))
         return self._last[2]
+
+
+def _refusal(validate: Callable[[], None]) -> str | None:
+    try:
+        validate()
+    except ConfigError as error:
+        return error.message
+    return None
 
 
 def topic_config_records(topic: str, configs: Iterable[tuple[str, str]]) -> list[ConfigRecord]:

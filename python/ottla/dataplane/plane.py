@@ -46,6 +46,9 @@ DRAIN_REQUESTS_MAX: Final = 64
 """Requests taken up at a time: between two drains the loop serves everything else."""
 
 
+CATCH_UP_DRAINS_MAX: Final = 1_024
+"""More than the mailbox holds: who is flooded with new requests does not wait for the last of them."""
+
 WAKES_MAX: Final = 4096
 """Bytes taken from the socket pair at a time; each is one wake."""
 
@@ -159,6 +162,7 @@ class Plane:
         self._tickets: dict[int, _Ticket] = {}
         self._next_ticket = 1
         self._closed = False
+        self._callbacks: tuple[Callable[[Request], None], Callable[[Fact], None], Callable[[str], None]] | None = None
         # Threads inherit the mask of the thread that starts them: a signal must never end up in the engine.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
@@ -192,22 +196,42 @@ class Plane:
         on_closed_connection: Callable[[str], None],
     ) -> None:
         """Drains the mailbox for ever. The callbacks must not block; a request is answered by ``reply`` at any time."""
+        self._callbacks = (on_request, on_fact, on_closed_connection)
         while True:
             await trio.lowlevel.wait_readable(self._reader)
             self._reader.recv(WAKES_MAX)
-            done, facts, requests, closed = self._engine.drain(DRAIN_REQUESTS_MAX)
-            for ticket, succeeded, value in done:
-                waiting = self._tickets.pop(ticket)
-                if succeeded:
-                    waiting.succeed(value)
-                else:
-                    waiting.fail(CommandFailedError(value))
-            for fact in facts:
-                on_fact(Fact(*fact))
-            for reason in closed:
-                on_closed_connection(reason)
-            for request in requests:
-                on_request(Request(*request))
+            self._drain()
+
+    async def caught_up(self) -> None:
+        """Returns when every request that had been read when this was called is with its handler, and that has run up
+        to its first wait: what was asked before a deadline is known before the deadline fires. ``run`` must be
+        running."""
+        for _ in range(CATCH_UP_DRAINS_MAX):
+            if self._drain() < DRAIN_REQUESTS_MAX:
+                break
+            await trio.lowlevel.checkpoint()
+        # Handlers start with the next pass of the loop, in any order with this task; with the one after, they have.
+        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint()
+
+    def _drain(self) -> int:
+        """Takes up what has come; returns how many requests that were."""
+        assert self._callbacks is not None, "nobody takes requests yet"
+        on_request, on_fact, on_closed_connection = self._callbacks
+        done, facts, requests, closed = self._engine.drain(DRAIN_REQUESTS_MAX)
+        for ticket, succeeded, value in done:
+            waiting = self._tickets.pop(ticket)
+            if succeeded:
+                waiting.succeed(value)
+            else:
+                waiting.fail(CommandFailedError(value))
+        for fact in facts:
+            on_fact(Fact(*fact))
+        for reason in closed:
+            on_closed_connection(reason)
+        for request in requests:
+            on_request(Request(*request))
+        return len(requests)
 
     # --- down -------------------------------------------------------------------------------------------------------
 

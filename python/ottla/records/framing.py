@@ -11,10 +11,12 @@ with a warning, as Kafka does, and a reader of the cluster's metadata stops.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final, final
 
-from ottla.wire.codec import WireError, decode, decode_prefix, encode
+from ottla.wire.codec import WireError, decode_prefix, encode
+from ottla.wire.program import program_of
 from ottla.wire.schema import Message, schema_of
 
 FRAME_VERSION: Final = 1
@@ -29,12 +31,15 @@ class UnknownRecordError(ValueError):
 class CoordinatorFormat:
     """The records of one coordinator's topic."""
 
-    __slots__ = ("_keys", "_topic", "_values")
+    __slots__ = ("_key_decoders", "_keys", "_topic", "_value_decoders", "_values")
 
     def __init__(self, topic: str, module: ModuleType) -> None:
         self._topic: Final = topic
         self._keys: Final = _by_id(module, "coordinator-key")
         self._values: Final = _by_id(module, "coordinator-value")
+        # What was read before, by its first two bytes: a log holds millions of few kinds.
+        self._key_decoders: Final[dict[bytes, Callable[[bytes, int], Any]]] = {}
+        self._value_decoders: Final[dict[tuple[type, bytes], Callable[[bytes, int], Any]]] = {}
 
     def encode_key(self, key: object) -> bytes:
         return _int16(_id_of(key)) + encode(key, 0)
@@ -44,15 +49,23 @@ class CoordinatorFormat:
 
     def decode_key(self, data: bytes) -> Any:
         """The key, whose class says which record it is."""
-        return decode(self._find(self._keys, _read_int16(data, "key")), 0, data, 2)
+        decode = self._key_decoders.get(data[:2])
+        if decode is None:
+            decode = program_of(self._find(self._keys, _read_int16(data, "key")), 0).decode
+            self._key_decoders[data[:2]] = decode
+        return decode(data, 2)
 
     def decode_value(self, key: object, data: bytes) -> Any:
         """The value that belongs to a key; null values (tombstones) have no bytes and are the caller's."""
-        cls = self._find(self._values, _id_of(key))
-        version = _read_int16(data, "value")
-        if version not in schema_of(cls).valid:
-            raise UnknownRecordError(f"{cls.__name__} of {self._topic} has no version {version}")
-        return decode(cls, version, data, 2)
+        kind = (type(key), data[:2])
+        decode = self._value_decoders.get(kind)
+        if decode is None:
+            cls = self._find(self._values, _id_of(key))
+            version = _read_int16(data, "value")
+            if version not in schema_of(cls).valid:
+                raise UnknownRecordError(f"{cls.__name__} of {self._topic} has no version {version}")
+            decode = self._value_decoders[kind] = program_of(cls, version).decode
+        return decode(data, 2)
 
     def _find(self, classes: dict[int, type[Any]], record_id: int) -> type[Any]:
         cls = classes.get(record_id)

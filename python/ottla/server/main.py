@@ -24,17 +24,20 @@ from ottla.api.broker import Broker, BrokerSettings
 from ottla.api.configs import MetadataConfigs
 from ottla.api.table import TABLE
 from ottla.clock import Clock, SystemClock
+from ottla.config.acted_on import FOLLOWED
+from ottla.config.registry import bare_name
 from ottla.controller.cluster import ControllerRegistration, Registration
-from ottla.controller.configs import BrokerTopicConfigs
+from ottla.controller.configs import BrokerTopicConfigs, DynamicLayers
 from ottla.controller.format import META_PROPERTIES, MetaProperties, bootstrap_batches, decode_meta, encode_meta
 from ottla.controller.node import MetadataNode, MetadataSettings
 from ottla.controller.topics import TopicDefaults, TopicTools
+from ottla.dataplane.coordinator_log import PlaneCoordinatorLogs
 from ottla.dataplane.log import PlaneLog
 from ottla.dataplane.plane import CONNECTION_GONE, EngineOptions, Fact, Periods, Plane, Request
 from ottla.dataplane.views import ViewPublisher
 from ottla.ids import DirectoryId, random_uuid, uuid_from_text, uuid_text
 from ottla.metadata.features import SUPPORTED
-from ottla.metadata.publishers import DataPlanePublisher, LocalBroker
+from ottla.metadata.publishers import BrokerConfigPublisher, DataPlanePublisher, LocalBroker
 from ottla.metadata.records import MetadataCodec
 from ottla.metadata.view import FailedCommand
 from ottla.raft.client import Retention
@@ -42,6 +45,7 @@ from ottla.raft.snapshot import BOOTSTRAP_SNAPSHOT
 from ottla.raft.voters import ReplicaKey, Voter, VoterEndpoint
 from ottla.security.authorizer import ANONYMOUS, AllowAll
 from ottla.server.admission import Admission, ConnectionLimits
+from ottla.server.coordinators import Coordinators
 from ottla.server.listener import BoundListener, Buffers, bind
 from ottla.server.release import check_served
 from ottla.server.switchboard import Switchboard
@@ -50,6 +54,9 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from ottla.config.load import Loaded
+    from ottla.config.values import BrokerConfig
+    from ottla.coordinator.log import CoordinatorLogs
+    from ottla.coordinator.slices import LoopLag
 
 __all__ = ["DataDirectoryError", "Server", "Started", "in_words"]
 
@@ -105,18 +112,28 @@ def _reachable(host: str) -> str:
 class Server:
     """One broker. ``serve`` runs it from start to clean stop."""
 
-    def __init__(self, loaded: Loaded, log: FilteringBoundLogger, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        log: FilteringBoundLogger,
+        clock: Clock | None = None,
+        coordinator_logs: Callable[[Plane], CoordinatorLogs] = PlaneCoordinatorLogs,
+    ) -> None:
+        """``coordinator_logs``: where coordinators keep what they decide."""
         self._loaded = loaded
         self._config = loaded.config
         self._node = loaded.node
         self._log = log
         self._clock = SystemClock() if clock is None else clock
+        self._coordinator_logs = coordinator_logs
         self._stop = trio.Event()
         self._killed = False
         self._life = trio.CancelScope()
         self._switchboard: Switchboard | None = None
         self._services: Broker | None = None
+        self._lag: LoopLag | None = None
         self._admission: Admission | None = None
+        self._dynamic_settings: set[str] = set()
 
     def stop(self) -> None:
         """Begin the clean stop; from the broker's own thread. ``serve`` returns when it is done."""
@@ -133,6 +150,12 @@ class Server:
         """What handlers work with; once ``started`` was called, until ``serve`` returns."""
         assert self._services is not None, "the broker has not started"
         return self._services
+
+    @property
+    def loop_lag(self) -> LoopLag:
+        """How long requests wait for this thread; once ``started`` was called, and inside of the Trio run."""
+        assert self._lag is not None, "the broker has not started"
+        return self._lag
 
     async def serve(self, started: Callable[[Started], None]) -> None:
         """Start, call ``started`` once clients may connect, serve until ``stop``, stop cleanly.
@@ -158,7 +181,10 @@ class Server:
             listeners = [bind(end.listener, end.host, end.port, buffers) for end in self._node.listeners.broker]
             try:
                 log = PlaneLog(plane)
-                metadata, publisher = self._metadata(plane, log, meta)
+                coordinators = self._coordinators(plane)
+                metadata, publisher = self._metadata(plane, log, meta, coordinators)
+                coordinators.follow(metadata.loader)
+                self._lag = coordinators.loop_lag
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(plane.run, self._on_request, self._on_fact, self._on_closed_connection)
                     await log.open()
@@ -169,8 +195,9 @@ class Server:
                         await log.write_snapshot(BOOTSTRAP_SNAPSHOT, batches)
                     await metadata.start(*self._registrations(plane, meta, listeners))
                     broker_epoch = metadata.broker_epoch
-                    self._services = self._broker(plane, metadata, meta)
+                    self._services = self._broker(plane, metadata, meta, coordinators)
                     self._switchboard = Switchboard(plane, self._services, AllowAll(), ANONYMOUS, self._log, nursery)
+                    nursery.start_soon(coordinators.run)
                     nursery.start_soon(metadata.run)
                     await metadata.wait_ready()
                     await self._set_strays_aside(plane, metadata)
@@ -264,7 +291,19 @@ class Server:
             endpoints = (VoterEndpoint(names[0], "localhost", 0),)
         return Voter(key, endpoints, 0, KRAFT_VERSION)
 
-    def _metadata(self, plane: Plane, log: PlaneLog, meta: MetaProperties) -> tuple[MetadataNode, ViewPublisher]:
+    def _coordinators(self, plane: Plane) -> Coordinators:
+        return Coordinators(
+            self._config,
+            self._coordinator_logs(plane),
+            self._clock,
+            os.urandom,
+            plane.caught_up,
+            lambda event, partition, detail: self._log.warning(event, partition=partition, detail=detail),
+        )
+
+    def _metadata(
+        self, plane: Plane, log: PlaneLog, meta: MetaProperties, coordinators: Coordinators
+    ) -> tuple[MetadataNode, ViewPublisher]:
         config = self._config
         configs = BrokerTopicConfigs(config)
         publisher = ViewPublisher(
@@ -297,11 +336,23 @@ class Server:
             self._clock,
             settings,
             tools,
-            [DataPlanePublisher(publisher, lambda: local, configs.settings)],
+            [
+                DataPlanePublisher(publisher, lambda: local, configs.settings),
+                BrokerConfigPublisher(DynamicLayers(config), self._on_dynamic_settings, meta.node_id),
+                coordinators,
+            ],
             str(config.integer("min.insync.replicas")),
             report=self._on_failed_command,
         )
         return node, publisher
+
+    def _on_dynamic_settings(self, config: BrokerConfig) -> None:
+        """Nobody shall think that a setting holds which nobody reads again."""
+        written = {*config.cluster_dynamic, *config.broker_dynamic}
+        for name in sorted(written - self._dynamic_settings):
+            if bare_name(name) not in FOLLOWED:
+                self._log.warning("a dynamic setting has no effect in this version", key=name)
+        self._dynamic_settings = written
 
     def _registrations(
         self, plane: Plane, meta: MetaProperties, listeners: Sequence[BoundListener]
@@ -327,7 +378,7 @@ class Server:
         )
         return broker, ControllerRegistration(meta.node_id, random_uuid(os.urandom), controllers)
 
-    def _broker(self, plane: Plane, metadata: MetadataNode, meta: MetaProperties) -> Broker:
+    def _broker(self, plane: Plane, metadata: MetadataNode, meta: MetaProperties, coordinators: Coordinators) -> Broker:
         return Broker(
             node_id=meta.node_id,
             cluster_id=meta.cluster_id,
@@ -338,6 +389,7 @@ class Server:
             producer_ids=metadata.producer_ids,
             log_dirs=plane,
             configs=MetadataConfigs(self._config, metadata.loader),
+            groups=coordinators.groups,
         )
 
     async def _set_strays_aside(self, plane: Plane, metadata: MetadataNode) -> None:

@@ -10,6 +10,7 @@ use ottla_core::log::LogConfig;
 use ottla_core::plane::command::{
     Command, Done, DoneValue, Lead, MetadataCommand, NewBatch, NewRecord, SnapshotId, Ticket,
 };
+use ottla_core::plane::coordinator_log::CoordinatorCommand;
 use ottla_core::plane::mailbox::{Lane, Request, RequestId};
 use ottla_core::plane::maintenance::Periods;
 use ottla_core::plane::services::{Limits, ServedApi};
@@ -19,6 +20,8 @@ use ottla_core::replication::partition::{Leadership, TopicSettings as Settings};
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
+
+use crate::coordinator_log::{self, KeyedRow};
 
 /// The settings of a topic; made once, shared by its partitions.
 #[pyclass(frozen, module = "ottla._core")]
@@ -215,6 +218,10 @@ impl Engine {
     fn metadata(&self, ticket: Ticket, command: MetadataCommand) {
         self.0.command(ticket, Command::Metadata(command));
     }
+
+    fn coordinator(&self, ticket: Ticket, command: CoordinatorCommand) {
+        self.0.command(ticket, Command::Coordinator(command));
+    }
 }
 
 #[pymethods]
@@ -382,6 +389,32 @@ impl Engine {
         self.metadata(ticket, MetadataCommand::WriteQuorumState(content));
     }
 
+    fn coordinator_append(
+        &self,
+        ticket: Ticket,
+        topic_id: [u8; 16],
+        partition: i32,
+        leader_epoch: i32,
+        records: Vec<KeyedRow<'_>>,
+        timeout_ms: i64,
+    ) {
+        let place = coordinator_log::place(topic_id, partition, leader_epoch);
+        let records = records.into_iter().map(coordinator_log::keyed_record).collect();
+        self.coordinator(ticket, CoordinatorCommand::Append { place, records, timeout_ms });
+    }
+
+    fn coordinator_load(&self, ticket: Ticket, topic_id: [u8; 16], partition: i32, leader_epoch: i32) {
+        self.coordinator(ticket, CoordinatorCommand::Load(coordinator_log::place(topic_id, partition, leader_epoch)));
+    }
+
+    fn coordinator_next(&self, ticket: Ticket, load: Ticket) {
+        self.coordinator(ticket, CoordinatorCommand::Next(load));
+    }
+
+    fn coordinator_close(&self, ticket: Ticket, load: Ticket) {
+        self.coordinator(ticket, CoordinatorCommand::Close(load));
+    }
+
     fn connection_census(&self, listener: &str, host: &str) -> (usize, usize, usize) {
         let census = self.0.connection_census(listener, host);
         (census.total, census.of_listener, census.of_host)
@@ -475,6 +508,7 @@ fn done_value(py: Python<'_>, value: DoneValue) -> PyResult<Bound<'_, PyAny>> {
             }
             rows.into_any()
         }
+        DoneValue::Coordinator(outcome) => coordinator_log::outcome(py, outcome)?,
     })
 }
 

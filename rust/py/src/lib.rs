@@ -1,6 +1,7 @@
 //! `ottla._core`: converts, releases the GIL, delegates. Nothing here decides anything about Kafka.
 
 mod codec;
+mod coordinator_log;
 mod engine;
 mod recode;
 mod records;

@@ -4,6 +4,7 @@
 //! - `scan`, `index`, `txn_index`, `segment`: a segment and what stands beside it
 //! - [`directory`], `headroom`: one entry of `log.dirs`, and the day its disk is full
 //! - [`Log`]: the writer, under the partition's lock; [`LogReader`]: everyone else, without it
+//! - [`latest`]: the last value of each key
 //! - `recovery`, `leftovers`, `replay`: opening; `flush`: getting to the disk; `truncate`, [`retention`]: getting rid; [`verify`]:
 //!   looking at everything
 //! - [`snapshot_file`]: snapshots of a raft log
@@ -20,6 +21,7 @@ mod files;
 mod flush;
 mod headroom;
 mod index;
+pub mod latest;
 mod leftovers;
 pub mod names;
 mod reader;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::ids::{LeaderEpoch, Offset, PartitionIndex, TimestampMs, TopicId};
 pub use crate::log::snapshot_file::SnapshotId;
+use crate::plane::coordinator_log::{CoordinatorCommand, CoordinatorOutcome};
 use crate::replication::partition::{Leadership, TopicSettings};
 
 /// Names a [`Command`] until its [`Done`].
@@ -83,6 +84,8 @@ pub enum Command {
     },
     /// Something for the metadata log.
     Metadata(MetadataCommand),
+    /// Something for a partition of a coordinator's topic.
+    Coordinator(CoordinatorCommand),
 }
 
 /// A batch for the metadata log or for a snapshot of it.
@@ -192,6 +195,8 @@ pub enum DoneValue {
     Content(Option<Vec<u8>>),
     /// Of the reads.
     Records(Vec<ReadRecord>),
+    /// Of a [`CoordinatorCommand`].
+    Coordinator(CoordinatorOutcome),
 }
 
 /// The end of a command.

@@ -76,7 +76,7 @@ impl Conductor {
             }
             Command::DescribeLogs => self.describe(),
             Command::StrayLogs { keep } => self.set_strays_aside(&keep).map(DoneValue::Strays),
-            Command::Metadata(_) => Err("metadata commands go to the metadata log".to_owned()),
+            Command::Metadata(_) | Command::Coordinator(_) => Err("this is for another thread".to_owned()),
         }
     }
 

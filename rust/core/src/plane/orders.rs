@@ -243,7 +243,7 @@ fn scope(command: &Command) -> Scope {
         Command::Lead(leads) => distinct(leads.iter().map(|lead| &lead.topic)),
         Command::Stop { partitions, .. } => distinct(partitions.iter().map(|(_, topic, _)| topic)),
         Command::Configure { topic, .. } => distinct(std::iter::once(topic)),
-        Command::DescribeLogs | Command::Metadata(_) => Scope::Topics(Vec::new()),
+        Command::DescribeLogs | Command::Metadata(_) | Command::Coordinator(_) => Scope::Topics(Vec::new()),
         Command::StrayLogs { .. } => Scope::Everything,
     }
 }

@@ -31,6 +31,7 @@ use crate::plane::orders::Orders;
 use crate::plane::pool::Pool;
 use crate::plane::services::{Limits, ServedApi, Services};
 use crate::plane::session::Sessions;
+use crate::plane::shell_coordinator::CoordinatorThread;
 use crate::plane::shell_worker::Worker;
 use crate::plane::view::{View, ViewDelta};
 
@@ -68,6 +69,7 @@ pub struct Engine {
     next_worker: AtomicUsize,
     orders: Mutex<Option<Arc<Orders>>>,
     metadata: Mutex<Option<mpsc::Sender<(Ticket, MetadataCommand)>>>,
+    coordinators: CoordinatorThread,
     threads: Mutex<Vec<JoinHandle<()>>>,
     maintenance: Arc<Maintenance>,
     conductor: Arc<Conductor>,
@@ -122,6 +124,7 @@ impl Engine {
             let (maintenance, clock) = (maintenance.clone(), clock.clone());
             threads.push(spawn("ottla-maintain", move || maintenance.run(&*clock))?);
         }
+        let coordinators = CoordinatorThread::start(&services, &clock)?;
         let workers = (0..options.network_threads.max(1))
             .map(|index| Worker::start(index, services.clone(), clock.clone()))
             .collect::<io::Result<Vec<_>>>()?;
@@ -133,6 +136,7 @@ impl Engine {
             next_worker: AtomicUsize::new(0),
             orders: Mutex::new(Some(orders)),
             metadata: Mutex::new(Some(metadata)),
+            coordinators,
             threads: Mutex::new(threads),
             maintenance,
             conductor,
@@ -199,6 +203,7 @@ impl Engine {
                 let sender = self.metadata.lock();
                 sender.as_ref().is_none_or(|sender| sender.send((ticket, command)).is_err())
             }
+            Command::Coordinator(command) => !self.coordinators.submit(ticket, command),
             command => {
                 let orders = self.orders.lock();
                 orders.as_ref().map(|orders| orders.submit(ticket, command)).is_none()
@@ -270,6 +275,7 @@ impl Engine {
             orders.wait_idle();
         }
         drop(self.metadata.lock().take());
+        self.coordinators.stop();
         self.maintenance.stop();
         self.directory.end_waiting();
         for thread in std::mem::take(&mut *self.threads.lock()) {

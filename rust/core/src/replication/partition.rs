@@ -390,27 +390,57 @@ impl Partition {
         self.state.lock().high_watermark
     }
 
+    /// Whether this broker leads under the epoch that is meant.
+    pub fn leads(&self, meant: LeaderEpoch) -> Result<(), ErrorCode> {
+        self.state.lock().leads(meant)
+    }
+
+    /// All that is in the log, committed or not, for the leader itself under the epoch that is meant: the log, and where it
+    /// ends now.
+    pub fn whole(&self, meant: LeaderEpoch) -> Result<(LogReader, Offset), ErrorCode> {
+        let state = self.state.lock();
+        state.leads(meant)?;
+        Ok((state.log.reader(), state.log.end()))
+    }
+
     /// Whether a batch may be appended at all, before it is looked at.
     pub fn admits(&self, acks: Acks) -> Result<(), Refused> {
+        self.admits_under(LeaderEpoch::NONE, acks)
+    }
+
+    /// The same for somebody who knows under which epoch.
+    pub fn admits_under(&self, meant: LeaderEpoch, acks: Acks) -> Result<(), Refused> {
         let state = self.state.lock();
-        state.leads(LeaderEpoch::NONE).map_err(Refused::Code)?;
+        state.leads(meant).map_err(Refused::Code)?;
         if acks == Acks::All && !state.has_min_isr(self.settings.load().min_insync_replicas) {
             return Err(Refused::Code(ErrorCode::NotEnoughReplicas));
         }
         Ok(())
     }
 
-    /// Appends a checked batch: one write to the page cache under the lock.
+    /// Appends a checked batch of a client: one write to the page cache under the lock.
     pub fn append(&self, checked: &Checked<'_>, acks: Acks, now: TimestampMs) -> Result<Appended, Refused> {
+        self.append_under(LeaderEpoch::NONE, Origin::Client, checked, acks, now)
+    }
+
+    /// The same for anybody, and only under the epoch that is meant.
+    pub fn append_under(
+        &self,
+        meant: LeaderEpoch,
+        origin: Origin,
+        checked: &Checked<'_>,
+        acks: Acks,
+        now: TimestampMs,
+    ) -> Result<Appended, Refused> {
         let min_isr = self.settings.load().min_insync_replicas;
         let mut state = self.state.lock();
-        state.leads(LeaderEpoch::NONE).map_err(Refused::Code)?;
+        state.leads(meant).map_err(Refused::Code)?;
         if acks == Acks::All && !state.has_min_isr(min_isr) {
             return Err(Refused::Code(ErrorCode::NotEnoughReplicas));
         }
         let leader_epoch = state.leadership.leader_epoch;
         let (header, records) = (&checked.header, &*checked.records);
-        let outcome = state.log.append(header, records, Origin::Client, leader_epoch, now);
+        let outcome = state.log.append(header, records, origin, leader_epoch, now);
         let outcome = outcome.map_err(|error| refused(self, error))?;
         let (base_offset, next_offset, log_append_time) = match outcome {
             Outcome::Appended(appended) => {

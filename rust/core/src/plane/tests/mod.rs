@@ -1,6 +1,8 @@
 //! Requests and connections against logs on a simulated disk, stepped by hand: no socket, no runtime, no clock.
 
 mod connection;
+mod coordinator_faults;
+mod coordinator_log;
 mod fetch;
 mod list_offsets;
 mod maintenance;

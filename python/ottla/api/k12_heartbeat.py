@@ -1,0 +1,32 @@
+"""Heartbeat (12), v0-4: a member of a classic group is there; the answer says whether it has to join again.
+
+v3 static members · v4 flexible. Needs Read on the group: GROUP_AUTHORIZATION_FAILED. While the group is loaded the
+answer is NONE, as in Kafka: what is not known is no reason to rebalance.
+"""
+
+from __future__ import annotations
+
+from ottla.api.broker import Broker
+from ottla.api.clients import client_of
+from ottla.api.context import RequestContext
+from ottla.api.group_access import may
+from ottla.coordinator.machine import CoordinatorError
+from ottla.errors import ErrorCode
+from ottla.security.authorizer import Operation
+from ottla.wire.k12_heartbeat import HeartbeatRequest, HeartbeatResponse
+
+__all__ = ["heartbeat"]
+
+
+async def heartbeat(request: HeartbeatRequest, context: RequestContext, broker: Broker) -> HeartbeatResponse:
+    """See the module."""
+    if not may(context, Operation.READ, request.group_id):
+        return HeartbeatResponse(error_code=ErrorCode.GROUP_AUTHORIZATION_FAILED)
+    client, version = client_of(context), context.api_version
+    try:
+        return await broker.groups.ask(
+            request.group_id, lambda shard, outbox, reply: shard.heartbeat(request, client, version, reply, outbox)
+        )
+    except CoordinatorError as error:
+        loading = error.code is ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
+        return HeartbeatResponse(error_code=ErrorCode.NONE if loading else error.code)

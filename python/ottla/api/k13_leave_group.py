@@ -1,0 +1,31 @@
+"""LeaveGroup (13), v0-5: members leave a classic group.
+
+v3 many members, by member or instance id, each with its result (KIP-345) · v4 flexible · v5 reason (KIP-800).
+Needs Read on the group: GROUP_AUTHORIZATION_FAILED.
+"""
+
+from __future__ import annotations
+
+from ottla.api.broker import Broker
+from ottla.api.clients import client_of
+from ottla.api.context import RequestContext
+from ottla.api.group_access import may
+from ottla.coordinator.machine import CoordinatorError
+from ottla.errors import ErrorCode
+from ottla.security.authorizer import Operation
+from ottla.wire.k13_leave_group import LeaveGroupRequest, LeaveGroupResponse
+
+__all__ = ["leave_group"]
+
+
+async def leave_group(request: LeaveGroupRequest, context: RequestContext, broker: Broker) -> LeaveGroupResponse:
+    """See the module."""
+    if not may(context, Operation.READ, request.group_id):
+        return LeaveGroupResponse(error_code=ErrorCode.GROUP_AUTHORIZATION_FAILED)
+    client, version = client_of(context), context.api_version
+    try:
+        return await broker.groups.ask(
+            request.group_id, lambda shard, outbox, reply: shard.leave_group(request, client, version, reply, outbox)
+        )
+    except CoordinatorError as error:
+        return LeaveGroupResponse(error_code=error.code)

@@ -1,0 +1,145 @@
+"""The seam between a coordinator's decisions and the log that holds them.
+
+Prior art: Kafka's ``CoordinatorShard`` and ``CoordinatorResult``. There an operation returns records and a response,
+and ``replay`` applies the records; timers and futures are reached for from inside. Ours gives each operation an
+``Outbox``: what it emits is applied at once, by the same ``apply`` that replays the log at a start, and answers are
+noted beside it. Nothing of this reads a clock, sleeps or awaits.
+
+Invariants: state that the log remembers changes in ``apply`` alone; an operation that emits something too large changes
+nothing; answers leave when everything that was applied before them is committed, never earlier, and in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, final
+
+from ottla.errors import ErrorCode
+
+__all__ = ["CoordinatorError", "Machine", "Now", "Outbox", "Record", "Reply"]
+
+T = TypeVar("T")
+
+
+class Now(NamedTuple):
+    """Both clocks at the beginning of an operation."""
+
+    monotonic_ms: int
+    """For deadlines."""
+    wall_ms: int
+    """For records: milliseconds since 1970."""
+
+
+class Record(NamedTuple):
+    """One record of the coordinator's topic, as messages of ``ottla.records``."""
+
+    key: object
+    """Of a class that ``@message`` declares; type checkers do not see what those have in common."""
+    value: object
+    """None deletes what stands under the key."""
+
+
+class CoordinatorError(Exception):
+    """An operation ended without an answer of its own: the code that each part of the response gets, and why."""
+
+    def __init__(self, code: ErrorCode, message: str | None = None) -> None:
+        super().__init__(message or code.name)
+        self.code = code
+        self.message = message
+
+
+@final
+class Reply(Generic[T]):
+    """An answer that is owed to one request. A machine keeps it for as long as the request waits, and answers it
+    through an ``Outbox``; whoever runs the machine settles it when that answer may be known."""
+
+    __slots__ = ("_on_settled", "_outcome")
+
+    def __init__(self, on_settled: Callable[[], None] = lambda: None) -> None:
+        self._on_settled = on_settled
+        self._outcome: tuple[T] | CoordinatorError | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Is there an answer, or the reason why there is none?"""
+        return self._outcome is not None
+
+    def result(self) -> T:
+        """The answer; raises CoordinatorError when there is none. Only once it is settled."""
+        assert self._outcome is not None, "nobody has answered yet"
+        if isinstance(self._outcome, CoordinatorError):
+            raise self._outcome
+        return self._outcome[0]
+
+    def succeed(self, answer: T) -> None:
+        """Settle it. One that is settled stays as it is: its coordinator was given up meanwhile."""
+        if self._outcome is None:
+            self._outcome = (answer,)
+            self._on_settled()
+
+    def fail(self, error: CoordinatorError) -> None:
+        """Settle it without an answer."""
+        if self._outcome is None:
+            self._outcome = error
+            self._on_settled()
+
+
+@final
+class Outbox:
+    """What one operation comes to. ``check`` raises CoordinatorError when records cannot be written whatever happens
+    (too large); ``apply`` is the machine's own."""
+
+    __slots__ = ("_apply", "_check", "answers", "now", "records")
+
+    def __init__(
+        self,
+        now: Now,
+        apply: Callable[[Record], None],
+        check: Callable[[Sequence[Record]], None] = lambda _records: None,
+    ) -> None:
+        self.now = now
+        self.records: list[Record] = []
+        self.answers: list[Callable[[], None]] = []
+        """Each settles one reply; in order, once everything emitted until then is committed."""
+        self._apply = apply
+        self._check = check
+
+    def emit(self, *records: Record) -> None:
+        """Decide: the records are applied now and written together. Raises CoordinatorError, having changed nothing."""
+        self._check(records)
+        for record in records:
+            self._apply(record)
+            self.records.append(record)
+
+    def answer(self, reply: Reply[T], answer: T) -> None:
+        """The request gets this, once it may be known."""
+        self.answers.append(lambda: reply.succeed(answer))
+
+    def refuse(self, reply: Reply[T], code: ErrorCode, message: str | None = None) -> None:
+        """The request gets an error, once it may be known."""
+        error = CoordinatorError(code, message)
+        self.answers.append(lambda: reply.fail(error))
+
+
+class Machine(Protocol):
+    """The state of one partition of a coordinator's topic."""
+
+    def apply(self, record: Record) -> None:
+        """Change the state as the record says: at the moment it is emitted, and when the log is replayed. Records that
+        contradict the state are taken as they come: a compacted log has gaps."""
+
+    def apply_pending(self, producer_id: int, record: Record) -> None:
+        """A replayed record of a transaction that is still open: it counts when that is committed."""
+
+    def loaded(self, now: Now) -> None:
+        """The replay is done: deadlines of what was found begin."""
+
+    def next_deadline_ms(self) -> int | None:
+        """When ``advance`` must be called at the latest, on the monotonic clock; None when nothing is due by itself."""
+
+    def advance(self, outbox: Outbox) -> None:
+        """Do what is due at ``outbox.now``: expire members, end phases. At most some milliseconds of work; what is left
+        is due at once."""
+
+    def abandon(self) -> Sequence[Reply[Any]]:
+        """The partition is led elsewhere, or must be read again: gives the replies still owed to requests inside."""

@@ -1,0 +1,379 @@
+"""Runs the machines of a coordinator: one for each partition of its topic that this broker leads.
+
+Prior art: Kafka's ``CoordinatorRuntime``, with its event queue per partition, loader threads and timer. Ours has one
+thread and no queue: an operation runs at once, when its request arrives. What all operations of one pass of the loop
+did to a partition is written as one batch, by the task of that partition, which runs when they have.
+
+Life of a partition: ``elect`` (load, then active), ``resign``. A failed append gives the machine up and loads again.
+
+Invariants: requests that arrived before a deadline are delivered before it fires (``caught_up``); nothing is settled
+before it is committed (``Shard``); a load that ends under another leader epoch is thrown away, with its task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final, Generic, TypeVar, final
+
+import trio
+
+from ottla.clock import Clock
+from ottla.coordinator.answers import Answers
+from ottla.coordinator.log import CoordinatorLog, CoordinatorLogs, LogError
+from ottla.coordinator.machine import CoordinatorError, Machine, Now, Outbox, Reply
+from ottla.coordinator.replay import replay
+from ottla.coordinator.shard import RecordCodec, Shard, State, client_error
+from ottla.coordinator.slices import Slices
+from ottla.errors import ErrorCode
+from ottla.wire.codec import WireError
+
+__all__ = ["CoordinatorRuntime"]
+
+M = TypeVar("M", bound=Machine)
+T = TypeVar("T")
+
+RETRY_MS: Final = 100
+RETRY_MS_MAX: Final = 10_000
+"""Between attempts to load what failed before: it may fail for long, and each attempt reads the whole log."""
+
+
+async def _at_once() -> None:
+    return
+
+
+@final
+class _Led(Generic[M]):
+    """A partition that this broker leads, and what its task works with."""
+
+    __slots__ = ("dirty", "failures", "log", "ready", "scope", "shard")
+
+    def __init__(
+        self,
+        partition: int,
+        leader_epoch: int,
+        log: CoordinatorLog,
+        codec: RecordCodec,
+        ready: Callable[[], Awaitable[None]],
+        give: Callable[[Sequence[Callable[[], None]]], None],
+    ) -> None:
+        self.shard: Final[Shard[M]] = Shard(partition, leader_epoch, codec, self._wake, give)
+        self.log: Final = log
+        self.ready: Final = ready
+        self.scope: Final = trio.CancelScope()
+        self.dirty = trio.Event()
+        self.failures = 0
+        """Since the last append that succeeded."""
+
+    def _wake(self) -> None:
+        self.dirty.set()
+
+
+@final
+class CoordinatorRuntime(Generic[M]):
+    """The coordinator of one topic on one broker. ``run`` must be running for anything but refusals."""
+
+    def __init__(
+        self,
+        logs: CoordinatorLogs,
+        codec: RecordCodec,
+        new_machine: Callable[[int], M],
+        clock: Clock,
+        *,
+        append_timeout_ms: int,
+        batch_bytes_max: Callable[[], int],
+        caught_up: Callable[[], Awaitable[None]] = _at_once,
+        report: Callable[[str, int, str], None] = lambda _event, _partition, _detail: None,
+    ) -> None:
+        """``new_machine``: an empty one for a partition. ``batch_bytes_max``: max.message.bytes of the topic, now.
+        ``caught_up``: returns when every request that the data plane had read when it was called is with its handler,
+        and that has run up to its first wait. ``report``: what an operator should know: event, partition, detail."""
+        self._logs = logs
+        self._codec = codec
+        self._new_machine = new_machine
+        self._clock = clock
+        self._append_timeout_ms = append_timeout_ms
+        self._batch_bytes_max = batch_bytes_max
+        self._caught_up = caught_up
+        self._report = report
+        self._led: dict[int, _Led[M]] = {}
+        self._answers = Answers()
+        self._nursery: trio.Nursery | None = None
+        self._armed_ms: int | None = None
+        self._rearmed = trio.Event()
+
+    # --- what handlers ask ------------------------------------------------------------------------------------------
+
+    async def ask(self, partition: int, operation: Callable[[M, Outbox, Reply[T]], None], *, atomic: bool = True) -> T:
+        """Runs ``operation`` before this gives way for the first time, and returns its answer when that may be known.
+        ``atomic``: all it emits is written together; else what each ``emit`` is given is. Raises CoordinatorError."""
+        led = self._led.get(partition)
+        if led is None:
+            raise _not_led(partition)
+        return await _settled(led.shard, self._begin(led.shard, operation, atomic=atomic))
+
+    async def ask_many(
+        self, asked: Sequence[tuple[int, Callable[[M, Outbox, Reply[T]], None]]], *, atomic: bool = True
+    ) -> list[T | CoordinatorError]:
+        """Runs operations, each on its partition, in slices, and waits for all of them; the answers in their order."""
+        slices = Slices()
+        begun: list[tuple[Shard[M], _Asked[T]] | CoordinatorError] = []
+        answers: list[T | CoordinatorError] = []
+        try:
+            for partition, operation in asked:
+                led = self._led.get(partition)
+                if led is None:
+                    begun.append(_not_led(partition))
+                else:
+                    begun.append((led.shard, self._begin(led.shard, operation, atomic=atomic)))
+                await slices.pause()
+            for each in begun:
+                if isinstance(each, CoordinatorError):
+                    answers.append(each)
+                    continue
+                shard, one = each
+                try:
+                    answer: T = await _settled(shard, one)
+                    answers.append(answer)
+                except CoordinatorError as error:
+                    answers.append(error)
+        finally:
+            for each in begun:
+                if not isinstance(each, CoordinatorError):
+                    each[0].owed.pop(each[1].reply, None)
+        return answers
+
+    async def ask_all(self, operation: Callable[[M, Outbox, Reply[T]], None]) -> list[T]:
+        """Runs ``operation`` on every partition that is led here, and returns all answers. Those that are no longer led
+        by then are left out; raises CoordinatorError for any other that fails, COORDINATOR_LOAD_IN_PROGRESS too."""
+        answers: list[T] = []
+        for answer in await self.ask_many([(partition, operation) for partition in self._led]):
+            if not isinstance(answer, CoordinatorError):
+                answers.append(answer)
+            elif answer.code is not ErrorCode.NOT_COORDINATOR:
+                raise answer
+        return answers
+
+    async def tell_all(self, operation: Callable[[M, Outbox], None]) -> None:
+        """Runs ``operation`` on every active partition, in slices; its emits are written each by itself."""
+        slices = Slices()
+        for led in list(self._led.values()):
+            if led.shard.machine is not None:
+                self._perform(led.shard, operation, atomic=False)
+                await slices.pause()
+
+    def state(self, partition: int) -> State | None:
+        """Of a partition; None when it is not led here."""
+        led = self._led.get(partition)
+        return None if led is None else led.shard.state
+
+    def _begin(self, shard: Shard[M], operation: Callable[[M, Outbox, Reply[T]], None], *, atomic: bool) -> _Asked[T]:
+        asked: _Asked[T] = _Asked()
+        reply = asked.reply
+
+        def answered(machine: M, outbox: Outbox) -> None:
+            try:
+                operation(machine, outbox, reply)
+            except CoordinatorError as error:
+                # A refusal, too, may tell of what is not committed yet.
+                outbox.refuse(reply, error.code, error.message)
+
+        shard.owed[reply] = None
+        try:
+            self._perform(shard, answered, atomic=atomic)
+        except CoordinatorError as error:
+            reply.fail(error)
+        except BaseException:
+            shard.owed.pop(reply, None)
+            raise
+        return asked
+
+    def _perform(self, shard: Shard[M], operation: Callable[[M, Outbox], None], *, atomic: bool) -> None:
+        shard.perform(self._now(), operation, self._batch_bytes_max(), atomic=atomic)
+        self._arm(shard)
+
+    def _now(self) -> Now:
+        return Now(self._clock.monotonic_ms(), self._clock.wall_ms())
+
+    # --- leadership -------------------------------------------------------------------------------------------------
+
+    def elect(
+        self, topic_id: bytes, partition: int, leader_epoch: int, ready: Callable[[], Awaitable[None]] = _at_once
+    ) -> None:
+        """This broker leads the partition under ``leader_epoch``: it is loaded once ``ready`` returns, when the log
+        can be read. What an older epoch was at is given up; the same or a newer one is left as it is."""
+        led = self._led.get(partition)
+        if led is not None:
+            if led.shard.leader_epoch >= leader_epoch:
+                return
+            self.resign(partition)
+        log = self._logs.open(topic_id, partition, leader_epoch)
+        self._start(_Led(partition, leader_epoch, log, self._codec, ready, self._answers.give))
+
+    def _start(self, led: _Led[M]) -> None:
+        led.shard.state = State.LOADING
+        self._led[led.shard.partition] = led
+        if self._nursery is not None:
+            self._nursery.start_soon(self._live, led)
+
+    def resign(self, partition: int) -> None:
+        """This broker leads the partition no longer: everybody who waits gets NOT_COORDINATOR."""
+        led = self._led.pop(partition, None)
+        if led is not None:
+            led.scope.cancel()
+            self._answers.give_out()
+            led.shard.unload(
+                State.CLOSED, CoordinatorError(ErrorCode.NOT_COORDINATOR, f"partition {partition} is led elsewhere now")
+            )
+
+    def resign_all(self) -> None:
+        """The topic is gone, or the broker stops."""
+        for partition in list(self._led):
+            self.resign(partition)
+
+    # --- tasks ------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            try:
+                for led in self._led.values():
+                    nursery.start_soon(self._live, led)
+                nursery.start_soon(self._answers.run)
+                await self._timers()
+            finally:
+                self._nursery = None
+
+    async def _live(self, led: _Led[M]) -> None:
+        shard = led.shard
+        with led.scope:
+            await led.ready()
+            while True:
+                if led.failures > 0:
+                    await trio.sleep(min(RETRY_MS * 2 ** min(led.failures - 1, 20), RETRY_MS_MAX) / 1000)
+                if await self._load(led):
+                    error = await self._write(led)
+                    self._report("coordinator's append failed, loading again", shard.partition, str(error))
+                    self._answers.give_out()
+                    shard.unload(State.LOADING, CoordinatorError(client_error(error.code), str(error)))
+                led.failures += 1
+
+    async def _load(self, led: _Led[M]) -> bool:
+        """Whether the partition is active now."""
+        shard = led.shard
+        shard.state = State.LOADING
+        machine = self._new_machine(shard.partition)
+
+        def skipped(what: str) -> None:
+            self._report("record of the coordinator's topic skipped", shard.partition, what)
+
+        try:
+            await replay(led.log.load(), machine, self._codec, skipped)
+        except (LogError, WireError) as error:
+            shard.unload(State.FAILED, CoordinatorError(ErrorCode.NOT_COORDINATOR, str(error)))
+            self._report("coordinator's partition cannot be loaded", shard.partition, str(error))
+            return False
+        shard.activate(machine, self._now())
+        self._arm(shard)
+        return True
+
+    async def _write(self, led: _Led[M]) -> LogError:
+        """Writes what operations leave to be written, until that fails."""
+        shard = led.shard
+        while True:
+            batch = shard.next_batch
+            if batch is None:
+                led.dirty = trio.Event()
+                await led.dirty.wait()
+                continue
+            batch.sent = True
+            try:
+                await led.log.append(batch.records, self._append_timeout_ms).wait()
+            except LogError as error:
+                return error
+            led.failures = 0
+            shard.committed(batch)
+            # The requests that came with the end of this append run first: what they write goes out together.
+            await trio.lowlevel.checkpoint()
+
+    def _arm(self, shard: Shard[M]) -> None:
+        due_ms = shard.deadline_ms
+        if due_ms is not None and (self._armed_ms is None or due_ms < self._armed_ms):
+            self._armed_ms = due_ms
+            self._rearmed.set()
+
+    async def _timers(self) -> None:
+        while True:
+            self._armed_ms = _earliest(led.shard.deadline_ms for led in self._led.values())
+            self._rearmed = trio.Event()
+            now_ms = self._clock.monotonic_ms()
+            if self._armed_ms is None:
+                await self._rearmed.wait()
+            elif self._armed_ms > now_ms:
+                with trio.move_on_after((self._armed_ms - now_ms) / 1000):
+                    await self._rearmed.wait()
+            else:
+                await self._fire()
+
+    async def _fire(self) -> None:
+        """Lets machines do what was due when this began, after every request that had come by then."""
+        now = self._now()
+        await self._caught_up()
+        slices = Slices()
+        for led in list(self._led.values()):
+            shard = led.shard
+            if shard.deadline_ms is not None and shard.deadline_ms <= now.monotonic_ms:
+                try:
+                    shard.perform(now, _advance, self._batch_bytes_max(), atomic=False)
+                except Exception as error:
+                    # What is due would be due again at once, and for ever; and other partitions must not suffer.
+                    self._report(
+                        "coordinator's timers failed, loading again",
+                        shard.partition,
+                        f"{type(error).__name__}: {error}",
+                    )
+                    self._restart(led)
+                await slices.pause()
+        await trio.lowlevel.checkpoint()
+
+    def _restart(self, led: _Led[M]) -> None:
+        """Gives a partition up and loads it again, a little later."""
+        self.resign(led.shard.partition)
+        shard = led.shard
+        again: _Led[M] = _Led(shard.partition, shard.leader_epoch, led.log, self._codec, led.ready, self._answers.give)
+        again.failures = led.failures + 1
+        self._start(again)
+
+
+@final
+class _Asked(Generic[T]):
+    """A request on its way through a machine."""
+
+    __slots__ = ("event", "reply")
+
+    def __init__(self) -> None:
+        self.event = trio.Event()
+        self.reply: Reply[T] = Reply(self.event.set)
+
+
+async def _settled(shard: Shard[M], asked: _Asked[T]) -> T:
+    try:
+        if not asked.reply.is_settled:
+            await asked.event.wait()
+        return asked.reply.result()
+    finally:
+        shard.owed.pop(asked.reply, None)
+
+
+def _not_led(partition: int) -> CoordinatorError:
+    return CoordinatorError(
+        ErrorCode.NOT_COORDINATOR, f"partition {partition} of the coordinator's topic is not led here"
+    )
+
+
+def _advance(machine: Machine, outbox: Outbox) -> None:
+    machine.advance(outbox)
+
+
+def _earliest(deadlines_ms: Iterable[int | None]) -> int | None:
+    return min((deadline_ms for deadline_ms in deadlines_ms if deadline_ms is not None), default=None)

@@ -1,0 +1,245 @@
+"""One partition of a coordinator: its machine, what is to be written, and the answers that wait for it.
+
+Prior art: Kafka's ``CoordinatorRuntime.CoordinatorContext``. Kafka keeps snapshots of its state, to take back what was
+not written; ours gives the state up and reads it again, since an append fails only with the leadership or the disk.
+
+Invariants: an operation is written in one batch, unless it says that its parts stand for themselves; one batch is under
+way at a time, so that a batch never follows one that failed; an answer leaves when the batch that was newest at its
+time is committed, after all answers before it.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar, final
+
+from ottla.coordinator.log import BATCH_OVERHEAD_BYTES, RECORD_OVERHEAD_BYTES_MAX, LogRecord
+from ottla.coordinator.machine import CoordinatorError, Machine, Now, Outbox, Record, Reply
+from ottla.errors import ErrorCode
+from ottla.wire.codec import WireError
+
+__all__ = ["Batch", "RecordCodec", "Shard", "State", "client_error"]
+
+M = TypeVar("M", bound=Machine)
+
+_CLIENT_ERRORS: Final = {
+    ErrorCode.UNKNOWN_TOPIC_OR_PARTITION: ErrorCode.COORDINATOR_NOT_AVAILABLE,
+    ErrorCode.NOT_ENOUGH_REPLICAS: ErrorCode.COORDINATOR_NOT_AVAILABLE,
+    ErrorCode.REQUEST_TIMED_OUT: ErrorCode.COORDINATOR_NOT_AVAILABLE,
+    ErrorCode.NOT_LEADER_OR_FOLLOWER: ErrorCode.NOT_COORDINATOR,
+    ErrorCode.KAFKA_STORAGE_ERROR: ErrorCode.NOT_COORDINATOR,
+    ErrorCode.NETWORK_EXCEPTION: ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
+    ErrorCode.MESSAGE_TOO_LARGE: ErrorCode.UNKNOWN_SERVER_ERROR,
+    ErrorCode.RECORD_LIST_TOO_LARGE: ErrorCode.UNKNOWN_SERVER_ERROR,
+    ErrorCode.INVALID_FETCH_SIZE: ErrorCode.UNKNOWN_SERVER_ERROR,
+}
+
+
+def client_error(code: ErrorCode) -> ErrorCode:
+    """What clients are told when the log answered with ``code`` (``CoordinatorOperationExceptionHelper``)."""
+    return _CLIENT_ERRORS.get(code, code)
+
+
+class RecordCodec(Protocol):
+    """How the records of a machine lie in the log."""
+
+    def encode(self, record: Record) -> tuple[bytes, bytes | None]:
+        """Key and value. Raises WireError for a record that has no bytes."""
+
+    def decode(self, key: bytes, value: bytes | None) -> Record:
+        """The record. Raises UnknownRecordError for a type that this release does not know, WireError for bytes that
+        are no record."""
+
+
+class State(enum.Enum):
+    """Kafka's ``CoordinatorState``."""
+
+    INITIAL = "initial"
+    LOADING = "loading"
+    ACTIVE = "active"
+    FAILED = "failed"
+    CLOSED = "closed"
+
+
+@final
+class Batch:
+    """Records that are written together, and the answers that wait for them."""
+
+    __slots__ = ("answers", "records", "sent", "size_bytes")
+
+    def __init__(self) -> None:
+        self.records: list[LogRecord] = []
+        self.size_bytes = BATCH_OVERHEAD_BYTES
+        self.answers: list[Callable[[], None]] = []
+        self.sent = False
+
+
+class _Unit(NamedTuple):
+    """Records that must not be parted."""
+
+    records: list[LogRecord]
+    size_bytes: int
+
+
+@final
+class _Writer:
+    """Encodes what one operation emits, before it is applied."""
+
+    __slots__ = ("_atomic", "_codec", "_limit_bytes", "_timestamp_ms", "units")
+
+    def __init__(self, codec: RecordCodec, timestamp_ms: int, limit_bytes: int, *, atomic: bool) -> None:
+        self._codec = codec
+        self._timestamp_ms = timestamp_ms
+        self._limit_bytes = limit_bytes - BATCH_OVERHEAD_BYTES
+        self._atomic = atomic
+        self.units: list[_Unit] = []
+
+    def check(self, records: Sequence[Record]) -> None:
+        """``Outbox``'s check: raises CoordinatorError when these cannot be written."""
+        encoded: list[LogRecord] = []
+        sizes: list[int] = []
+        for record in records:
+            try:
+                key, value = self._codec.encode(record)
+            except WireError as error:
+                raise CoordinatorError(ErrorCode.UNKNOWN_SERVER_ERROR, str(error)) from error
+            encoded.append(LogRecord(key, value, self._timestamp_ms))
+            sizes.append(RECORD_OVERHEAD_BYTES_MAX + len(key) + (0 if value is None else len(value)))
+        size_bytes = sum(sizes)
+        if self._atomic:
+            before = self.units[0] if self.units else _Unit([], 0)
+            self._require(before.size_bytes + size_bytes)
+            self.units[:] = [_Unit(before.records + encoded, before.size_bytes + size_bytes)]
+        elif size_bytes <= self._limit_bytes:
+            self.units.append(_Unit(encoded, size_bytes))
+        else:
+            self._require(max(sizes))
+            self.units += (_Unit([record], size) for record, size in zip(encoded, sizes, strict=True))
+
+    def _require(self, size_bytes: int) -> None:
+        if size_bytes > self._limit_bytes:
+            # MESSAGE_TOO_LARGE of the log, as clients are told.
+            raise CoordinatorError(
+                ErrorCode.UNKNOWN_SERVER_ERROR,
+                f"{size_bytes} bytes of records are more than max.message.bytes of the coordinator's topic "
+                f"({self._limit_bytes + BATCH_OVERHEAD_BYTES}) allows in a batch",
+            )
+
+
+@final
+class Shard(Generic[M]):
+    """The partition. One thread; nothing here waits. ``wake`` is called when there is something to write, ``give`` with
+    the answers that may leave: each is a call that settles one reply."""
+
+    __slots__ = (
+        "_batches",
+        "_codec",
+        "_give",
+        "_wake",
+        "deadline_ms",
+        "leader_epoch",
+        "machine",
+        "owed",
+        "partition",
+        "state",
+    )
+
+    def __init__(
+        self,
+        partition: int,
+        leader_epoch: int,
+        codec: RecordCodec,
+        wake: Callable[[], None],
+        give: Callable[[Sequence[Callable[[], None]]], None],
+    ) -> None:
+        self.partition: Final = partition
+        self.leader_epoch: Final = leader_epoch
+        self.state = State.INITIAL
+        self.machine: M | None = None
+        """Only while ACTIVE."""
+        self.deadline_ms: int | None = None
+        """When the machine has something to do by itself."""
+        self.owed: dict[Reply[Any], None] = {}
+        """Every request that is inside and has no answer, in order of arrival."""
+        self._codec = codec
+        self._wake = wake
+        self._give = give
+        self._batches: deque[Batch] = deque()
+
+    def require_active(self) -> M:
+        """The machine. Raises CoordinatorError: COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR."""
+        if self.machine is None:
+            loading = self.state is State.LOADING
+            raise CoordinatorError(
+                ErrorCode.COORDINATOR_LOAD_IN_PROGRESS if loading else ErrorCode.NOT_COORDINATOR,
+                f"partition {self.partition} of the coordinator's topic is {self.state.value} here",
+            )
+        return self.machine
+
+    # --- operations -------------------------------------------------------------------------------------------------
+
+    def perform(
+        self, now: Now, operation: Callable[[M, Outbox], None], batch_bytes_max: int, *, atomic: bool = True
+    ) -> None:
+        """Runs an operation: what it emits is applied, and will be written; what it answers waits for that. Raises what
+        the operation raises; what it had emitted by then stays. Raises CoordinatorError when not active."""
+        machine = self.require_active()
+        writer = _Writer(self._codec, now.wall_ms, batch_bytes_max, atomic=atomic)
+        outbox = Outbox(now, machine.apply, writer.check)
+        try:
+            operation(machine, outbox)
+        finally:
+            for unit in writer.units:
+                self._add(unit, batch_bytes_max)
+            if self._batches:
+                self._batches[-1].answers += outbox.answers
+            else:
+                self._give(outbox.answers)
+            self.deadline_ms = machine.next_deadline_ms()
+
+    def _add(self, unit: _Unit, batch_bytes_max: int) -> None:
+        last = self._batches[-1] if self._batches else None
+        if last is None or last.sent or last.size_bytes + unit.size_bytes > batch_bytes_max:
+            last = Batch()
+            self._batches.append(last)
+        last.records += unit.records
+        last.size_bytes += unit.size_bytes
+        self._wake()
+
+    # --- the log ----------------------------------------------------------------------------------------------------
+
+    @property
+    def next_batch(self) -> Batch | None:
+        """What is to be written next; None when nothing is, or something is under way."""
+        if self._batches and not self._batches[0].sent:
+            return self._batches[0]
+        return None
+
+    def committed(self, batch: Batch) -> None:
+        """The batch that was under way is committed: those who waited for it get their answers."""
+        assert batch.sent
+        assert batch is self._batches[0]
+        self._batches.popleft()
+        self._give(batch.answers)
+
+    # --- life -------------------------------------------------------------------------------------------------------
+
+    def activate(self, machine: M, now: Now) -> None:
+        """The log was read."""
+        assert self.state is State.LOADING
+        machine.loaded(now)
+        self.machine = machine
+        self.state = State.ACTIVE
+        self.deadline_ms = machine.next_deadline_ms()
+
+    def unload(self, state: State, error: CoordinatorError) -> None:
+        """Gives the machine up, and fails every request that waits for something."""
+        machine, self.machine = self.machine, None
+        self.state = state
+        self.deadline_ms = None
+        self._batches.clear()
+        owed, self.owed = self.owed, {}
+        for reply in (*owed, *(() if machine is None else machine.abandon())):
+            reply.fail(error)

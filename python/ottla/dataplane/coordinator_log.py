@@ -1,0 +1,127 @@
+"""The logs of coordinators on the engine.
+
+An append and a load are begun by a call that returns at once; both reach the engine in the order of the calls. What is
+read comes portion by portion, the next one when it is asked for: what the coordinator did not take yet stays below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple, final
+
+from ottla.coordinator.log import LoadedRecord, LogError, LogRecord
+from ottla.dataplane.plane import ClosedError, CommandFailedError, Plane, Result
+from ottla.errors import ErrorCode
+
+__all__ = ["PlaneCoordinatorLogs"]
+
+
+class _Place(NamedTuple):
+    """A partition under the leader epoch that its coordinator was elected with."""
+
+    topic_id: bytes
+    partition: int
+    leader_epoch: int
+
+
+@final
+@dataclass(slots=True)
+class PlaneCoordinatorLogs:
+    """The partitions of this broker (``CoordinatorLogs`` of ``ottla.coordinator.log``)."""
+
+    _plane: Plane
+
+    def open(self, topic_id: bytes, partition: int, leader_epoch: int) -> _Log:
+        return _Log(self._plane, _Place(topic_id, partition, leader_epoch))
+
+
+@final
+@dataclass(slots=True)
+class _Log:
+    plane: Plane
+    place: _Place
+
+    def append(self, records: Sequence[LogRecord], timeout_ms: int) -> _Appending:
+        plane, place = self.plane, self.place
+        return _Appending(
+            _begin(plane, lambda ticket: plane.engine.coordinator_append(ticket, *place, records, timeout_ms))
+        )
+
+    def load(self) -> _Loading:
+        return _Loading(self.plane, self.place)
+
+
+@final
+@dataclass(slots=True)
+class _Appending:
+    """A batch under way."""
+
+    wait_for: Callable[[], Awaitable[Result]]
+
+    async def wait(self) -> None:
+        await _rows(self.wait_for)
+
+
+@final
+class _Loading:
+    """A log that is being read."""
+
+    def __init__(self, plane: Plane, place: _Place) -> None:
+        self._plane: Final = plane
+        self._load: int | None = None
+        """Names it below; None when it could not be begun, or was closed."""
+        self._ended = False
+
+        def send(ticket: int) -> None:
+            plane.engine.coordinator_load(ticket, *place)
+            self._load = ticket
+
+        _begin(plane, send)
+
+    async def next(self) -> Sequence[LoadedRecord]:
+        if self._ended:
+            return ()
+        load = self._load
+        if load is None:
+            raise LogError(ErrorCode.NOT_LEADER_OR_FOLLOWER, "this load was closed")
+        plane = self._plane
+        rows = await _rows(_begin(plane, lambda ticket: plane.engine.coordinator_next(ticket, load)))
+        self._ended = not rows
+        return list(map(LoadedRecord._make, rows))
+
+    def close(self) -> None:
+        load, self._load = self._load, None
+        if load is not None:
+            plane = self._plane
+            _begin(plane, lambda ticket: plane.engine.coordinator_close(ticket, load))
+
+
+def _begin(plane: Plane, send: Callable[[int], None]) -> Callable[[], Awaitable[Result]]:
+    """Sends a command; that the data plane was closed shows when it is waited for."""
+    try:
+        return plane.submit(send)
+    except ClosedError as error:
+        return _Closed(error).value
+
+
+@final
+@dataclass(slots=True)
+class _Closed:
+    error: ClosedError
+
+    async def value(self) -> Result:
+        raise self.error
+
+
+async def _rows(wait_for: Callable[[], Awaitable[Result]]) -> Sequence[Result]:
+    try:
+        code, message, rows = await wait_for()
+    except ClosedError as error:
+        raise LogError(ErrorCode.NOT_LEADER_OR_FOLLOWER, str(error)) from error
+    except CommandFailedError as error:
+        raise LogError(ErrorCode.UNKNOWN_SERVER_ERROR, str(error)) from error
+    if code != ErrorCode.NONE:
+        raise LogError(ErrorCode(code), message)
+    answered: Sequence[Result] = rows
+    return answered

@@ -1,0 +1,212 @@
+"""The rebalance: members join again, one of them assigns, all fetch their share; and whoever is silent is removed.
+
+Prior art: Kafka's ``GroupMetadataManager`` (prepareRebalance, completeClassicGroupJoin, expirePendingSync). Ours has
+one timer per phase, and takes state and time only from the group and the outbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Final, final
+
+from ottla.coordinator.machine import CoordinatorError, Now, Outbox
+from ottla.errors import ErrorCode
+from ottla.groups.classic.answers import fail_join, fail_sync, joined, member_list, synced
+from ottla.groups.classic.config import ClassicConfig
+from ottla.groups.classic.group import ClassicGroup
+from ottla.groups.classic.member import Member
+from ottla.groups.classic.state import State
+from ottla.groups.deadlines import Deadlines
+
+__all__ = ["NEW_MEMBER_JOIN_TIMEOUT_MS", "Rebalancer"]
+
+NEW_MEMBER_JOIN_TIMEOUT_MS: Final = 300_000
+"""How long the first join of a member may wait. Nobody sees that its client is gone; one that is there asks again."""
+JOIN_PHASE_AGAIN_MS_MIN: Final = 100
+"""A join phase in which nobody came begins anew, as often as the rebalance timeout says; one of 0 would never end."""
+
+
+@final
+class Rebalancer:
+    """The phases of every group of a shard."""
+
+    def __init__(self, config: ClassicConfig, deadlines: Deadlines) -> None:
+        self.config = config
+        self._deadlines = deadlines
+
+    # Sessions.
+
+    def heard(self, group: ClassicGroup, member: Member, now: Now) -> None:
+        """The member is there: its session begins anew."""
+        at_ms, session = now.monotonic_ms + member.session_timeout_ms, member.session
+        if session is None:
+            self._expect(group, member, at_ms)
+        else:
+            session.set(at_ms)
+
+    def heard_new(self, group: ClassicGroup, member: Member, now: Now) -> None:
+        """A new member waits in its first join."""
+        self._expect(group, member, now.monotonic_ms + NEW_MEMBER_JOIN_TIMEOUT_MS)
+
+    def _expect(self, group: ClassicGroup, member: Member, at_ms: int) -> None:
+        session = member.session
+        if session is None:
+            session = member.session = self._deadlines.timer(partial(self._session_over, group, member))
+        session.set(at_ms)
+
+    def give_out(self, group: ClassicGroup, member_id: str, lapses_ms: int) -> None:
+        """A member id is pending until somebody joins with it."""
+        timer = self._deadlines.timer(partial(self._pending_over, group, member_id))
+        timer.set(lapses_ms)
+        group.pending[member_id] = timer
+
+    def _session_over(self, group: ClassicGroup, member: Member, outbox: Outbox) -> None:
+        if not member.expires:
+            # When what it waits for has come, its session begins anew.
+            return
+        self.remove(group, member, outbox)
+        if group.state in (State.STABLE, State.COMPLETING_REBALANCE):
+            self.prepare(group, outbox)
+        elif group.state is State.PREPARING_REBALANCE and group.all_joined:
+            self.complete(group, outbox)
+
+    def _pending_over(self, group: ClassicGroup, member_id: str, outbox: Outbox) -> None:
+        group.drop_pending(member_id)
+        if group.state is State.PREPARING_REBALANCE and group.all_joined:
+            self.complete(group, outbox)
+
+    def remove(self, group: ClassicGroup, member: Member, outbox: Outbox) -> None:
+        """Takes a member out, and tells it if it waits: it may come back under another id."""
+        fail_join(group, member, ErrorCode.UNKNOWN_MEMBER_ID, "", outbox)
+        fail_sync(member, ErrorCode.UNKNOWN_MEMBER_ID, outbox)
+        group.remove(member)
+
+    # The join phase.
+
+    def prepare_or_complete(self, group: ClassicGroup, outbox: Outbox) -> None:
+        """Something changed: rebalance, or be one step further in the rebalance that goes on."""
+        if group.state is State.PREPARING_REBALANCE:
+            self.maybe_complete(group, outbox)
+        else:
+            self.prepare(group, outbox)
+
+    def prepare(self, group: ClassicGroup, outbox: Outbox) -> None:
+        """Begins a rebalance: everybody has to join again."""
+        if group.state is State.COMPLETING_REBALANCE:
+            for member in group.members.values():
+                member.assignment = b""
+            self._fail_syncs(group, ErrorCode.REBALANCE_IN_PROGRESS, outbox)
+        group.pending_sync.clear()
+        group.transition(State.PREPARING_REBALANCE, outbox.now)
+        if group.is_initial:
+            delay_ms = self.config.initial_rebalance_delay_ms
+            group.initial_delay_ms = delay_ms
+            group.initial_remaining_ms = max(group.rebalance_timeout_ms - delay_ms, 0)
+            self._end_phase_in(group, delay_ms, outbox.now)
+        elif group.all_joined:
+            self.complete(group, outbox)
+        else:
+            self._end_phase_in(group, group.rebalance_timeout_ms, outbox.now)
+
+    def maybe_complete(self, group: ClassicGroup, outbox: Outbox) -> None:
+        """Ends the join phase when nobody is missing. The first rebalance of a group takes its time instead."""
+        if group.state is State.PREPARING_REBALANCE and not group.is_initial and group.all_joined:
+            self.complete(group, outbox)
+
+    def _initial_over(self, group: ClassicGroup, outbox: Outbox) -> None:
+        if not group.initial_grew or group.initial_remaining_ms == 0:
+            self.complete(group, outbox)
+            return
+        group.initial_grew = False
+        passed_ms = group.initial_delay_ms
+        group.initial_delay_ms = min(self.config.initial_rebalance_delay_ms, group.initial_remaining_ms)
+        group.initial_remaining_ms = max(group.initial_remaining_ms - passed_ms, 0)
+        self._end_phase_in(group, group.initial_delay_ms, outbox.now)
+
+    def complete(self, group: ClassicGroup, outbox: Outbox) -> None:
+        """Ends the join phase: the next generation is made of those who joined, and of static members."""
+        self._cancel_phase(group)
+        late = [m for m in group.members.values() if m.join is None and m.group_instance_id is None]
+        for member in late:
+            group.remove(member)
+        if not group.elect_joined_leader() and group.members:
+            # Static members alone, none of them here: until their sessions end.
+            self._end_phase_in(group, max(group.rebalance_timeout_ms, JOIN_PHASE_AGAIN_MS_MIN), outbox.now)
+            return
+        group.begin_generation(outbox.now)
+        if group.is_empty:
+            self._record_empty(group, outbox)
+            return
+        everybody = member_list(group)
+        for member in group.members.values():
+            waiting = group.take_join(member)
+            if waiting is not None:
+                leads = group.leader == member.member_id
+                outbox.answer(waiting.reply, joined(group, member.member_id, members=everybody if leads else ()))
+            member.is_new = False
+            self.heard(group, member, outbox.now)
+        group.pending_sync.update(group.members)
+        self._end_phase_in(group, group.rebalance_timeout_ms, outbox.now)
+
+    def _record_empty(self, group: ClassicGroup, outbox: Outbox) -> None:
+        # Refused, the log keeps the generation before, whose members will all be silent after a load; as in Kafka.
+        with suppress(CoordinatorError):
+            outbox.emit(group.record({}))
+
+    # The sync phase.
+
+    def synced(self, group: ClassicGroup, member: Member) -> None:
+        """The member asked for its assignment."""
+        group.pending_sync.discard(member.member_id)
+        if not group.pending_sync:
+            self._cancel_phase(group)
+
+    def assign(self, group: ClassicGroup, assignments: Mapping[str, bytes], outbox: Outbox) -> None:
+        """The leader has decided: the record is written, the group is Stable, whoever waits gets its share."""
+        group.assert_transition(State.STABLE)
+        try:
+            outbox.emit(group.record(assignments))
+        except CoordinatorError as error:
+            self._fail_syncs(group, error.code, outbox)
+            self.prepare(group, outbox)
+            return
+        for member in group.members.values():
+            reply = member.sync
+            if reply is not None:
+                member.sync = None
+                outbox.answer(reply, synced(group, member))
+                self.heard(group, member, outbox.now)
+
+    def _fail_syncs(self, group: ClassicGroup, code: ErrorCode, outbox: Outbox) -> None:
+        for member in group.members.values():
+            if member.sync is not None:
+                fail_sync(member, code, outbox)
+                self.heard(group, member, outbox.now)
+
+    def _sync_over(self, group: ClassicGroup, outbox: Outbox) -> None:
+        assert group.pending_sync, "the last sync ends the phase"
+        for member_id in sorted(group.pending_sync):
+            self.remove(group, group.members[member_id], outbox)
+        self.prepare(group, outbox)
+
+    # The timer of the phase.
+
+    def _end_phase_in(self, group: ClassicGroup, delay_ms: int, now: Now) -> None:
+        if group.phase is None:
+            group.phase = self._deadlines.timer(partial(self._phase_over, group))
+        group.phase.cancel()
+        group.phase.set(now.monotonic_ms + delay_ms)
+
+    def _cancel_phase(self, group: ClassicGroup) -> None:
+        if group.phase is not None:
+            group.phase.cancel()
+
+    def _phase_over(self, group: ClassicGroup, outbox: Outbox) -> None:
+        if group.is_initial:
+            self._initial_over(group, outbox)
+        elif group.state is State.PREPARING_REBALANCE:
+            self.complete(group, outbox)
+        else:
+            self._sync_over(group, outbox)

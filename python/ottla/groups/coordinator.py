@@ -1,0 +1,60 @@
+"""The group coordinator of a broker, as handlers use it: asks the partition that a group belongs to.
+
+Prior art: Kafka's ``GroupCoordinatorService``. Ours has no method per API: a handler says what is to be done with the
+shard, so that the way from an API to its core is one step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar, final
+
+from ottla.coordinator.machine import CoordinatorError, Outbox, Reply
+from ottla.coordinator.partitions import partition_of
+from ottla.coordinator.runtime import CoordinatorRuntime
+from ottla.groups.shard import GroupShard
+
+__all__ = ["GROUP_TOPIC", "GroupCoordinator"]
+
+Item = TypeVar("Item")
+T = TypeVar("T")
+
+GROUP_TOPIC: Final = "__consumer_offsets"
+
+
+@final
+class GroupCoordinator:
+    """Groups by their ids."""
+
+    def __init__(self, runtime: CoordinatorRuntime[GroupShard], partition_count: Callable[[], int]) -> None:
+        """``partition_count``: of ``__consumer_offsets``, or what it will have."""
+        self._runtime = runtime
+        self._partition_count = partition_count
+
+    def partition_of(self, group_id: str) -> int:
+        """The partition of ``__consumer_offsets`` that the group belongs to."""
+        return partition_of(group_id, self._partition_count())
+
+    async def ask(self, group_id: str, operation: Callable[[GroupShard, Outbox, Reply[T]], None]) -> T:
+        """See ``CoordinatorRuntime.ask``. Raises CoordinatorError."""
+        return await self._runtime.ask(self.partition_of(group_id), operation)
+
+    async def ask_each(
+        self,
+        items: Sequence[Item],
+        group_of: Callable[[Item], str],
+        operation: Callable[[Item, GroupShard, Outbox, Reply[T]], None],
+    ) -> list[T | CoordinatorError]:
+        """Asks about many things at once, each of one group; the answers in their order. What an operation emits is
+        written in parts where it is too large for one batch."""
+
+        def about(item: Item) -> Callable[[GroupShard, Outbox, Reply[T]], None]:
+            return lambda shard, outbox, reply: operation(item, shard, outbox, reply)
+
+        return await self._runtime.ask_many(
+            [(self.partition_of(group_of(item)), about(item)) for item in items], atomic=False
+        )
+
+    async def ask_all(self, operation: Callable[[GroupShard, Outbox, Reply[T]], None]) -> list[T]:
+        """Asks every partition that is led here; see ``CoordinatorRuntime.ask_all``. Raises CoordinatorError."""
+        return await self._runtime.ask_all(operation)

@@ -1,0 +1,1 @@
+"""What groups have committed: the offsets of one partition of ``__consumer_offsets``."""

@@ -1,0 +1,301 @@
+//! The logs of coordinators: batches in as a leader with acks=all, and everything out that counts.
+//!
+//! Prior art: Kafka's `CoordinatorPartitionWriter`, which goes through `ReplicaManager.appendRecords` on a thread of its own,
+//! and `CoordinatorLoaderImpl` on another. Ours is one thread, so that appends are written in the order in which they were begun
+//! and a load sees every append begun before it; whatever takes longer than a write to the page cache is left to a
+//! pool ([`coordinator_load`](crate::plane::coordinator_load)). A batch takes the way of a Produce: the topic's rules, the
+//! partition's lock, the same waiting for replicas and for the bound on what is not flushed, the same waking of readers.
+//!
+//! Invariants: under another leader epoch than the one meant nothing is written or read; every Command has one end, a
+//! Load at once, an append when it is committed, refused or out of time. Bounds: as many appends wait as the control plane has
+//! begun, one batch each; a coordinator begins one at a time for each partition.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::task::Context;
+
+use crate::batch::build::{BatchBuilder, BatchOptions, RecordParts};
+use crate::batch::compress::Scratch;
+use crate::batch::producer::Origin;
+use crate::batch::validate;
+use crate::error::ErrorCode;
+use crate::ids::{LeaderEpoch, PartitionIndex, TimestampMs, TopicId};
+use crate::log::latest::LatestRecord;
+use crate::plane::clock::{Instant, Now};
+use crate::plane::command::{Done, DoneValue, Ticket};
+use crate::plane::coordinator_load::Load;
+use crate::plane::pool::Pool;
+use crate::plane::services::Services;
+use crate::replication::partition::{Acks, Appended, Partition, Refused};
+use crate::replication::waiting::{Awaited, Bell, ProduceWaiter};
+
+/// The version of Produce whose rules hold for a batch from here: the newest.
+const RULES_VERSION: i16 = i16::MAX;
+
+/// A partition under the leader epoch that its coordinator was elected with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// The coordinator's topic.
+    pub topic_id: TopicId,
+    /// Its partition.
+    pub index: PartitionIndex,
+    /// The only epoch under which anything is done.
+    pub leader_epoch: LeaderEpoch,
+}
+
+/// A record to write.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeyedRecord {
+    /// Its key.
+    pub key: Vec<u8>,
+    /// Its value; none is a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// Its time.
+    pub timestamp: TimestampMs,
+}
+
+/// An order of a coordinator. They begin in the order of submission.
+#[derive(Debug)]
+pub enum CoordinatorCommand {
+    /// Append the records as one batch; done when they are committed.
+    Append {
+        /// Where.
+        place: Place,
+        /// What, in this order; at least one.
+        records: Vec<KeyedRecord>,
+        /// How long it may take to be committed.
+        timeout_ms: i64,
+    },
+    /// Begin to read what the log holds now; done at once. The ticket names the load.
+    Load(Place),
+    /// Some records more of a load; an empty answer is the end, and says that all of it is committed.
+    Next(Ticket),
+    /// Forget a load. One that is not known is forgotten already.
+    Close(Ticket),
+}
+
+/// Why a log did not do what it was asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogRefusal {
+    /// Kafka's code.
+    pub code: ErrorCode,
+    /// For people.
+    pub message: String,
+}
+
+/// What came of a [`CoordinatorCommand`]; records only of a [`CoordinatorCommand::Next`].
+pub type CoordinatorOutcome = Result<Vec<LatestRecord>, LogRefusal>;
+
+impl LogRefusal {
+    pub(super) fn of(code: ErrorCode, partition: &Partition, place: Place) -> Self {
+        let epoch = place.leader_epoch;
+        let (code, reason) = match code {
+            ErrorCode::FencedLeaderEpoch | ErrorCode::UnknownLeaderEpoch | ErrorCode::NotLeaderOrFollower => {
+                (ErrorCode::NotLeaderOrFollower, format!("is not led here under leader epoch {epoch}"))
+            }
+            ErrorCode::NotEnoughReplicas | ErrorCode::NotEnoughReplicasAfterAppend => {
+                (code, "has fewer in-sync replicas than min.insync.replicas".to_owned())
+            }
+            ErrorCode::KafkaStorageError => (code, "is in a log directory that failed".to_owned()),
+            other => (other, format!("failed: {}", other.name())),
+        };
+        Self { code, message: format!("{partition} {reason}") }
+    }
+
+    fn refused(refused: &Refused, partition: &Partition, place: Place) -> Self {
+        match refused.message(partition) {
+            Some(message) => Self { code: refused.code(), message },
+            None => Self::of(refused.code(), partition, place),
+        }
+    }
+}
+
+/// An append that is written and waits.
+#[derive(Debug)]
+struct Waiting {
+    ticket: Ticket,
+    place: Place,
+    partition: Arc<Partition>,
+    awaited: Vec<Awaited>,
+    waiter: Arc<ProduceWaiter>,
+    deadline: Instant,
+    timeout_ms: i64,
+}
+
+impl Waiting {
+    /// How it ended, if it did.
+    fn ended(&self, now: Instant) -> Option<CoordinatorOutcome> {
+        if !self.waiter.is_complete() && now < self.deadline {
+            return None;
+        }
+        Some(match self.waiter.outcome(0) {
+            Some(ErrorCode::None) => Ok(Vec::new()),
+            Some(code) => Err(LogRefusal::of(code, &self.partition, self.place)),
+            None => {
+                let (partition, timeout_ms) = (&self.partition, self.timeout_ms);
+                let message = format!("what was written to {partition} was not committed within {timeout_ms} ms");
+                Err(LogRefusal { code: ErrorCode::RequestTimedOut, message })
+            }
+        })
+    }
+
+    fn release(&self) {
+        for awaited in &self.awaited {
+            self.partition.stop_waiting_appended(*awaited, &self.waiter);
+        }
+    }
+}
+
+/// The logs of the coordinators on this broker. One thread owns it; it writes to the page cache at most.
+#[derive(Debug)]
+pub struct CoordinatorLogs {
+    services: Arc<Services>,
+    pool: Arc<Pool>,
+    bell: Arc<Bell>,
+    appends: Vec<Waiting>,
+    loads: HashMap<Ticket, Result<Arc<Load>, LogRefusal>>,
+    scratch: Scratch,
+}
+
+impl CoordinatorLogs {
+    /// Nothing is under way. Logs are read on the threads of `pool`.
+    #[must_use]
+    pub fn new(services: Arc<Services>, pool: Arc<Pool>) -> Self {
+        let (appends, loads) = (Vec::new(), HashMap::new());
+        Self { services, pool, bell: Arc::default(), appends, loads, scratch: Scratch::default() }
+    }
+
+    /// Leaves `context` to be woken when [`CoordinatorLogs::settle`] has something to do.
+    pub fn listen(&self, context: &Context<'_>) {
+        self.bell.listen(context);
+    }
+
+    /// When to settle at the latest.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.appends.iter().map(|waiting| waiting.deadline).min()
+    }
+
+    /// Begins a command.
+    pub fn carry_out(&mut self, ticket: Ticket, command: CoordinatorCommand, now: Now) {
+        match command {
+            CoordinatorCommand::Append { place, records, timeout_ms } => {
+                self.append(ticket, place, &records, timeout_ms, now);
+            }
+            CoordinatorCommand::Load(place) => {
+                let begun = self.find(place).and_then(|partition| Load::begin(partition, place, &self.bell));
+                self.loads.insert(ticket, begun.map(Arc::new));
+                end(&self.services, ticket, Ok(Vec::new()));
+            }
+            CoordinatorCommand::Next(load) => match self.loads.get(&load) {
+                Some(Ok(load)) => load.begin_next(&self.services, &self.pool, ticket),
+                Some(Err(refusal)) => end(&self.services, ticket, Err(refusal.clone())),
+                None => {
+                    let result = Err(format!("no load {load} is under way"));
+                    self.services.mailbox.done(Done { ticket, result });
+                }
+            },
+            CoordinatorCommand::Close(load) => {
+                if let Some(Ok(load)) = self.loads.remove(&load) {
+                    load.close(&self.services);
+                    // A million keys take their time to be freed.
+                    self.pool.submit(Box::new(move || drop(load)));
+                }
+                end(&self.services, ticket, Ok(Vec::new()));
+            }
+        }
+    }
+
+    /// Ends what has come to its end.
+    pub fn settle(&mut self, now: Instant) {
+        let services = &self.services;
+        self.appends.retain(|waiting| {
+            let Some(outcome) = waiting.ended(now) else { return true };
+            waiting.release();
+            end(services, waiting.ticket, outcome);
+            false
+        });
+        for load in self.loads.values().flatten() {
+            load.settle(services);
+        }
+    }
+
+    /// The engine stops: nobody waits any longer.
+    pub fn close(&mut self) {
+        for waiting in self.appends.drain(..) {
+            waiting.release();
+            let result = Err("the data plane was closed".to_owned());
+            self.services.mailbox.done(Done { ticket: waiting.ticket, result });
+        }
+        for load in self.loads.drain().filter_map(|(_, load)| load.ok()) {
+            load.close(&self.services);
+        }
+    }
+
+    fn find(&self, place: Place) -> Result<Arc<Partition>, LogRefusal> {
+        let Place { topic_id, index, .. } = place;
+        self.services.hosted.find(topic_id, index).map_err(|code| {
+            let view = self.services.view.load();
+            let (code, name) = match view.topic_by_id(topic_id) {
+                Some(topic) => (code, topic.name.to_string()),
+                None if code == ErrorCode::NotLeaderOrFollower => {
+                    (ErrorCode::UnknownTopicOrPartition, format!("{topic_id:?}"))
+                }
+                None => (code, format!("{topic_id:?}")),
+            };
+            LogRefusal { code, message: format!("{name}-{index} is not here, or its log cannot be used") }
+        })
+    }
+
+    fn append(&mut self, ticket: Ticket, place: Place, records: &[KeyedRecord], timeout_ms: i64, now: Now) {
+        let written = self.find(place).and_then(|partition| {
+            let appended = self.write(&partition, place, records, now.wall);
+            appended.map(|appended| (appended, partition))
+        });
+        let (appended, partition) = match written {
+            Ok(written) => written,
+            Err(refusal) => return end(&self.services, ticket, Err(refusal)),
+        };
+        let replication = (!appended.replicated).then_some(Awaited::Replicated(appended.next_offset));
+        let flush = appended.flush.map(|need| Awaited::Flushed(need.upto));
+        let awaited: Vec<Awaited> = replication.into_iter().chain(flush).collect();
+        if awaited.is_empty() {
+            return end(&self.services, ticket, Ok(Vec::new()));
+        }
+        let waiter = ProduceWaiter::new(self.bell.clone(), 1);
+        for awaited in &awaited {
+            partition.wait_appended(*awaited, 0, &waiter);
+        }
+        waiter.seal();
+        let deadline = now.instant.after_ms(timeout_ms);
+        self.appends.push(Waiting { ticket, place, partition, awaited, waiter, deadline, timeout_ms });
+    }
+
+    /// Writes one batch to the page cache.
+    fn write(
+        &mut self,
+        partition: &Partition,
+        place: Place,
+        records: &[KeyedRecord],
+        now: TimestampMs,
+    ) -> Result<Appended, LogRefusal> {
+        let epoch = place.leader_epoch;
+        let refused = |refused: Refused| LogRefusal::refused(&refused, partition, place);
+        partition.admits_under(epoch, Acks::All).map_err(refused)?;
+        let mut builder = BatchBuilder::new(BatchOptions::default());
+        for KeyedRecord { key, value, timestamp } in records {
+            let parts = RecordParts { key: Some(key), value: value.as_deref(), headers: &[] };
+            builder.add(*timestamp, &parts);
+        }
+        let batch = builder.finish().map_err(|fault| refused(Refused::Batch(fault.into())))?;
+        let header = validate::parse_single(&batch, RULES_VERSION).map_err(|rejected| refused(rejected.into()))?;
+        let rules = partition.settings();
+        let checked = validate::check(&batch, header, &rules.produce, now, &mut self.scratch);
+        let checked = checked.map_err(|rejected| refused(rejected.into()))?;
+        partition.append_under(epoch, Origin::Coordinator, &checked, Acks::All, now).map_err(refused)
+    }
+}
+
+pub(super) fn end(services: &Services, ticket: Ticket, outcome: CoordinatorOutcome) {
+    services.mailbox.done(Done { ticket, result: Ok(DoneValue::Coordinator(outcome)) });
+}

@@ -1,0 +1,82 @@
+"""Costs in steps of the interpreter: what time is made of, and the same on every machine."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from ottla.errors import ErrorCode
+from ottla.groups.classic import State
+from ottla.groups.classic.joining import PENDING_MAX
+from tests.groups.classic_costs import Crowd, bytes_per_empty_group
+
+
+def steps(operation: Callable[[], object]) -> int:
+    """Bytecodes executed."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal count
+        frame.f_trace_opcodes = True
+        count += event == "opcode"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        operation()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def stable(members: int, empty_groups: int = 0) -> Crowd:
+    crowd = Crowd(members, empty_groups)
+    crowd.join()
+    crowd.sync()
+    assert crowd.state is State.STABLE
+    crowd.heartbeat(0)
+    return crowd
+
+
+def test_a_heartbeat_costs_the_same_in_every_group() -> None:
+    small, large, among_others = stable(10), stable(1_000), stable(10, 10_000)
+
+    costs = {steps(partial(crowd.heartbeat, 7)) for crowd in (small, large, among_others)}
+
+    assert len(costs) == 1
+    assert costs.pop() < 350
+
+
+@pytest.mark.parametrize("phase", ["join", "sync", "rejoin", "leave", "fall_silent"])
+def test_the_cost_of_a_member_does_not_grow_with_the_group(phase: str) -> None:
+    costs = []
+    for members in (100, 1_000):
+        crowd = Crowd(members) if phase == "join" else stable(members)
+        if phase == "sync":
+            crowd.join()
+        costs.append(steps(getattr(crowd, phase.removeprefix("re"))) / members)
+
+    assert costs[1] < 1.05 * costs[0]
+
+
+def test_empty_groups_are_small_and_wait_for_nothing() -> None:
+    assert Crowd(0, 10_000).groups.next_deadline_ms() is None
+    assert bytes_per_empty_group(1_000) < 2_000
+
+
+def test_ids_that_are_given_out_are_bounded_and_lapse() -> None:
+    crowd = Crowd(0)
+    codes = [crowd.ask_for_id("g") for _ in range(PENDING_MAX + 2)]
+
+    assert codes[-3:] == [ErrorCode.MEMBER_ID_REQUIRED, *[ErrorCode.GROUP_MAX_SIZE_REACHED] * 2]
+
+    crowd.fall_silent()
+
+    assert crowd.ask_for_id("g") == ErrorCode.MEMBER_ID_REQUIRED
+    assert len(crowd.groups.ensure("g").pending) == 1

@@ -1,0 +1,132 @@
+"""Logs of a coordinator's topic in memory, slow or failing as a test wants."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, final
+
+import trio
+
+from ottla.coordinator.log import NO_PRODUCER_ID, LoadedRecord, LogError, LogRecord
+from ottla.errors import ErrorCode
+
+
+@final
+class TrioClock:
+    """The clock of the Trio run, which tests make jump."""
+
+    START_MS: Final = 1_700_000_000_000
+
+    def monotonic_ms(self) -> int:
+        return round(trio.current_time() * 1000)
+
+    def wall_ms(self) -> int:
+        return self.START_MS + self.monotonic_ms()
+
+
+@final
+@dataclass(slots=True)
+class MemoryPartition:
+    """One partition: what is committed, and what it is told to do."""
+
+    batches: list[list[LogRecord]] = field(default_factory=list)
+    pending: list[LoadedRecord] = field(default_factory=list)
+    """Records of open transactions."""
+    leader_epoch: int = 0
+    append_delay_ms: int = 0
+    failures: deque[ErrorCode | None] = field(default_factory=deque)
+    """What happens to the next appends; None: it goes well."""
+    load_failures: deque[ErrorCode] = field(default_factory=deque)
+    written_though_failed: bool = False
+    """Appends that fail are in the log all the same."""
+    load_chunk_records: int = 2
+    load_delay_ms: int = 0
+    loads: int = 0
+    closed_loads: int = 0
+    appends_begun: int = 0
+
+    def compacted(self) -> list[LoadedRecord]:
+        """What a load gives."""
+        newest: dict[bytes, LoadedRecord] = {}
+        for offset, record in enumerate(record for batch in self.batches for record in batch):
+            newest.pop(record.key, None)
+            newest[record.key] = LoadedRecord(*record, offset, NO_PRODUCER_ID, -1)
+        return [row for row in newest.values() if row.value is not None] + self.pending
+
+
+@final
+class MemoryLogs:
+    """``CoordinatorLogs``."""
+
+    def __init__(self) -> None:
+        self.partitions: dict[tuple[bytes, int], MemoryPartition] = {}
+
+    def partition(self, topic_id: bytes, partition: int) -> MemoryPartition:
+        return self.partitions.setdefault((topic_id, partition), MemoryPartition())
+
+    def open(self, topic_id: bytes, partition: int, leader_epoch: int) -> MemoryCoordinatorLog:
+        return MemoryCoordinatorLog(self.partition(topic_id, partition), leader_epoch)
+
+
+@final
+class MemoryCoordinatorLog:
+    """``CoordinatorLog``."""
+
+    def __init__(self, held: MemoryPartition, leader_epoch: int) -> None:
+        self._held = held
+        self._leader_epoch = leader_epoch
+
+    def append(self, records: Sequence[LogRecord], timeout_ms: int) -> _Appending:
+        assert records
+        self._held.appends_begun += 1
+        failure = self._held.failures.popleft() if self._held.failures else None
+        if self._held.leader_epoch > self._leader_epoch:
+            failure = ErrorCode.NOT_LEADER_OR_FOLLOWER
+        if failure is None or self._held.written_though_failed:
+            self._held.batches.append(list(records))
+        return _Appending(self._held.append_delay_ms, timeout_ms, failure)
+
+    def load(self) -> _Loading:
+        self._held.loads += 1
+        return _Loading(self._held, self._leader_epoch)
+
+
+@final
+@dataclass(slots=True)
+class _Appending:
+    delay_ms: int
+    timeout_ms: int
+    failure: ErrorCode | None
+
+    async def wait(self) -> None:
+        await trio.sleep(min(self.delay_ms, self.timeout_ms) / 1000)
+        if self.failure is not None:
+            raise LogError(self.failure)
+        if self.delay_ms > self.timeout_ms:
+            raise LogError(ErrorCode.REQUEST_TIMED_OUT)
+
+
+@final
+class _Loading:
+    def __init__(self, held: MemoryPartition, leader_epoch: int) -> None:
+        self._held = held
+        self._leader_epoch = leader_epoch
+        self._rows = held.compacted()
+        self._closed = False
+
+    async def next(self) -> Sequence[LoadedRecord]:
+        await trio.sleep(self._held.load_delay_ms / 1000)
+        if self._held.leader_epoch > self._leader_epoch:
+            raise LogError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
+        if self._held.load_failures:
+            raise LogError(self._held.load_failures.popleft())
+        count = self._held.load_chunk_records
+        chunk, self._rows = self._rows[:count], self._rows[count:]
+        return chunk
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._held.closed_loads += 1
