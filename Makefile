@@ -57,6 +57,7 @@ fuzz: .venv/dev ## every parser of outside bytes for 20 seconds
 
 kill: .venv/dev ## kill -9 under load, 25 times, and look for what was acknowledged
 	$(BIN)/python -m tests.faults.kill --rounds 25
+	$(BIN)/python -m tests.faults.group_kill --rounds 50
 
 flights: .venv/dev ## 336,776 flights through the broker and back
 	$(BIN)/python -m examples.flights

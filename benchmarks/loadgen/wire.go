@@ -16,6 +16,7 @@ const (
 	frameBytesMax     = 512 << 20
 	errTopicExists    = 36
 	createWaitSeconds = 180
+	partitionsAtATime = 5000 // Kafka writes 10,000 records for a request, and no more
 	dialTimeout       = 10 * time.Second
 	callTimeout       = 150 * time.Second // CreateTopics of thousands of partitions takes its time
 )
@@ -270,10 +271,12 @@ func errorIn(r kmsg.Response) int16 {
 // createTopic creates the topic if it is missing and waits until every partition has a leader.
 func createTopic(c *conn, topic string, partitions int) (created time.Duration) {
 	start := time.Now()
-	r, err := c.call(createTopicRequest(topic, partitions))
+	r, err := c.call(createTopicRequest(topic, min(partitions, partitionsAtATime)))
 	check(err)
 	if e := errorIn(r); e != 0 && e != errTopicExists {
 		fatal("CreateTopics of %s: error %d", topic, e)
+	} else if e == 0 && partitions > partitionsAtATime {
+		addPartitions(c, topic, partitions)
 	}
 	created = time.Since(start)
 	for leaders(c, topic) < partitions {
@@ -283,6 +286,20 @@ func createTopic(c *conn, topic string, partitions int) (created time.Duration) 
 		time.Sleep(2 * time.Millisecond)
 	}
 	return created
+}
+
+func addPartitions(c *conn, topic string, partitions int) {
+	req := kmsg.NewPtrCreatePartitionsRequest()
+	req.SetVersion(2)
+	req.TimeoutMillis = 120000
+	t := kmsg.NewCreatePartitionsRequestTopic()
+	t.Topic, t.Count = topic, int32(partitions)
+	req.Topics = append(req.Topics, t)
+	r, err := c.call(req)
+	check(err)
+	if e := r.(*kmsg.CreatePartitionsResponse).Topics[0].ErrorCode; e != 0 {
+		fatal("CreatePartitions of %s: error %d", topic, e)
+	}
 }
 
 func leaders(c *conn, topic string) int {

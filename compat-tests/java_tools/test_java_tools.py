@@ -169,9 +169,10 @@ def test_consumer_performance(tool: Tool, topic: str) -> None:
     assert int(printed.splitlines()[-1].split(",")[4]) == 20000
 
 
-def consume_in_group(tool: Tool, topic: str, group: str, count: int) -> list[str]:
+def consume_in_group(tool: Tool, topic: str, group: str, count: int, protocol: str = "classic") -> list[str]:
     where = ["--topic", topic, "--group", group, "--from-beginning", "--max-messages", str(count)]
-    return tool(CONSOLE_CONSUMER, *where, "--timeout-ms", "30000").splitlines()
+    how = ["--command-property", f"group.protocol={protocol}"]
+    return tool(CONSOLE_CONSUMER, *where, *how, "--timeout-ms", "30000").splitlines()
 
 
 def write(tool: Tool, topic: str, first: int, end: int) -> set[str]:
@@ -180,12 +181,13 @@ def write(tool: Tool, topic: str, first: int, end: int) -> set[str]:
     return set(lines)
 
 
-def test_console_consumer_in_a_group(tool: Tool, topic: str) -> None:
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_console_consumer_in_a_group(tool: Tool, topic: str, protocol: str) -> None:
     create(tool, topic, 3)
     written = write(tool, topic, 0, 100)
-    assert set(consume_in_group(tool, topic, f"group-{topic}", 100)) == written
+    assert set(consume_in_group(tool, topic, f"group-{topic}", 100, protocol)) == written
     written = write(tool, topic, 100, 150)
-    assert set(consume_in_group(tool, topic, f"group-{topic}", 50)) == written, "it goes on where it was"
+    assert set(consume_in_group(tool, topic, f"group-{topic}", 50, protocol)) == written, "it goes on where it was"
 
 
 def rows(printed: str) -> list[dict[str, str]]:

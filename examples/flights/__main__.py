@@ -48,7 +48,7 @@ def main() -> int:
         print(f"WRONG in the group: {wrong}")
         return 1
     print(
-        f"A group of four read {', '.join(shares(shared))}, and the first of them was killed half way: "
+        f"A group of four read {', '.join(shares(shared))}; one of them was killed half way: "
         f"{shared.repeated:,} events were read again, and the result is the same."
     )
     return 0

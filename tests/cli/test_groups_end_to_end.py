@@ -70,18 +70,19 @@ def test_the_life_of_a_group(ottla: Ottla, kafka_topic: TopicFactory) -> None:
     assert ottla("groups", "describe", group).code == 1
 
 
-def test_a_group_with_a_member(ottla: Ottla, kafka_topic: TopicFactory) -> None:
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_a_group_with_a_member(ottla: Ottla, kafka_topic: TopicFactory, protocol: str) -> None:
     topic = kafka_topic(partitions=2)
     group = f"member-of-{topic}"
     assert ottla("produce", topic, "-p", "0", stdin=b"a\nb\n").code == 0
-    consumer = ottla.consumer(group)
+    consumer = ottla.consumer(group, **{"group.protocol": protocol})
     consumer.subscribe([topic])
     message = consumer.poll(ASSIGNED_WITHIN_S)
     assert message is not None
     assert message.error() is None
     try:
         (described,) = ottla.facts("describe", group)
-        assert (described["type"], described["state"], described["coordinator"]) == ("classic", "Stable", 1)
+        assert (described["type"], described["state"], described["coordinator"]) == (protocol, "Stable", 1)
         (member,) = described["members"]
         assert (member["client"], len(member["assigned"])) == ("reader", 2)
         lags = ottla.facts("lag", group)

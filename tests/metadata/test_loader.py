@@ -8,8 +8,9 @@ import trio.testing
 
 from ottla.metadata.delta import Delta, MetadataError
 from ottla.metadata.image import Image
-from ottla.metadata.loader import Loader, Transactions
+from ottla.metadata.loader import LARGE_BATCH_RECORDS, Loader, Transactions, portions
 from ottla.metadata.view import FailedCommand
+from ottla.raft.client import CommittedBatch
 from ottla.records import cluster_metadata as r
 from tests.raft.test_client import append, record, started
 from tests.support.memory_broker import formatted_log
@@ -112,11 +113,12 @@ def test_what_is_served_does_not_wait_for_what_came_before() -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(raft.run)
             nursery.start_soon(loader.run, 0)
+            await trio.testing.wait_all_tasks_blocked()
+            views.ends[0].set()
             offsets = []
             for number in (10, 20, 30):
                 offsets.append(append(raft, number))
                 await trio.testing.wait_all_tasks_blocked()
-            views.ends[0].set()
             first, second, third = offsets
             await loader.wait_served(range(third + 1, third + 1))
             nursery.start_soon(wait_served, "second", range(second, second + 1))
@@ -142,3 +144,14 @@ def test_what_is_served_does_not_wait_for_what_came_before() -> None:
             nursery.cancel_scope.cancel()
 
     trio.run(main)
+
+
+def test_a_large_batch_is_published_apart_from_what_comes_with_it() -> None:
+    def published(*sizes: int) -> list[list[int]]:
+        batches = [CommittedBatch(0, size, 1, 0, [record(number) for number in range(size)], 100) for size in sizes]
+        return [[len(batch.records) for batch in portion] for portion in portions(batches)]
+
+    large = LARGE_BATCH_RECORDS + 1
+    assert published(1, 2, 3) == [[1, 2, 3]]
+    assert published(1, large, 2, large - 1) == [[1], [large], [2, large - 1]]
+    assert published(large, large) == [[large], [large]]

@@ -9,6 +9,7 @@ metrics of clients yet: those resources are refused.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
@@ -158,10 +159,9 @@ def _check_broker(name: str, changes: Sequence[Change], broker: AltersConfigs) -
 
 
 def _whole(name: str) -> int:
-    try:
-        return int(name)
-    except ValueError:
-        raise Refused(ErrorCode.INVALID_REQUEST, f"Node id must be an integer, but it is: {name}") from None
+    if not re.fullmatch(r"[+-]?[0-9]{1,10}", name):
+        raise Refused(ErrorCode.INVALID_REQUEST, f"Node id must be an integer, but it is: {name}")
+    return int(name)
 
 
 def _logger_refused(name: str, changes: Sequence[Change], node_id: int) -> Refused:

@@ -55,9 +55,7 @@ async def consumer_group_describe(
         if answer.error_code == ErrorCode.NONE and request.include_authorized_operations:
             answer = replace(answer, authorized_operations=group_operations(context, group_id))
         if not all(context.authorize_topic(Operation.DESCRIBE, topic) for topic in set(_topics(answer))):
-            answer = replace(
-                answer, error_code=ErrorCode.TOPIC_AUTHORIZATION_FAILED, error_message=HIDDEN, members=()
-            )
+            answer = replace(answer, error_code=ErrorCode.TOPIC_AUTHORIZATION_FAILED, error_message=HIDDEN, members=())
         groups.append(answer)
     return ConsumerGroupDescribeResponse(groups=tuple(groups))
 

@@ -46,6 +46,19 @@ _REQUESTS: Final = (
 )
 
 _GROUPS: Final = (
+    "group.consumer.assignment.interval.ms",
+    "group.consumer.assignors",
+    "group.consumer.heartbeat.interval.ms",
+    "group.consumer.max.assignment.interval.ms",
+    "group.consumer.max.heartbeat.interval.ms",
+    "group.consumer.max.session.timeout.ms",
+    "group.consumer.max.size",
+    "group.consumer.migration.policy",
+    "group.consumer.min.assignment.interval.ms",
+    "group.consumer.min.heartbeat.interval.ms",
+    "group.consumer.min.session.timeout.ms",
+    "group.consumer.regex.refresh.interval.ms",
+    "group.consumer.session.timeout.ms",
     "group.coordinator.rebalance.protocols",
     "group.initial.rebalance.delay.ms",
     "group.max.session.timeout.ms",
@@ -119,5 +132,5 @@ ACTED_ON: Final = frozenset(
     (*_MAINTENANCE, *_IDENTITY, *_REQUESTS, *_GROUPS, *_INTERNAL_TOPICS, *_METADATA, *_TOPIC_DEFAULTS)
 )
 
-FOLLOWED: Final = frozenset(_TOPIC_DEFAULTS)
+FOLLOWED: Final = frozenset((*_TOPIC_DEFAULTS, "group.consumer.assignment.interval.ms"))
 """Those whose change takes effect while the broker runs."""

@@ -2,8 +2,8 @@
 has done.
 
 Prior art: Kafka's ``MetadataLoader`` and ``MetadataBatchLoader``. Ours publishes one delta for everything that was
-committed since the last wake, and lets the data plane work on several at a time; ``wait_served`` tells when one is
-done, whatever the others are at: the data plane keeps the order of what concerns one topic.
+committed since the last wake, large batches apart, and lets the data plane work on several at a time; ``wait_served``
+tells when one is done, whatever the others are at: the data plane keeps the order of what concerns one topic.
 
 Invariants: images are published in the order of their offsets; records between Begin and End of a metadata transaction
 take effect together or not at all; replay gives way to other tasks every few milliseconds.
@@ -12,7 +12,7 @@ take effect together or not at all; replay gives way to other tasks every few mi
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, final
 
@@ -25,10 +25,13 @@ from ottla.raft.client import CommittedBatch, RaftClient
 from ottla.raft.log import LogFailedError
 from ottla.records.cluster_metadata import AbortTransactionRecord, BeginTransactionRecord, EndTransactionRecord
 
-__all__ = ["Loader", "Publisher", "Transactions"]
+__all__ = ["Loader", "Publisher", "Transactions", "portions"]
 
 RECORDS_PER_SLICE: Final = 2_000
 """At 1-2 µs a record, some 3 ms of the only thread."""
+LARGE_BATCH_RECORDS: Final = 100
+"""Beyond this a batch is published alone: the many partitions of a topic take the data plane longer than what else one
+wake brings, which must not wait for them."""
 
 
 class Publisher(Protocol):
@@ -73,7 +76,7 @@ class Transactions:
 @final
 @dataclass(slots=True)
 class _Publication:
-    """What one wake brought: the records after one offset up to another."""
+    """The records after one offset up to another."""
 
     after: int
     last: int
@@ -136,12 +139,12 @@ class Loader:
         async with trio.open_nursery() as nursery:
             try:
                 while True:
-                    batches = await self._raft.committed()
-                    delta = delta or Delta(self._image)
-                    last = await self._replay(delta, batches)
-                    if last.offset >= publish_from:
-                        nursery.start_soon(self._follow, *self._publish(delta, delta.apply(last)))
-                        delta = None
+                    for batches in portions(await self._raft.committed()):
+                        delta = delta or Delta(self._image)
+                        last = await self._replay(delta, batches)
+                        if last.offset >= publish_from:
+                            nursery.start_soon(self._follow, *self._publish(delta, delta.apply(last)))
+                            delta = None
             except LogFailedError as error:
                 self._fail(error)
                 raise
@@ -215,3 +218,19 @@ class Loader:
         self._failure = error
         for _, event in self._waiters:
             event.set()
+
+
+def portions(batches: Iterable[CommittedBatch]) -> Iterator[list[CommittedBatch]]:
+    """What is published at a time, in order."""
+    portion: list[CommittedBatch] = []
+    for batch in batches:
+        is_large = len(batch.records) > LARGE_BATCH_RECORDS
+        if is_large and portion:
+            yield portion
+            portion = []
+        portion.append(batch)
+        if is_large:
+            yield portion
+            portion = []
+    if portion:
+        yield portion

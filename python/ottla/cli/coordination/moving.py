@@ -29,7 +29,9 @@ def add_target(parser: ArgumentParser) -> None:
     targets.add_argument("--to-latest", action="store_true", help="behind the last")
     targets.add_argument("--to-offset", type=int, metavar="N", help="to this offset")
     targets.add_argument(
-        "--to-datetime", metavar="TIME", help="to the first record from this time on (ISO 8601, or ms since 1970)"
+        "--to-datetime",
+        metavar="TIME",
+        help="to the first record from this time on (ISO 8601, of UTC where it does not say; or ms since 1970)",
     )
     targets.add_argument("--by-duration", metavar="AGO", help="to the first record from so long ago on (1h30m, PT1H)")
     targets.add_argument("--shift-by", type=int, metavar="N", help="by so many records; negative for back")

@@ -24,6 +24,8 @@ __all__ = ["NEW_MEMBER_JOIN_TIMEOUT_MS", "Rebalancer"]
 
 NEW_MEMBER_JOIN_TIMEOUT_MS: Final = 300_000
 """How long the first join of a member may wait. Nobody sees that its client is gone; one that is there asks again."""
+JOIN_PHASE_AGAIN_MS_MIN: Final = 100
+"""A join phase in which nobody came begins anew, as often as the rebalance timeout says; one of 0 would never end."""
 
 
 @final
@@ -131,7 +133,7 @@ class Rebalancer:
             group.remove(member)
         if not group.elect_joined_leader() and group.members:
             # Static members alone, none of them here: until their sessions end.
-            self._end_phase_in(group, group.rebalance_timeout_ms, outbox.now)
+            self._end_phase_in(group, max(group.rebalance_timeout_ms, JOIN_PHASE_AGAIN_MS_MIN), outbox.now)
             return
         group.begin_generation(outbox.now)
         if group.is_empty:

@@ -19,6 +19,8 @@ use crate::replication::partition::Partition;
 
 /// Flushed bytes after which the recovery points are written without waiting for their time: a start reads no more again.
 const CHECKPOINT_BYTES: u64 = 64 << 20;
+/// Directories removed at a time: each takes about a millisecond, and whoever waits for a flush waits for them.
+pub(crate) const REMOVALS_PER_LOOK: usize = 32;
 /// How often silent producers are forgotten, as Kafka.
 const PRODUCERS_MS: i64 = 600_000;
 
@@ -55,6 +57,8 @@ struct Work {
     stopped: bool,
     /// Those who wait were told that the directory failed.
     failed: bool,
+    /// What went wrong the last time it was tried: it is told once, not whenever it is tried again.
+    told: BTreeMap<&'static str, String>,
     /// Bytes flushed since the recovery points were written.
     flushed_bytes: u64,
     /// Directories to remove, by the time when.
@@ -117,7 +121,7 @@ impl Maintenance {
     /// Works until it is stopped. Blocks.
     pub fn run(&self, clock: &dyn Clock) {
         let reserved = self.directory.reserve_headroom();
-        self.report(reserved.map(drop).map_err(|error| format!("cannot set space aside: {error}")));
+        self.report("headroom", reserved.map(drop).map_err(|error| format!("cannot set space aside: {error}")));
         let mut patience = Duration::ZERO;
         loop {
             self.directory.window.alarm().wait(patience);
@@ -128,7 +132,9 @@ impl Maintenance {
             let partitions = self.services.hosted.all();
             self.mind_full_disk(&partitions, now);
             patience = self.flush(&partitions, now);
-            self.housekeeping(&partitions, now);
+            if self.housekeeping(&partitions, now) {
+                patience = Duration::ZERO;
+            }
             self.tell_failure(&partitions);
         }
     }
@@ -181,7 +187,7 @@ impl Maintenance {
             self.directory.note_full();
             return 0;
         }
-        self.report(Err(format!("cannot flush {partition} in {}: {error}", self.directory.describe())));
+        self.report("flush", Err(format!("cannot flush {partition} in {}: {error}", self.directory.describe())));
         0
     }
 
@@ -220,16 +226,16 @@ impl Maintenance {
             }
             released.map(|()| "records are refused until there is room, reads and deletes go on")
         };
-        match what {
-            Ok(what) => {
-                let known = format!("{}: {what}", self.directory.describe());
-                self.services.mailbox.fact(Subject::LogDirectoryFull, known);
-            }
-            Err(error) => self.report(Err(format!("cannot look for room in {}: {error}", self.directory.describe()))),
+        let directory = self.directory.describe();
+        if let Ok(what) = what {
+            self.services.mailbox.fact(Subject::LogDirectoryFull, format!("{directory}: {what}"));
         }
+        let outcome = what.map(|_| ()).map_err(|error| format!("cannot look for room in {directory}: {error}"));
+        self.report("room", outcome);
     }
 
-    fn housekeeping(&self, partitions: &[Arc<Partition>], now: Now) {
+    /// Does what it is time for; whether something is left that is not to be waited for.
+    fn housekeeping(&self, partitions: &[Arc<Partition>], now: Now) -> bool {
         let mut last = self.work.lock().last;
         let is_time = |since: &mut u64, period_ms: i64| {
             let due = now.instant.0.saturating_sub(*since) >= u64::try_from(period_ms).unwrap_or(0);
@@ -258,7 +264,7 @@ impl Maintenance {
             }
         }
         self.work.lock().last = last;
-        self.remove_due(now.instant);
+        self.remove_due(now.instant)
     }
 
     fn retain(&self, partition: &Partition, now: Now) {
@@ -276,7 +282,8 @@ impl Maintenance {
         }
     }
 
-    fn remove_due(&self, now: Instant) {
+    /// Removes what nobody can be reading any more; whether some of it is left for the next time.
+    fn remove_due(&self, now: Instant) -> bool {
         let due: Vec<Retired> = {
             let mut work = self.work.lock();
             let (due, rest) = std::mem::take(&mut work.retired).into_iter().partition(|(at, _)| *at <= now);
@@ -285,28 +292,37 @@ impl Maintenance {
             due.into_iter().map(|(_, retired)| retired).collect()
         };
         for retired in due {
-            self.report(retired.unlink().map_err(|error| format!("cannot remove old segments: {error}")));
+            let outcome = retired.unlink().map_err(|error| format!("cannot remove old segments: {error}"));
+            self.report("segments", outcome);
         }
-        loop {
+        for _ in 0..REMOVALS_PER_LOOK {
             let directory = {
                 let mut work = self.work.lock();
                 match work.removals.first() {
                     Some((due, _)) if *due <= now => work.removals.pop_first(),
-                    _ => return,
+                    _ => return false,
                 }
             };
             if let Some((_, directory)) = directory {
-                self.report(self.directory.remove(&directory).map_err(|error| error.to_string()));
+                self.report("directories", self.directory.remove(&directory).map_err(|error| error.to_string()));
             }
         }
+        true
     }
 
-    /// Tells the control plane what did not go well; of a directory that failed, that alone.
-    fn report(&self, outcome: Result<(), String>) {
-        if let Err(error) = outcome
-            && self.directory.poisoned().is_none()
-        {
-            self.services.mailbox.fact(Subject::LogDirectoryFailed, error);
+    /// Tells the control plane what did not go well, once until it goes well; of a directory that failed, that alone.
+    fn report(&self, what: &'static str, outcome: Result<(), String>) {
+        let mut work = self.work.lock();
+        match outcome {
+            Ok(()) => {
+                work.told.remove(what);
+            }
+            Err(error) => {
+                let known = work.told.insert(what, error.clone());
+                if known.as_ref() != Some(&error) && self.directory.poisoned().is_none() {
+                    self.services.mailbox.fact(Subject::LogDirectoryFailed, error);
+                }
+            }
         }
     }
 
@@ -314,7 +330,7 @@ impl Maintenance {
     fn write(&self, which: OffsetCheckpoint) {
         let outcome = self.checkpoint(which);
         if outcome.is_ok() || !self.directory.refuses_records() {
-            self.report(outcome);
+            self.report(which.file_name(), outcome);
         }
     }
 

@@ -5,6 +5,7 @@ mod coordinator_faults;
 mod coordinator_log;
 mod fetch;
 mod list_offsets;
+mod maintenance;
 pub(super) mod orders;
 mod produce;
 
@@ -50,7 +51,8 @@ fn at(milliseconds: u64) -> Now {
 
 /// One broker without threads but one for times that are searched.
 struct Broker {
-    services: Services,
+    disk: Arc<SimDisk>,
+    services: Arc<Services>,
     directory: Arc<LogDirectory>,
     wakes: Arc<AtomicUsize>,
 }
@@ -70,8 +72,8 @@ impl Broker {
         };
         let wakes = Arc::new(AtomicUsize::new(0));
         let counter = wakes.clone();
-        let disk: Arc<dyn Disk> = SimDisk::new(1);
-        let services = Services {
+        let disk = SimDisk::new(1);
+        let services = Arc::new(Services {
             node_id: THIS,
             view: ArcSwap::from_pointee(View::default()),
             hosted: Hosted::default(),
@@ -91,8 +93,9 @@ impl Broker {
                 served(keys::API_VERSIONS, 0, 5, false),
                 served(CREATE_TOPICS, 2, 7, true),
             ],
-        };
-        let broker = Self { services, directory: LogDirectory::new(disk, 10), wakes };
+        });
+        let directory = LogDirectory::new(Arc::clone(&disk) as Arc<dyn Disk>, 10);
+        let broker = Self { disk, services, directory, wakes };
         let endpoint = Endpoint { listener: "PLAINTEXT".into(), host: "here".into(), port: 9092 };
         let cluster = ClusterView {
             cluster_id: "cluster".into(),

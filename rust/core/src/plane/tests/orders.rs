@@ -21,7 +21,6 @@ impl Engine {
         let broker = Broker::new();
         let settings = broker.lead(1)[0].settings();
         let Broker { services, directory, .. } = broker;
-        let services = Arc::new(services);
         let maintenance = Arc::new(Maintenance::new(services.clone(), directory.clone(), Periods::default()));
         let clock = Arc::new(SystemClock::default());
         let conductor = Arc::new(Conductor::new(services.clone(), directory.clone(), maintenance, clock));

@@ -58,13 +58,17 @@ fn partition(isr: &[BrokerId], min_insync_replicas: usize) -> Partition {
 }
 
 fn append(partition: &Partition, acks: Acks) -> Result<Appended, Refused> {
+    append_under(LeaderEpoch::NONE, partition, acks)
+}
+
+fn append_under(meant: LeaderEpoch, partition: &Partition, acks: Acks) -> Result<Appended, Refused> {
     let mut builder = BatchBuilder::new(BatchOptions::default());
     builder.add(NOW, &RecordParts { value: Some(b"value"), ..RecordParts::default() });
     let records = builder.finish().unwrap();
     let header = validate::parse_single(&records, 9).unwrap();
     let mut scratch = Scratch::default();
     let checked = validate::check(&records, header, &partition.settings().produce, NOW, &mut scratch).unwrap();
-    partition.append(&checked, acks, NOW)
+    partition.append_under(meant, Origin::Client, &checked, acks, NOW)
 }
 
 fn waiter() -> Arc<ProduceWaiter> {
@@ -96,6 +100,21 @@ fn below_the_minimum_nothing_is_committed() {
     assert_eq!(partition.high_watermark(), Offset(0));
     partition.configure(settings(1));
     assert_eq!(partition.high_watermark(), Offset(1));
+}
+
+#[test]
+fn who_means_another_epoch_appends_and_reads_nothing() {
+    let partition = partition(&[THIS], 1);
+    for (meant, expected) in
+        [(2, Err(ErrorCode::FencedLeaderEpoch)), (4, Err(ErrorCode::UnknownLeaderEpoch)), (3, Ok(()))]
+    {
+        let meant = LeaderEpoch(meant);
+        assert_eq!(append_under(meant, &partition, Acks::All).map(drop).map_err(|refused| refused.code()), expected);
+        assert_eq!(partition.admits_under(meant, Acks::All).map_err(|refused| refused.code()), expected);
+        assert_eq!(partition.whole(meant).map(drop), expected);
+        assert_eq!(partition.leads(meant), expected);
+    }
+    assert_eq!(partition.whole(LeaderEpoch(3)).unwrap().1, Offset(1));
 }
 
 #[test]
