@@ -38,7 +38,7 @@ fn lead(directory: &Arc<LogDirectory>, settings: &Arc<TopicSettings>, epoch: i32
     let identity = Identity { topic_id: ORDERS, topic: "orders".into(), index: PartitionIndex(0), this_broker: THIS };
     let leadership = leadership(epoch, epoch, &[THIS]);
     let partition = Arc::new(Partition::lead(identity, settings.clone(), leadership, Offset(0), log));
-    let services = Arc::new(Broker::new().services);
+    let services = Broker::new().services;
     services.hosted.insert(partition.clone());
     Coordinator::on(services, partition)
 }

@@ -36,7 +36,7 @@ impl Coordinator {
     fn new(isr: &[BrokerId], min_insync_replicas: usize, config: LogConfig) -> Self {
         let broker = Broker::new();
         let partition = broker.lead_with(1, isr, min_insync_replicas, config).remove(0);
-        Self::on(Arc::new(broker.services), partition)
+        Self::on(broker.services, partition)
     }
 
     /// The coordinator of a partition that is hosted already.
