@@ -100,6 +100,10 @@ async def code_of(asked: Awaitable[int]) -> ErrorCode:
     return refused.value.code
 
 
+async def refused_with(code: ErrorCode, asked: Awaitable[int]) -> None:
+    assert await code_of(asked) is code
+
+
 def test_what_one_pass_does_is_one_append() -> None:
     async def main() -> None:
         async with running(Bench()) as bench, trio.open_nursery() as nursery:
@@ -312,6 +316,57 @@ def test_resigning_refuses_everybody_who_waits() -> None:
             assert codes == [E.NOT_COORDINATOR] * 2
             assert bench.state() is None
             assert await code_of(bench.get("a")) is E.NOT_COORDINATOR
+
+    simulated(main)
+
+
+@pytest.mark.parametrize("failure", [None, E.NOT_LEADER_OR_FOLLOWER])
+def test_an_append_may_end_just_before_its_partition_is_resigned(failure: E | None) -> None:
+    async def main() -> None:
+        async with running(Bench()) as bench, trio.open_nursery() as nursery:
+            bench.log().gate = gate = trio.Event()
+            bench.log().failures.append(failure)
+            nursery.start_soon(refused_with, E.NOT_COORDINATOR, bench.put("a"))
+            await trio.testing.wait_all_tasks_blocked()
+            gate.set()
+            bench.runtime.resign(0)
+            await trio.testing.wait_all_tasks_blocked()
+            assert bench.reports == []
+            bench.runtime.elect(TOPIC, 0, 1)
+            await active(bench)
+            assert await bench.get("a") == (1 if failure is None else -1)
+
+    simulated(main)
+
+
+@pytest.mark.parametrize("failure", [None, E.KAFKA_STORAGE_ERROR])
+def test_a_load_may_end_just_before_its_partition_is_resigned(failure: E | None) -> None:
+    async def main() -> None:
+        async with running(Bench(), elect=False) as bench:
+            bench.log().gate = gate = trio.Event()
+            if failure is not None:
+                bench.log().load_failures.append(failure)
+            bench.runtime.elect(TOPIC, 0, 0)
+            await trio.testing.wait_all_tasks_blocked()
+            gate.set()
+            bench.runtime.resign(0)
+            await trio.testing.wait_all_tasks_blocked()
+            assert (bench.log().loads, bench.log().closed_loads) == (1, 1)
+            assert bench.reports == []
+
+    simulated(main)
+
+
+def test_a_log_may_be_ready_just_before_its_partition_is_resigned() -> None:
+    async def main() -> None:
+        async with running(Bench(), elect=False) as bench:
+            ready = trio.Event()
+            bench.runtime.elect(TOPIC, 0, 0, ready.wait)
+            await trio.testing.wait_all_tasks_blocked()
+            ready.set()
+            bench.runtime.resign(0)
+            await trio.testing.wait_all_tasks_blocked()
+            assert bench.log().loads == 0
 
     simulated(main)
 

@@ -248,11 +248,13 @@ class CoordinatorRuntime(Generic[M]):
         shard = led.shard
         with led.scope:
             await led.ready()
+            await _unless_resigned()
             while True:
                 if led.failures > 0:
                     await trio.sleep(min(RETRY_MS * 2 ** min(led.failures - 1, 20), RETRY_MS_MAX) / 1000)
                 if await self._load(led):
                     error = await self._write(led)
+                    await _unless_resigned()
                     self._report("coordinator's append failed, loading again", shard.partition, str(error))
                     self._answers.give_out()
                     shard.unload(State.LOADING, CoordinatorError(client_error(error.code), str(error)))
@@ -269,7 +271,9 @@ class CoordinatorRuntime(Generic[M]):
 
         try:
             await replay(led.log.load(), machine, self._codec, skipped)
+            await _unless_resigned()
         except (LogError, WireError) as error:
+            await _unless_resigned()
             shard.unload(State.FAILED, CoordinatorError(ErrorCode.NOT_COORDINATOR, str(error)))
             self._report("coordinator's partition cannot be loaded", shard.partition, str(error))
             return False
@@ -289,6 +293,7 @@ class CoordinatorRuntime(Generic[M]):
             batch.sent = True
             try:
                 await led.log.append(batch.records, self._append_timeout_ms).wait()
+                await _unless_resigned()
             except LogError as error:
                 return error
             led.failures = 0
@@ -363,6 +368,12 @@ async def _settled(shard: Shard[M], asked: _Asked[T]) -> T:
         return asked.reply.result()
     finally:
         shard.owed.pop(asked.reply, None)
+
+
+async def _unless_resigned() -> None:
+    """Ends the task of a partition that was resigned after what it waited for had happened, and before it ran again: a
+    cancellation is not told to who no longer waits, and the shard is closed."""
+    await trio.lowlevel.checkpoint_if_cancelled()
 
 
 def _not_led(partition: int) -> CoordinatorError:
