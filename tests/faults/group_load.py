@@ -78,7 +78,9 @@ class RestlessMember:
             # Again when the broker died before it answered: it may know the member still.
             code = member.leave()
             assert code == 0 or code in ASK_AGAIN | REJOIN, ErrorCode(code).name
-            self._leaves = False
+            self._leaves = code in ASK_AGAIN
+            if self._leaves:
+                return
         if not member.owned:
             member.enter()
             self._assignments.handed_out(member.generation, member.member_id, member.owned)
@@ -174,6 +176,8 @@ class MovingMember:
         self._look(code)
 
     def _leave(self, connection: Connection, member: NewConsumer | ClassicConsumer) -> None:
-        self._look(member.leave(connection))
-        self.member, self.leaves = None, False
-        self.moves += 1
+        code = member.leave(connection)
+        self._look(code)
+        if code not in ASK_AGAIN:
+            self.member, self.leaves = None, False
+            self.moves += 1

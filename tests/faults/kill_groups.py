@@ -176,7 +176,11 @@ class KillGroupsTest:
         def wait(stopped: threading.Event) -> None:
             if patient:
                 result.back_s = _wait_until(
-                    lambda: all(group.answered > count for group, count in zip(groups, before, strict=True)), stopped
+                    lambda: all(group.answered > count for group, count in zip(groups, before, strict=True)),
+                    stopped,
+                    lambda: [
+                        (group.group_id, group.answered - count) for group, count in zip(groups, before, strict=True)
+                    ],
                 )
             stopped.wait(load_s)
 
@@ -188,13 +192,18 @@ class KillGroupsTest:
             member.calm = True
         for mover in self._moving:
             mover.calm = True
-        took_s = []
-        self._under_load(lambda stopped: took_s.append(_wait_until(self._shared, stopped)), clean=True)
+        took_s: list[float] = []
+
+        def wait(stopped: threading.Event) -> None:
+            took_s.append(_wait_until(lambda: self._owned() == (PARTITIONS, PARTITIONS), stopped, self._owned))
+
+        self._under_load(wait, clean=True)
         return took_s[0]
 
-    def _shared(self) -> bool:
+    def _owned(self) -> tuple[int, int]:
+        """How many partitions have an owner, in the classic and in the mixed group."""
         owned = sum(len(each.member.owned) for each in self._restless if each.member is not None)
-        return owned == PARTITIONS and self._claims.count == PARTITIONS
+        return owned, self._claims.count
 
     def _under_load(self, wait: Callable[[threading.Event], None], *, clean: bool) -> None:
         stopped = threading.Event()
@@ -305,10 +314,10 @@ def _verify_classic(
     return f"{group_id} is classic with {len(told)} members back, {group.group_state}"
 
 
-def _wait_until(reached: Callable[[], bool], stopped: threading.Event) -> float:
+def _wait_until(reached: Callable[[], bool], stopped: threading.Event, found: Callable[[], object]) -> float:
     begun = time.monotonic()
     while not reached() and not stopped.wait(LOOK_S):
-        assert time.monotonic() < begun + BACK_S_MAX, f"groups are not back after {BACK_S_MAX:g} s"
+        assert time.monotonic() < begun + BACK_S_MAX, f"not back after {BACK_S_MAX:g} s: {found()}"
     return time.monotonic() - begun
 
 

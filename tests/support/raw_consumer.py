@@ -27,6 +27,7 @@ from ottla.wire.k68_consumer_group_heartbeat import (
     TopicPartitions,
 )
 from tests.support.raw import Connection
+from tests.support.raw_member import ASK_AGAIN
 
 __all__ = ["Claims", "ClassicConsumer", "NewConsumer", "assigned_partitions"]
 
@@ -214,7 +215,8 @@ class ClassicConsumer:
         request = LeaveGroupRequest(group_id=self._group_id, members=(MemberIdentity(member_id=self.member_id),))
         answer = connection.ask(request, 5)
         code: int = answer.error_code or answer.members[0].error_code
-        self.member_id = ""
+        if code not in ASK_AGAIN:
+            self.member_id = ""
         return code
 
     def _subscription(self) -> bytes:
