@@ -13,7 +13,7 @@ from compat_support.groups import MemberOptions, Running, counts, shared, until
 
 NEW = "confluent (848)"
 """librdkafka with `group.protocol=consumer`, whose members hear of the others every five seconds."""
-CLIENTS = ("kafka_python", "confluent_kafka", "aiokafka", NEW)
+CLIENTS = ("kafka_python", "confluent_kafka", "aiokafka", "franz_go", NEW)
 PARTITIONS = 6
 DEFAULTS = ProduceOptions()
 BY_KEY = None
@@ -193,7 +193,7 @@ def test_a_static_member_returns(client: Client, topic: str, start: Start) -> No
 
 
 def test_cooperative(client_name: str, client: Client, topic: str, start: Start) -> None:
-    if client_name != "confluent_kafka":
+    if client_name not in ("confluent_kafka", "franz_go"):
         pytest.skip("has no cooperative assignor, or its own")
     client.create_topic(topic, partitions=PARTITIONS)
     members = [start(cooperative=True)]
