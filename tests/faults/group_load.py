@@ -177,7 +177,9 @@ class MovingMember:
 
     def _leave(self, connection: Connection, member: NewConsumer | ClassicConsumer) -> None:
         code = member.leave(connection)
-        self._look(code)
+        # When it was not answered the first time, the group may have become a classic one thereby.
+        if code != ErrorCode.GROUP_ID_NOT_FOUND:
+            self._look(code)
         if code not in ASK_AGAIN:
             self.member, self.leaves = None, False
             self.moves += 1
