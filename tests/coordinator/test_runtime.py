@@ -32,6 +32,7 @@ class Bench:
     logs: MemoryLogs = field(default_factory=MemoryLogs)
     machines: list[Leases] = field(default_factory=list)
     reports: list[tuple[str, int, str]] = field(default_factory=list)
+    loaded: list[tuple[int, int, int]] = field(default_factory=list)
     batch_bytes_max: int = 10_000
     caught_up: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
     runtime: CoordinatorRuntime[Leases] = field(init=False)
@@ -46,6 +47,7 @@ class Bench:
             batch_bytes_max=lambda: self.batch_bytes_max,
             caught_up=lambda: self.caught_up(),
             report=lambda *told: self.reports.append(told),
+            loaded=lambda *told: self.loaded.append(told),
         )
 
     def new_machine(self, _partition: int) -> Leases:
@@ -246,6 +248,7 @@ def test_while_it_loads_it_says_so() -> None:
             await trio.sleep(0.1)
             assert await bench.get("n9") == 1
             assert bench.machines[0].deadlines_ms["n9"] == 600 + LEASE_MS
+            assert bench.loaded == [(0, 10, 600)]
 
     simulated(main)
 

@@ -83,10 +83,12 @@ class CoordinatorRuntime(Generic[M]):
         batch_bytes_max: Callable[[], int],
         caught_up: Callable[[], Awaitable[None]] = _at_once,
         report: Callable[[str, int, str], None] = lambda _event, _partition, _detail: None,
+        loaded: Callable[[int, int, int], None] = lambda _partition, _records, _took_ms: None,
     ) -> None:
         """``new_machine``: an empty one for a partition. ``batch_bytes_max``: max.message.bytes of the topic, now.
         ``caught_up``: returns when every request that the data plane had read when it was called is with its handler,
-        and that has run up to its first wait. ``report``: what an operator should know: event, partition, detail."""
+        and that has run up to its first wait. ``report``: what an operator should know: event, partition, detail.
+        ``loaded``: partition, how many records it holds, how many milliseconds their loading took."""
         self._logs = logs
         self._codec = codec
         self._new_machine = new_machine
@@ -95,6 +97,7 @@ class CoordinatorRuntime(Generic[M]):
         self._batch_bytes_max = batch_bytes_max
         self._caught_up = caught_up
         self._report = report
+        self._loaded = loaded
         self._led: dict[int, _Led[M]] = {}
         self._answers = Answers()
         self._nursery: trio.Nursery | None = None
@@ -269,8 +272,9 @@ class CoordinatorRuntime(Generic[M]):
         def skipped(what: str) -> None:
             self._report("record of the coordinator's topic skipped", shard.partition, what)
 
+        begun_ms = self._clock.monotonic_ms()
         try:
-            await replay(led.log.load(), machine, self._codec, skipped)
+            records = await replay(led.log.load(), machine, self._codec, skipped)
             await _unless_resigned()
         except (LogError, WireError) as error:
             await _unless_resigned()
@@ -279,6 +283,7 @@ class CoordinatorRuntime(Generic[M]):
             return False
         shard.activate(machine, self._now())
         self._arm(shard)
+        self._loaded(shard.partition, records, self._clock.monotonic_ms() - begun_ms)
         return True
 
     async def _write(self, led: _Led[M]) -> LogError:
