@@ -10,7 +10,7 @@ import trio.testing
 
 from ottla.coordinator.log import BATCH_OVERHEAD_BYTES, RECORD_OVERHEAD_BYTES_MAX, LoadedRecord, LogRecord
 from ottla.coordinator.machine import CoordinatorError, Outbox, Reply
-from ottla.coordinator.runtime import CoordinatorRuntime
+from ottla.coordinator.runtime import LOADS_AT_ONCE, CoordinatorRuntime
 from ottla.coordinator.shard import State
 from ottla.errors import ErrorCode
 from tests.coordinator.leases import LEASE_MS, Leases, TextCodec, record
@@ -249,6 +249,44 @@ def test_while_it_loads_it_says_so() -> None:
             assert await bench.get("n9") == 1
             assert bench.machines[0].deadlines_ms["n9"] == 600 + LEASE_MS
             assert bench.loaded == [(0, 10, 600)]
+
+    simulated(main)
+
+
+def test_partitions_are_loaded_a_few_at_a_time() -> None:
+    async def main() -> None:
+        bench = Bench()
+        partitions = 3 * LOADS_AT_ONCE
+        for partition in range(partitions):
+            bench.log(partition).load_delay_ms = 100
+        async with running(bench, elect=False):
+            for partition in range(partitions):
+                bench.runtime.elect(TOPIC, partition, 0)
+            await trio.sleep(0.05)
+            for _ in range(3):
+                assert sum(log.loads - log.closed_loads for log in bench.logs.partitions.values()) == LOADS_AT_ONCE
+                await trio.sleep(0.1)
+            assert [bench.runtime.state(partition) for partition in range(partitions)] == [State.ACTIVE] * partitions
+            assert [took_ms for _, _, took_ms in bench.loaded] == [100] * partitions
+
+    simulated(main)
+
+
+def test_who_waits_for_a_load_may_be_resigned() -> None:
+    async def main() -> None:
+        bench = Bench()
+        async with running(bench, elect=False):
+            gate = trio.Event()
+            for partition in range(LOADS_AT_ONCE + 1):
+                bench.log(partition).gate = gate
+                bench.runtime.elect(TOPIC, partition, 0)
+            await trio.testing.wait_all_tasks_blocked()
+            bench.runtime.resign(LOADS_AT_ONCE)
+            bench.runtime.resign(0)
+            bench.runtime.elect(TOPIC, LOADS_AT_ONCE, 1)
+            gate.set()
+            await trio.testing.wait_all_tasks_blocked()
+            assert bench.runtime.state(LOADS_AT_ONCE) is State.ACTIVE
 
     simulated(main)
 

@@ -33,8 +33,10 @@ TOPIC: Final = "t"
 IN_FLIGHT_MAX: Final = 16
 GROUPS_PER_REQUEST: Final = 100
 LOADED_S_MAX: Final = 120.0
-PAUSE_S: Final = 0.002
-"""Between two requests of those who have nothing to do with groups."""
+PAUSE_S: Final = 0.01
+"""Between two rounds of those who have nothing to do with groups."""
+ASK_AGAIN_S: Final = 0.05
+"""Kafka's clients wait for ``retry.backoff.ms``, 100 ms: who asks for groups shall not be the load."""
 OTHERS: Final[Mapping[str, tuple[object, int]]] = {
     "Metadata": (MetadataRequest(topics=(MetadataRequestTopic(name=TOPIC),)), 12),
     "DescribeCluster": (DescribeClusterRequest(), 1),
@@ -146,7 +148,7 @@ def _wait_loaded(connection: Connection, names: list[str]) -> None:
         names = [each.group_id for each in answers if each.error_code]
         assert time.monotonic() < deadline, f"{len(names)} groups are not loaded after {LOADED_S_MAX:g} s"
         if names:
-            time.sleep(PAUSE_S)
+            time.sleep(ASK_AGAIN_S)
 
 
 def _check(connection: Connection, names: list[str], partitions: int) -> None:

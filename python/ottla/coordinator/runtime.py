@@ -27,11 +27,14 @@ from ottla.coordinator.slices import Slices
 from ottla.errors import ErrorCode
 from ottla.wire.codec import WireError
 
-__all__ = ["CoordinatorRuntime"]
+__all__ = ["LOADS_AT_ONCE", "CoordinatorRuntime"]
 
 M = TypeVar("M", bound=Machine)
 T = TypeVar("T")
 
+LOADS_AT_ONCE: Final = 2
+"""One applies records while another waits for some to be read. Each takes a slice of every pass of the loop, and others
+wait for all of them; one after another, the first partition is there early, and the last no later."""
 RETRY_MS: Final = 100
 RETRY_MS_MAX: Final = 10_000
 """Between attempts to load what failed before: it may fail for long, and each attempt reads the whole log."""
@@ -98,6 +101,7 @@ class CoordinatorRuntime(Generic[M]):
         self._caught_up = caught_up
         self._report = report
         self._loaded = loaded
+        self._loads = trio.CapacityLimiter(LOADS_AT_ONCE)
         self._led: dict[int, _Led[M]] = {}
         self._answers = Answers()
         self._nursery: trio.Nursery | None = None
@@ -272,9 +276,11 @@ class CoordinatorRuntime(Generic[M]):
         def skipped(what: str) -> None:
             self._report("record of the coordinator's topic skipped", shard.partition, what)
 
-        begun_ms = self._clock.monotonic_ms()
         try:
-            records = await replay(led.log.load(), machine, self._codec, skipped)
+            async with self._loads:
+                begun_ms = self._clock.monotonic_ms()
+                records = await replay(led.log.load(), machine, self._codec, skipped)
+                took_ms = self._clock.monotonic_ms() - begun_ms
             await _unless_resigned()
         except (LogError, WireError) as error:
             await _unless_resigned()
@@ -283,7 +289,7 @@ class CoordinatorRuntime(Generic[M]):
             return False
         shard.activate(machine, self._now())
         self._arm(shard)
-        self._loaded(shard.partition, records, self._clock.monotonic_ms() - begun_ms)
+        self._loaded(shard.partition, records, took_ms)
         return True
 
     async def _write(self, led: _Led[M]) -> LogError:
