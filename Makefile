@@ -8,7 +8,7 @@ TEST ?=
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint format test-rust test-python test-compat fuzz kill flights bench bench-smoke clean
+.PHONY: help serve test lint format test-rust test-python test-compat fuzz kill kill-groups flights bench bench-smoke clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -57,7 +57,9 @@ fuzz: .venv/dev ## every parser of outside bytes for 20 seconds
 
 kill: .venv/dev ## kill -9 under load, 25 times, and look for what was acknowledged
 	$(BIN)/python -m tests.faults.kill --rounds 25
-	$(BIN)/python -m tests.faults.group_kill --rounds 50
+
+kill-groups: .venv/dev ## kill -9 under groups that join, commit and migrate, 10 times
+	$(BIN)/python -m tests.faults.kill_groups --rounds 10
 
 flights: .venv/dev ## 336,776 flights through the broker and back
 	$(BIN)/python -m examples.flights

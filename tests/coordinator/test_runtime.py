@@ -10,7 +10,7 @@ import trio.testing
 
 from ottla.coordinator.log import BATCH_OVERHEAD_BYTES, RECORD_OVERHEAD_BYTES_MAX, LoadedRecord, LogRecord
 from ottla.coordinator.machine import CoordinatorError, Outbox, Reply
-from ottla.coordinator.runtime import CoordinatorRuntime
+from ottla.coordinator.runtime import LOADS_AT_ONCE, CoordinatorRuntime
 from ottla.coordinator.shard import State
 from ottla.errors import ErrorCode
 from tests.coordinator.leases import LEASE_MS, Leases, TextCodec, record
@@ -32,6 +32,7 @@ class Bench:
     logs: MemoryLogs = field(default_factory=MemoryLogs)
     machines: list[Leases] = field(default_factory=list)
     reports: list[tuple[str, int, str]] = field(default_factory=list)
+    loaded: list[tuple[int, int, int]] = field(default_factory=list)
     batch_bytes_max: int = 10_000
     caught_up: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
     runtime: CoordinatorRuntime[Leases] = field(init=False)
@@ -46,6 +47,7 @@ class Bench:
             batch_bytes_max=lambda: self.batch_bytes_max,
             caught_up=lambda: self.caught_up(),
             report=lambda *told: self.reports.append(told),
+            loaded=lambda *told: self.loaded.append(told),
         )
 
     def new_machine(self, _partition: int) -> Leases:
@@ -98,6 +100,10 @@ async def code_of(asked: Awaitable[int]) -> ErrorCode:
     with pytest.raises(CoordinatorError) as refused:
         await asked
     return refused.value.code
+
+
+async def refused_with(code: ErrorCode, asked: Awaitable[int]) -> None:
+    assert await code_of(asked) is code
 
 
 def test_what_one_pass_does_is_one_append() -> None:
@@ -242,6 +248,45 @@ def test_while_it_loads_it_says_so() -> None:
             await trio.sleep(0.1)
             assert await bench.get("n9") == 1
             assert bench.machines[0].deadlines_ms["n9"] == 600 + LEASE_MS
+            assert bench.loaded == [(0, 10, 600)]
+
+    simulated(main)
+
+
+def test_partitions_are_loaded_a_few_at_a_time() -> None:
+    async def main() -> None:
+        bench = Bench()
+        partitions = 3 * LOADS_AT_ONCE
+        for partition in range(partitions):
+            bench.log(partition).load_delay_ms = 100
+        async with running(bench, elect=False):
+            for partition in range(partitions):
+                bench.runtime.elect(TOPIC, partition, 0)
+            await trio.sleep(0.05)
+            for _ in range(3):
+                assert sum(log.loads - log.closed_loads for log in bench.logs.partitions.values()) == LOADS_AT_ONCE
+                await trio.sleep(0.1)
+            assert [bench.runtime.state(partition) for partition in range(partitions)] == [State.ACTIVE] * partitions
+            assert [took_ms for _, _, took_ms in bench.loaded] == [100] * partitions
+
+    simulated(main)
+
+
+def test_who_waits_for_a_load_may_be_resigned() -> None:
+    async def main() -> None:
+        bench = Bench()
+        async with running(bench, elect=False):
+            gate = trio.Event()
+            for partition in range(LOADS_AT_ONCE + 1):
+                bench.log(partition).gate = gate
+                bench.runtime.elect(TOPIC, partition, 0)
+            await trio.testing.wait_all_tasks_blocked()
+            bench.runtime.resign(LOADS_AT_ONCE)
+            bench.runtime.resign(0)
+            bench.runtime.elect(TOPIC, LOADS_AT_ONCE, 1)
+            gate.set()
+            await trio.testing.wait_all_tasks_blocked()
+            assert bench.runtime.state(LOADS_AT_ONCE) is State.ACTIVE
 
     simulated(main)
 
@@ -312,6 +357,57 @@ def test_resigning_refuses_everybody_who_waits() -> None:
             assert codes == [E.NOT_COORDINATOR] * 2
             assert bench.state() is None
             assert await code_of(bench.get("a")) is E.NOT_COORDINATOR
+
+    simulated(main)
+
+
+@pytest.mark.parametrize("failure", [None, E.NOT_LEADER_OR_FOLLOWER])
+def test_an_append_may_end_just_before_its_partition_is_resigned(failure: E | None) -> None:
+    async def main() -> None:
+        async with running(Bench()) as bench, trio.open_nursery() as nursery:
+            bench.log().gate = gate = trio.Event()
+            bench.log().failures.append(failure)
+            nursery.start_soon(refused_with, E.NOT_COORDINATOR, bench.put("a"))
+            await trio.testing.wait_all_tasks_blocked()
+            gate.set()
+            bench.runtime.resign(0)
+            await trio.testing.wait_all_tasks_blocked()
+            assert bench.reports == []
+            bench.runtime.elect(TOPIC, 0, 1)
+            await active(bench)
+            assert await bench.get("a") == (1 if failure is None else -1)
+
+    simulated(main)
+
+
+@pytest.mark.parametrize("failure", [None, E.KAFKA_STORAGE_ERROR])
+def test_a_load_may_end_just_before_its_partition_is_resigned(failure: E | None) -> None:
+    async def main() -> None:
+        async with running(Bench(), elect=False) as bench:
+            bench.log().gate = gate = trio.Event()
+            if failure is not None:
+                bench.log().load_failures.append(failure)
+            bench.runtime.elect(TOPIC, 0, 0)
+            await trio.testing.wait_all_tasks_blocked()
+            gate.set()
+            bench.runtime.resign(0)
+            await trio.testing.wait_all_tasks_blocked()
+            assert (bench.log().loads, bench.log().closed_loads) == (1, 1)
+            assert bench.reports == []
+
+    simulated(main)
+
+
+def test_a_log_may_be_ready_just_before_its_partition_is_resigned() -> None:
+    async def main() -> None:
+        async with running(Bench(), elect=False) as bench:
+            ready = trio.Event()
+            bench.runtime.elect(TOPIC, 0, 0, ready.wait)
+            await trio.testing.wait_all_tasks_blocked()
+            ready.set()
+            bench.runtime.resign(0)
+            await trio.testing.wait_all_tasks_blocked()
+            assert bench.log().loads == 0
 
     simulated(main)
 

@@ -45,6 +45,8 @@ class MemoryPartition:
     load_delay_ms: int = 0
     loads: int = 0
     closed_loads: int = 0
+    gate: trio.Event | None = None
+    """What appends and loads wait for, beside their time."""
     appends_begun: int = 0
 
     def compacted(self) -> list[LoadedRecord]:
@@ -86,7 +88,7 @@ class MemoryCoordinatorLog:
             failure = ErrorCode.NOT_LEADER_OR_FOLLOWER
         if failure is None or self._held.written_though_failed:
             self._held.batches.append(list(records))
-        return _Appending(self._held.append_delay_ms, timeout_ms, failure)
+        return _Appending(self._held.append_delay_ms, timeout_ms, failure, self._held.gate)
 
     def load(self) -> _Loading:
         self._held.loads += 1
@@ -99,9 +101,12 @@ class _Appending:
     delay_ms: int
     timeout_ms: int
     failure: ErrorCode | None
+    gate: trio.Event | None
 
     async def wait(self) -> None:
         await trio.sleep(min(self.delay_ms, self.timeout_ms) / 1000)
+        if self.gate is not None:
+            await self.gate.wait()
         if self.failure is not None:
             raise LogError(self.failure)
         if self.delay_ms > self.timeout_ms:
@@ -118,6 +123,8 @@ class _Loading:
 
     async def next(self) -> Sequence[LoadedRecord]:
         await trio.sleep(self._held.load_delay_ms / 1000)
+        if self._held.gate is not None:
+            await self._held.gate.wait()
         if self._held.leader_epoch > self._leader_epoch:
             raise LogError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
         if self._held.load_failures:

@@ -174,6 +174,7 @@ async def memory_broker(
         chance.randbytes,
         trio.lowlevel.checkpoint,
         lambda _event, _partition, _detail: None,
+        lambda _partition, _records, _took_ms: None,
     )
     metadata = metadata or MetadataSettings(idle_interval_ms=0)
     node = MetadataNode(log, local_voter(), CODEC, clock, metadata, tools, [publisher, coordinators])

@@ -27,8 +27,9 @@ from ottla.wire.k68_consumer_group_heartbeat import (
     TopicPartitions,
 )
 from tests.support.raw import Connection
+from tests.support.raw_member import ASK_AGAIN
 
-__all__ = ["Claims", "ClassicConsumer", "NewConsumer"]
+__all__ = ["Claims", "ClassicConsumer", "NewConsumer", "assigned_partitions"]
 
 ASSIGNOR: Final = "range"
 VERSION: Final = 1
@@ -196,7 +197,7 @@ class ClassicConsumer:
             self._lose(code)
             return code
         self.generation = joined.generation_id
-        self.owned = _assigned(synced.assignment)
+        self.owned = assigned_partitions(synced.assignment)
         self._claims.take(self.owned, self._name)
         return code
 
@@ -207,12 +208,15 @@ class ClassicConsumer:
             self.member_id = ""
 
     def leave(self, connection: Connection) -> int:
-        """Gives everything up and leaves; the error code."""
+        """Gives everything up and leaves; the error code. May be asked again when it was not answered."""
         self._lose(0)
-        member_id, self.member_id = self.member_id, ""
-        request = LeaveGroupRequest(group_id=self._group_id, members=(MemberIdentity(member_id=member_id),))
+        if not self.member_id:
+            return 0
+        request = LeaveGroupRequest(group_id=self._group_id, members=(MemberIdentity(member_id=self.member_id),))
         answer = connection.ask(request, 5)
         code: int = answer.error_code or answer.members[0].error_code
+        if code not in ASK_AGAIN:
+            self.member_id = ""
         return code
 
     def _subscription(self) -> bytes:
@@ -224,7 +228,7 @@ class ClassicConsumer:
         return _VERSION_BYTES + encode(ConsumerProtocolAssignment(assigned_partitions=given), VERSION)
 
 
-def _assigned(assignment: bytes) -> frozenset[int]:
+def assigned_partitions(assignment: bytes) -> frozenset[int]:
     if not assignment:
         return frozenset()
     version = int.from_bytes(assignment[:2])

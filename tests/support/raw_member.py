@@ -197,5 +197,7 @@ class RawMember:
         request = LeaveGroupRequest(group_id=self.group_id, members=(MemberIdentity(member_id=self.member_id),))
         answer = self.connection.ask(request, 5)
         code: int = answer.error_code or answer.members[0].error_code
-        self.member_id, self.owned = "", ()
+        self.owned = ()
+        if code not in ASK_AGAIN:
+            self.member_id = ""
         return code

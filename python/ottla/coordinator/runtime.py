@@ -27,11 +27,14 @@ from ottla.coordinator.slices import Slices
 from ottla.errors import ErrorCode
 from ottla.wire.codec import WireError
 
-__all__ = ["CoordinatorRuntime"]
+__all__ = ["LOADS_AT_ONCE", "CoordinatorRuntime"]
 
 M = TypeVar("M", bound=Machine)
 T = TypeVar("T")
 
+LOADS_AT_ONCE: Final = 2
+"""One applies records while another waits for some to be read. Each takes a slice of every pass of the loop, and others
+wait for all of them; one after another, the first partition is there early, and the last no later."""
 RETRY_MS: Final = 100
 RETRY_MS_MAX: Final = 10_000
 """Between attempts to load what failed before: it may fail for long, and each attempt reads the whole log."""
@@ -83,10 +86,12 @@ class CoordinatorRuntime(Generic[M]):
         batch_bytes_max: Callable[[], int],
         caught_up: Callable[[], Awaitable[None]] = _at_once,
         report: Callable[[str, int, str], None] = lambda _event, _partition, _detail: None,
+        loaded: Callable[[int, int, int], None] = lambda _partition, _records, _took_ms: None,
     ) -> None:
         """``new_machine``: an empty one for a partition. ``batch_bytes_max``: max.message.bytes of the topic, now.
         ``caught_up``: returns when every request that the data plane had read when it was called is with its handler,
-        and that has run up to its first wait. ``report``: what an operator should know: event, partition, detail."""
+        and that has run up to its first wait. ``report``: what an operator should know: event, partition, detail.
+        ``loaded``: partition, how many records it holds, how many milliseconds their loading took."""
         self._logs = logs
         self._codec = codec
         self._new_machine = new_machine
@@ -95,6 +100,8 @@ class CoordinatorRuntime(Generic[M]):
         self._batch_bytes_max = batch_bytes_max
         self._caught_up = caught_up
         self._report = report
+        self._loaded = loaded
+        self._loads = trio.CapacityLimiter(LOADS_AT_ONCE)
         self._led: dict[int, _Led[M]] = {}
         self._answers = Answers()
         self._nursery: trio.Nursery | None = None
@@ -248,11 +255,13 @@ class CoordinatorRuntime(Generic[M]):
         shard = led.shard
         with led.scope:
             await led.ready()
+            await _unless_resigned()
             while True:
                 if led.failures > 0:
                     await trio.sleep(min(RETRY_MS * 2 ** min(led.failures - 1, 20), RETRY_MS_MAX) / 1000)
                 if await self._load(led):
                     error = await self._write(led)
+                    await _unless_resigned()
                     self._report("coordinator's append failed, loading again", shard.partition, str(error))
                     self._answers.give_out()
                     shard.unload(State.LOADING, CoordinatorError(client_error(error.code), str(error)))
@@ -268,13 +277,19 @@ class CoordinatorRuntime(Generic[M]):
             self._report("record of the coordinator's topic skipped", shard.partition, what)
 
         try:
-            await replay(led.log.load(), machine, self._codec, skipped)
+            async with self._loads:
+                begun_ms = self._clock.monotonic_ms()
+                records = await replay(led.log.load(), machine, self._codec, skipped)
+                took_ms = self._clock.monotonic_ms() - begun_ms
+            await _unless_resigned()
         except (LogError, WireError) as error:
+            await _unless_resigned()
             shard.unload(State.FAILED, CoordinatorError(ErrorCode.NOT_COORDINATOR, str(error)))
             self._report("coordinator's partition cannot be loaded", shard.partition, str(error))
             return False
         shard.activate(machine, self._now())
         self._arm(shard)
+        self._loaded(shard.partition, records, took_ms)
         return True
 
     async def _write(self, led: _Led[M]) -> LogError:
@@ -289,6 +304,7 @@ class CoordinatorRuntime(Generic[M]):
             batch.sent = True
             try:
                 await led.log.append(batch.records, self._append_timeout_ms).wait()
+                await _unless_resigned()
             except LogError as error:
                 return error
             led.failures = 0
@@ -363,6 +379,12 @@ async def _settled(shard: Shard[M], asked: _Asked[T]) -> T:
         return asked.reply.result()
     finally:
         shard.owed.pop(asked.reply, None)
+
+
+async def _unless_resigned() -> None:
+    """Ends the task of a partition that was resigned after what it waited for had happened, and before it ran again: a
+    cancellation is not told to who no longer waits, and the shard is closed."""
+    await trio.lowlevel.checkpoint_if_cancelled()
 
 
 def _not_led(partition: int) -> CoordinatorError:

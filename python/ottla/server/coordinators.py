@@ -49,8 +49,9 @@ class Coordinators:
         random_bytes: Callable[[int], bytes],
         caught_up: Callable[[], Awaitable[None]],
         report: Callable[[str, int, str], None],
+        loaded: Callable[[int, int, int], None],
     ) -> None:
-        """``caught_up``, ``report``: see ``CoordinatorRuntime``."""
+        """``caught_up``, ``report``, ``loaded``: see ``CoordinatorRuntime``."""
         self._node_id = config.node_id
         self._partition_count = config.integer("offsets.topic.num.partitions")
         self._settings_of = BrokerTopicConfigs(config).settings
@@ -71,6 +72,7 @@ class Coordinators:
             batch_bytes_max=lambda: self._batch_bytes_max,
             caught_up=caught_up,
             report=report,
+            loaded=loaded,
         )
         self.groups: Final = GroupCoordinator(self._runtime, self._partitions)
         self.loop_lag: Final = LoopLag()

@@ -62,6 +62,8 @@ __all__ = ["DataDirectoryError", "Server", "Started", "in_words"]
 
 KRAFT_VERSION: Final = 1
 """Of directories formatted here: voters are kept in the log (KIP-853)."""
+LOADED_RECORDS_MIN: Final = 10_000
+"""From here on an operator is told how long a coordinator's partition took to load: some 50 ms."""
 SPARE_NETWORK_THREADS: Final = 2
 """Beyond one per core: a disk that stalls one must leave another for the network."""
 
@@ -299,6 +301,7 @@ class Server:
             os.urandom,
             plane.caught_up,
             lambda event, partition, detail: self._log.warning(event, partition=partition, detail=detail),
+            self._on_loaded,
         )
 
     def _metadata(
@@ -414,6 +417,10 @@ class Server:
 
     def _on_failed_command(self, failed: FailedCommand) -> None:
         self._log.error("partition not served", topic=failed.topic, partition=failed.partition, reason=failed.message)
+
+    def _on_loaded(self, partition: int, records: int, took_ms: int) -> None:
+        if records >= LOADED_RECORDS_MIN:
+            self._log.info("coordinator's partition loaded", partition=partition, records=records, took_ms=took_ms)
 
     def _on_refused_connection(self, reason: str) -> None:
         self._log.warning("connection not accepted", reason=reason)
