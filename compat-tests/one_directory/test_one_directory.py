@@ -1,7 +1,8 @@
 """One data directory, opened in turn by Apache Kafka and Ottla: nothing is lost, and Kafka has no complaints.
 
 Whoever has it writes to topics that are there, makes one, deletes one, and ends: by SIGTERM, or by kill -9. The next
-one reads everything back before it writes. Segments are small, so that every round rolls some.
+one reads everything back before it writes. Segments are small, so that every round rolls some. Members of two groups,
+one of each protocol, go on where their groups were under the other broker.
 """
 
 import re
@@ -17,6 +18,7 @@ from benchmarks.peers.ottla import Ottla, OttlaBroker
 
 from compat_support.client import WAIT_S, Beginning, Client, Patient, ProduceOptions, Record, connect
 from compat_support.dump import dump
+from compat_support.groups import MemberOptions, Running, until
 
 Who = Literal["kafka", "ottla"]
 How = Literal["stopped", "killed"]
@@ -24,6 +26,8 @@ How = Literal["stopped", "killed"]
 PARTITIONS = 2
 SETTINGS = {"segment.bytes": "1100000", "index.interval.bytes": "4096"}  # a little above the least that is allowed
 CODECS = ("none", "lz4")
+GROUPS = {"of-old": "classic", "of-new": "consumer"}
+"""Groups and their protocols."""
 BULK = 1500
 """Records of a round in each partition of the large topic: one and a half segments."""
 COMPLAINT = re.compile(r"^\[[^]]*\] (?:WARN|ERROR|FATAL) (?!.*Performing controller activation).*", re.MULTILINE)
@@ -46,6 +50,7 @@ class Directory:
         """By topic and partition."""
         self.complaints: list[str] = []
         self._serial = 0
+        self._committed = dict.fromkeys(GROUPS, 0)
         if first == "kafka":
             self.kafka.format()
         else:
@@ -61,6 +66,8 @@ class Directory:
             self._serial += 1
             self._read(client)
             self._write(client)
+            for group in GROUPS:
+                self._go_on(broker, group)
             if who == "ottla" and how == "killed":
                 self._wait_flushed()
         finally:
@@ -111,6 +118,18 @@ class Directory:
         offsets = client.produce(topic, new, ProduceOptions(codec, "all", idempotent), partition=partition)
         assert offsets == list(range(len(there), len(there) + len(new)))
         there += new
+
+    def _go_on(self, broker: Broker, group: str) -> None:
+        """A member reads what its group has not read."""
+        written = self.expected["small"][0]
+        new = [record.value for record in written[self._committed[group] :]]
+        options = MemberOptions(group=group, topics=("small",), protocol=GROUPS[group], auto_commit=False)
+        with Running("confluent_kafka", broker.bootstrap, options) as member:
+            until(lambda: len(member.received) >= len(new), f"{len(new)} new records", [member])
+            assert member.values == new, f"round {self._serial}, group {group}"
+            member.commit()
+            self._committed[group] = len(written)
+            assert member.committed(0) == len(written)
 
     def _wait_flushed(self) -> None:
         """Until the checkpoint says that the small topic is on the disk: from then on Kafka expects its index."""

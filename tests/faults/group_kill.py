@@ -1,11 +1,12 @@
-"""kill -9 during joins, syncs and commits: groups come back, no commit that was acknowledged is lost, and no partition
-has two owners in one generation.
+"""kill -9 during joins, syncs, commits and migrations: groups come back, no commit that was acknowledged is lost, and
+no partition has two owners in one generation.
 
     python -m tests.faults.group_kill --rounds 50 [--seed S] [--dir D]
 
 Each round, committers without a group move their offsets up, and members of one group join, sync, commit, rejoin for no
-reason, leave and return, until the broker dies. Then each commit must be there that was answered, none that was not
-asked for, and the group must be as far as its members had been told.
+reason, leave and return, until the broker dies. Those of another group leave and return with the other protocol. Then
+each commit must be there that was answered, none that was not asked for, and the group must be as far as its members
+had been told.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, final
 
+from ottla.errors import ErrorCode
 from tests.support.broker_process import BrokerProcess
 from tests.support.raw import Closed, Connection
-from tests.support.raw_admin import create_topic
+from tests.support.raw_admin import create_topic, topic_of
+from tests.support.raw_consumer import Claims, ClassicConsumer, NewConsumer
 from tests.support.raw_member import ASK_AGAIN, REJOIN, RawMember, commit_offsets, committed_offsets, wait_coordinated
 
 TOPIC: Final = "t"
@@ -32,6 +35,9 @@ PARTITIONS: Final = 12
 COMMITTERS: Final = 4
 MEMBERS: Final = 5
 GROUP: Final = "members"
+MIXED: Final = "mixed"
+MOVING_MEMBERS: Final = 3
+MOVING: Final = frozenset((ErrorCode.FENCED_MEMBER_EPOCH, ErrorCode.STALE_MEMBER_EPOCH, ErrorCode.MEMBER_ID_REQUIRED))
 LOAD_S: Final = (0.05, 1.0)
 SESSION_MS: Final = 1_000
 """So long a rebalance waits for members that died with the broker."""
@@ -144,6 +150,61 @@ class RestlessMember:
 
 
 @final
+class MovingMember:
+    """A consumer of a group in which both protocols are spoken: it leaves now and then, and returns with the other."""
+
+    def __init__(self, number: int, claims: Claims, progress: dict[int, Progress], seed: int) -> None:
+        self._name = f"moving-{number}"
+        self._claims = claims
+        self._progress = progress
+        self._random = random.Random(f"{seed}-moving-{number}")
+        self._topic_id = b""
+        self._member: NewConsumer | ClassicConsumer | None = None
+        self._lives = number
+        self.answers = 0
+        self.moves = 0
+
+    def knows(self, topic_id: bytes) -> None:
+        self._topic_id = topic_id
+
+    def run(self, address: tuple[str, int], stopped: threading.Event) -> None:
+        with Connection(address, self._name) as connection:
+            while not stopped.is_set():
+                if self._member is None:
+                    self._member = self._return()
+                code = self._member.step(connection)
+                assert code == 0 or code in ASK_AGAIN | REJOIN | MOVING, ErrorCode(code).name
+                if code == 0:
+                    self._work(connection, self._member)
+                if self._random.random() < 0.01 and self._member is not None:
+                    member, self._member = self._member, None
+                    member.leave(connection)
+                    self.moves += 1
+
+    def _return(self) -> NewConsumer | ClassicConsumer:
+        self._lives += 1
+        name = f"{self._name}-{self._lives}"
+        if self._lives % 2:
+            return NewConsumer(name, MIXED, TOPIC, self._topic_id, self._claims)
+        return ClassicConsumer(name, MIXED, TOPIC, PARTITIONS, self._claims)
+
+    def _work(self, connection: Connection, member: NewConsumer | ClassicConsumer) -> None:
+        if not member.owned:
+            time.sleep(0.005)
+            return
+        offsets = {}
+        for partition in member.owned:
+            self._progress[partition].asked += 1
+            offsets[partition] = self._progress[partition].asked
+        code = commit_offsets(connection, MIXED, TOPIC, offsets, member.generation, member.member_id)
+        assert code == 0 or code in ASK_AGAIN | REJOIN | MOVING, ErrorCode(code).name
+        if code == 0:
+            self.answers += 1
+            for partition, offset in offsets.items():
+                self._progress[partition].acknowledged = max(self._progress[partition].acknowledged, offset)
+
+
+@final
 class GroupKillTest:
     """The broker, its clients, and what is known of both. Use ``run``."""
 
@@ -155,17 +216,22 @@ class GroupKillTest:
         self._progress = {partition: Progress() for partition in range(PARTITIONS)}
         self._committers = [Committer(number) for number in range(COMMITTERS)]
         self._members = [RestlessMember(number, self._owners, self._progress, seed) for number in range(MEMBERS)]
+        self._mixed = {partition: Progress() for partition in range(PARTITIONS)}
+        claims = Claims()
+        self._moving = [MovingMember(number, claims, self._mixed, seed) for number in range(MOVING_MEMBERS)]
         self.broker = BrokerProcess(directory, SETTINGS)
 
-    def run(self, rounds: int) -> tuple[int, int]:
-        """How many commits were answered, and how many generations there were. Raises ``AssertionError`` that says what
-        is wrong, with the seed."""
+    def run(self, rounds: int) -> tuple[int, int, int]:
+        """How many commits were answered, of all and in the group of both protocols, and how many generations there
+        were. Raises ``AssertionError`` that says what is wrong, with the seed."""
         number = 0
         try:
             with self.broker:
                 self.broker.start()
                 with Connection(self.broker.address) as connection:
                     assert create_topic(connection, TOPIC, PARTITIONS) == 0
+                    for member in self._moving:
+                        member.knows(topic_of(connection, TOPIC).topic_id)
                     self._wait(connection)
                 for number in range(1, rounds + 1):
                     self._report(self._round(number))
@@ -173,17 +239,19 @@ class GroupKillTest:
         except AssertionError as error:
             where = f"seed {self._seed}, round {number}, in {self.broker.data_dir}"
             raise AssertionError(f"{error}\n{where}\n{self.broker.log_tail()}") from error
-        return self._answers(), self._owners.newest
+        return self._answers(), sum(each.answers for each in self._moving), self._owners.newest
 
     def _answers(self) -> int:
-        return sum(each.answers for each in self._committers) + sum(each.answers for each in self._members)
+        clients = (self._committers, self._members, self._moving)
+        return sum(each.answers for some in clients for each in some)
 
     def _wait(self, connection: Connection) -> None:
-        wait_coordinated(connection, GROUP, *(committer.group_id for committer in self._committers))
+        wait_coordinated(connection, GROUP, MIXED, *(committer.group_id for committer in self._committers))
 
     def _round(self, number: int) -> str:
         answers = self._answers()
         generation = self._owners.newest
+        moves = sum(each.moves for each in self._moving)
         clean = self._random.random() < 0.1
         self._load(clean=clean)
         begun = time.monotonic()
@@ -199,14 +267,15 @@ class GroupKillTest:
         answers = self._answers() - answers
         return (
             f"round {number}: {'stopped' if clean else 'killed'}; {answers:,} commits answered, "
-            f"{self._owners.newest - generation} generations; coordinators after {took_s:.2f} s"
+            f"{self._owners.newest - generation} generations, "
+            f"{sum(each.moves for each in self._moving) - moves} moves; coordinators after {took_s:.2f} s"
         )
 
     def _load(self, *, clean: bool) -> None:
         stopped = threading.Event()
         failures: list[BaseException] = []
 
-        def work(client: Committer | RestlessMember) -> None:
+        def work(client: Committer | RestlessMember | MovingMember) -> None:
             try:
                 client.run(self.broker.address, stopped)
             except (Closed, ConnectionError):
@@ -215,7 +284,8 @@ class GroupKillTest:
                 failures.append(error)
                 stopped.set()
 
-        threads = [threading.Thread(target=work, args=(client,)) for client in (*self._committers, *self._members)]
+        clients = (*self._committers, *self._members, *self._moving)
+        threads = [threading.Thread(target=work, args=(client,)) for client in clients]
         for thread in threads:
             thread.start()
         stopped.wait(self._random.uniform(*LOAD_S))
@@ -230,14 +300,15 @@ class GroupKillTest:
             raise failures[0]
 
     def _verify(self, connection: Connection) -> None:
-        found = committed_offsets(connection, GROUP, *(committer.group_id for committer in self._committers))
+        found = committed_offsets(connection, GROUP, MIXED, *(committer.group_id for committer in self._committers))
         for committer in self._committers:
             for partition in range(PARTITIONS):
                 _within(committer.group_id, partition, found[committer.group_id].get(partition, -1), committer.progress)
             # One request is one batch: all of it is there, or nothing.
             assert len(set(found[committer.group_id].values())) <= 1, found[committer.group_id]
-        for partition, progress in self._progress.items():
-            _within(GROUP, partition, found[GROUP].get(partition, -1), progress)
+        for group_id, group in ((GROUP, self._progress), (MIXED, self._mixed)):
+            for partition, progress in group.items():
+                _within(group_id, partition, found[group_id].get(partition, -1), progress)
         member = _member(connection)
         member.enter()
         assert member.generation > self._owners.newest, (
@@ -265,9 +336,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--dir", type=Path)
     options = parser.parse_args()
+    if options.dir is not None:
+        options.dir.mkdir(parents=True, exist_ok=True)
     directory = options.dir or Path(tempfile.mkdtemp(prefix="ottla-group-kill-"))
     try:
-        GroupKillTest(directory / "data", options.seed).run(options.rounds)
+        commits, mixed, generations = GroupKillTest(directory / "data", options.seed).run(options.rounds)
+        print(f"{commits:,} commits answered, {mixed:,} of them in the mixed group; {generations} generations")
     except AssertionError as error:
         print(f"{error}\nthe directory stays: {directory}", file=sys.stderr)
         return 1

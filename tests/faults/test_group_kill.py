@@ -10,7 +10,8 @@ SEED: Final = 20_000
 
 
 def test_no_acknowledged_commit_is_lost_by_kill_9(tmp_path: Path) -> None:
-    commits, generations = GroupKillTest(tmp_path / "data", SEED).run(ROUNDS)
+    commits, mixed, generations = GroupKillTest(tmp_path / "data", SEED).run(ROUNDS)
 
     assert commits > 100 * ROUNDS, "the load was no load"
+    assert mixed > ROUNDS, "the group of both protocols did nothing"
     assert generations > ROUNDS, "nobody rebalanced"

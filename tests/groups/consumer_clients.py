@@ -17,7 +17,7 @@ from ottla.records.consumer_protocol import (
     SubscriptionTopicPartition,
 )
 from ottla.wire.codec import encode
-from ottla.wire.k11_join_group import JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse
+from ottla.wire.k11_join_group import JoinGroupRequest, JoinGroupRequestProtocol
 from ottla.wire.k12_heartbeat import HeartbeatRequest
 from ottla.wire.k13_leave_group import LeaveGroupRequest, MemberIdentity
 from ottla.wire.k14_sync_group import SyncGroupRequest, SyncGroupRequestAssignment
@@ -131,7 +131,9 @@ class ClassicMember(Member):
         super().__init__(broker, name, rng, instance_id)
         self.eager = rng.random() < 0.3
         self.state = "join"
-        self.leads: tuple[Any, ...] = ()
+        self.leads = False
+        self.assigns: tuple[Any, ...] = ()
+        self.assigned_version = 0
 
     def step(self) -> None:
         match self.state:
@@ -173,9 +175,14 @@ class ClassicMember(Member):
             return
         self.member_id = answer.member_id or self.member_id
         if answer.error_code == ErrorCode.NONE:
-            self.epoch, self.leads, self.state = answer.generation_id, _led(answer), "sync"
+            self.epoch, self.state = answer.generation_id, "sync"
+            self.leads = answer.leader == answer.member_id
+            self.assigns = answer.members if self.leads and not answer.skip_assignment else ()
+            self.assigned_version = 0
 
     def _sync(self) -> None:
+        if self.assigns:
+            self.assigned_version = self.broker.topics.version
         request = SyncGroupRequest(
             group_id="g",
             generation_id=self.epoch,
@@ -183,7 +190,7 @@ class ClassicMember(Member):
             group_instance_id=self.instance_id,
             protocol_type="consumer",
             protocol_name="p",
-            assignments=_assign(self.leads, self.broker.topics),
+            assignments=_assign(self.assigns, self.broker.topics),
         )
         self.state = "waits"
         self.ask(
@@ -201,6 +208,10 @@ class ClassicMember(Member):
         self.state = "join" if gives_up else "stable"
 
     def _beat(self) -> None:
+        if self.leads and self.assigned_version != self.broker.topics.version:
+            # A leader looks after the topics of all; one that did not assign does not know how they were.
+            self._join()
+            return
         request = HeartbeatRequest(
             group_id="g", generation_id=self.epoch, member_id=self.member_id, group_instance_id=self.instance_id
         )
@@ -236,10 +247,6 @@ class ClassicMember(Member):
                 lambda reply, outbox: self.broker.shard.leave_group(request, self.client, 5, reply, outbox),
                 lambda _answer: None,
             )
-
-
-def _led(answer: JoinGroupResponse) -> tuple[Any, ...]:
-    return answer.members if answer.leader == answer.member_id and not answer.skip_assignment else ()
 
 
 def _assign(members: tuple[Any, ...], topics: ScriptTopics) -> tuple[SyncGroupRequestAssignment, ...]:

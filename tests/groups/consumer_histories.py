@@ -260,6 +260,9 @@ class History:
 
     def _settle(self) -> None:
         """Nobody comes or goes, everybody does what clients do: until every partition has one reader."""
+        if self.broker.shard._classic.get("g") is not None:
+            # A group that was taken over without a rebalance has no leader that knows of it, here as in Kafka.
+            self.members["last"] = ClassicMember(self.broker, "last", self.rng, None)
         for round_ in range(80):
             for member in self.members.values():
                 member.step()

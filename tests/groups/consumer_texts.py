@@ -116,9 +116,9 @@ def _join_text(ask: Ask, answer: JoinGroupResponse, known: Remembered, names: Na
         text += f" type={answer.protocol_type}"
     text += f" protocol={answer.protocol_name}"
     if answer.leader:
-        text += f" leader={names.name(answer.leader)}"
+        text += f" leads={'yes' if answer.leader == answer.member_id else 'no'}"
     if answer.members:
-        text += " members=" + ",".join(sorted(names.name(member.member_id) for member in answer.members))
+        text += f" members={len(answer.members)}"
     return text
 
 

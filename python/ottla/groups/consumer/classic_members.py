@@ -184,10 +184,13 @@ class ClassicMembers:
             )
         self._core.sessions.synced(group, member.member_id)
         self._core.sessions.heard(group, member.member_id, now_ms + classic.session_timeout_ms)
+        try:
+            assignment = write_assignment(member.assigned, self._core.topics, protocol.metadata)
+        except ValueError as error:
+            # It came with a classic group, of which only what was chosen was read.
+            raise CoordinatorError(ErrorCode.UNKNOWN_SERVER_ERROR, str(error)) from error
         return SyncGroupResponse(
-            protocol_type=request.protocol_type,
-            protocol_name=request.protocol_name,
-            assignment=write_assignment(member.assigned, self._core.updater.topics, protocol.metadata),
+            protocol_type=request.protocol_type, protocol_name=request.protocol_name, assignment=assignment
         )
 
     def heartbeat(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, final
 
-from ottla.coordinator.machine import Outbox
+from ottla.coordinator.machine import CoordinatorError, Outbox
 from ottla.groups.classic import ClassicGroups
 from ottla.groups.consumer.config import ConsumerConfig
 from ottla.groups.consumer.group import ConsumerGroup
@@ -79,14 +79,23 @@ class ConsumerCore:
 
     def fence(self, group: ConsumerGroup, members: Sequence[Member], outbox: Outbox) -> None:
         """Takes members out, whether they know it or not. A group of which only classic members remain becomes a
-        classic one. Raises CoordinatorError, having changed nothing."""
-        if may_downgrade(group, members, len(group.members) - len(members), self.config):
-            become = downgrade(group, members, None, self.topics, outbox.now)
+        classic one, if it can; Kafka keeps the members where it cannot. Raises CoordinatorError, having changed
+        nothing."""
+        if not self._downgrades(group, members, outbox):
+            outbox.emit(*fencing_records(group, members, self.hashes))
+
+    def _downgrades(self, group: ConsumerGroup, leaving: Sequence[Member], outbox: Outbox) -> bool:
+        if not may_downgrade(group, leaving, len(group.members) - len(leaving), self.config):
+            return False
+        try:
+            become = downgrade(group, leaving, None, self.topics, outbox.now)
             self.classic.adopt(
                 group.group_id, become.value, become.protocols, outbox, rebalance=True, instead_of=become.tombstones
             )
-        else:
-            outbox.emit(*fencing_records(group, members, self.hashes))
+        except CoordinatorError:
+            # What a member said cannot be read, or the whole is too large for a batch.
+            return False
+        return True
 
     def _expire(self, group: ConsumerGroup, member_id: str, outbox: Outbox) -> None:
         self.fence(group, (group.members[member_id],), outbox)

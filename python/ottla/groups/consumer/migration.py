@@ -9,7 +9,7 @@ that gave a partition to two members, which stops Kafka at an exception: the fir
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ottla.coordinator.machine import CoordinatorError, Now, Record
@@ -75,13 +75,26 @@ def upgrade(classic: ClassicGroup, config: ConsumerConfig, hashes: TopicHashes) 
     names = {name for member in members for name in member.topic_names}
     records: list[Record] = []
     records += (member_record(group_id, member) for member in members)
-    records.append(epoch_record(group_id, epoch, hashes.of_group(names)))
+    # What the leader did not know of, new partitions perhaps, nobody has: the hash says that there is something new.
+    # Kafka takes the leader's word, and such partitions wait until something else happens.
+    metadata_hash = hashes.of_group(names) if _covers(targets.values(), names, hashes.topics) else 0
+    records.append(epoch_record(group_id, epoch, metadata_hash))
     records += (target_record(group_id, member_id, target) for member_id, target in targets.items())
     records.append(target_epoch_record(group_id, generation, 0))
     records += (current_record(group_id, member) for member in members)
     for record in records:
         apply_to(group, record)
     return group, records
+
+
+def _covers(targets: Iterable[Assignment], names: Iterable[str], topics: Topics) -> bool:
+    """Has every partition of these topics been given to somebody?"""
+    given: dict[bytes, int] = {}
+    for target in targets:
+        for topic_id, partitions in target.items():
+            given[topic_id] = given.get(topic_id, 0) + len(partitions)
+    known = (topic for topic in map(topics.named, names) if topic is not None)
+    return all(given.get(topic.topic_id, 0) == topic.partition_count for topic in known)
 
 
 def _require_upgradable(classic: ClassicGroup, config: ConsumerConfig) -> None:
