@@ -6,14 +6,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from benchmarks.failure import Skipped
 from benchmarks.peers import Broker, Peer
 
 from compat_support.client import Client, Patient, ProduceOptions, Record, connect
-from compat_support.groups import MemberOptions, Running, counts, shared, until
+from compat_support.groups import MemberOptions, Running, counts, prepare, shared, until
 
 NEW = "confluent (848)"
-"""librdkafka with `group.protocol=consumer`, whose members hear of the others every five seconds."""
-CLIENTS = ("kafka_python", "confluent_kafka", "aiokafka", "franz_go", NEW)
+"""librdkafka with `group.protocol=consumer`."""
+OUTSIDE = ("franz_go", "franz_go (848)", "java", "java (848)")
+"""Members in other processes."""
+CLIENTS = ("kafka_python", "confluent_kafka", "aiokafka", NEW, *OUTSIDE)
+LIBRARIES = {
+    NEW: "confluent_kafka",
+    "franz_go (848)": "franz_go",
+    "java": "java_consumer",
+    "java (848)": "java_consumer",
+}
 PARTITIONS = 6
 DEFAULTS = ProduceOptions()
 BY_KEY = None
@@ -24,19 +33,32 @@ Start = Callable[..., Running]
 
 
 def library(client_name: str) -> str:
-    return "confluent_kafka" if client_name == NEW else client_name
+    return LIBRARIES.get(client_name, client_name)
+
+
+def companion(client_name: str) -> str:
+    """The library that creates topics and writes to them: no process for each operation."""
+    return "confluent_kafka" if client_name in OUTSIDE else library(client_name)
+
+
+@pytest.fixture(autouse=True)
+def prepared(client_name: str) -> None:
+    try:
+        prepare(library(client_name))
+    except Skipped as why:
+        pytest.skip(str(why))
 
 
 @pytest.fixture
 def client(client_name: str, bootstrap: str, pytestconfig: pytest.Config) -> Client:
     """One client, new, of the library."""
-    found = connect(library(client_name), bootstrap)
+    found = connect(companion(client_name), bootstrap)
     return found if pytestconfig.getoption("--broker") == "ottla" else Patient(found)
 
 
 @pytest.fixture
 def options(client_name: str, topic: str) -> MemberOptions:
-    protocol = "consumer" if client_name == NEW else "classic"
+    protocol = "consumer" if client_name.endswith("(848)") else "classic"
     return MemberOptions(group=f"group-of-{topic}", topics=(topic,), protocol=protocol)
 
 
@@ -179,8 +201,10 @@ def test_a_topic_grows(client: Client, topic: str, start: Start) -> None:
     until(lambda: shared(members, 4), "both have some", members)
 
 
-def test_a_static_member_returns(client: Client, topic: str, start: Start) -> None:
+def test_a_static_member_returns(client_name: str, client: Client, topic: str, start: Start) -> None:
     """Who comes back in time takes up its own partitions, and the other never hears of it."""
+    if client_name == "franz_go (848)":
+        pytest.skip("franz-go 1.22 leaves without its instance id, and must wait for its session to end; so with Kafka")
     client.create_topic(topic, partitions=PARTITIONS)
     names = ("a", "b")
     members = [start(instance=name) for name in names]
@@ -193,7 +217,7 @@ def test_a_static_member_returns(client: Client, topic: str, start: Start) -> No
 
 
 def test_cooperative(client_name: str, client: Client, topic: str, start: Start) -> None:
-    if client_name not in ("confluent_kafka", "franz_go"):
+    if client_name not in ("confluent_kafka", "franz_go", "java"):
         pytest.skip("has no cooperative assignor, or its own")
     client.create_topic(topic, partitions=PARTITIONS)
     members = [start(cooperative=True)]
@@ -214,7 +238,7 @@ def test_the_broker_comes_back(
     broker.start()
     options = replace(options, auto_commit=False)
     try:
-        client = connect(library(client_name), broker.bootstrap)
+        client = connect(companion(client_name), broker.bootstrap)
         client.create_topic(topic, partitions=2)
         fill(client, topic, 0, 100)
         with Running(library(client_name), broker.bootstrap, options) as member:
@@ -225,7 +249,7 @@ def test_the_broker_comes_back(
 
             broker.stop() if how == "stop" else broker.kill()
             broker.start()
-            fill(connect(library(client_name), broker.bootstrap), topic, 100, 200)
+            fill(connect(companion(client_name), broker.bootstrap), topic, 100, 200)
             until(lambda: len(counts([member])) >= 200, "100 more records", [member])
             assert [member.committed(partition) for partition in range(2)] == committed
             member.commit()

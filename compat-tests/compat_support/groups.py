@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any, Protocol, Self, final
 
 from compat_support.client import WAIT_S
@@ -66,6 +66,16 @@ class Member(Protocol):
 
 def join(folder: str, bootstrap: str, options: MemberOptions) -> Member:
     """A member by the library in `compat-tests/<folder>/member.py`."""
+    member: Member = _module(folder).join(bootstrap, options)
+    return member
+
+
+def prepare(folder: str) -> None:
+    """What the first member would have to wait for. Raises Skipped when something is missing on this machine."""
+    getattr(_module(folder), "prepare", lambda: None)()
+
+
+def _module(folder: str) -> ModuleType:
     name = f"compat_member_{folder}"
     with _importing:
         if name not in sys.modules:
@@ -76,8 +86,7 @@ def join(folder: str, bootstrap: str, options: MemberOptions) -> Member:
             module = importlib.util.module_from_spec(spec)
             sys.modules[name] = module
             spec.loader.exec_module(module)
-    member: Member = sys.modules[name].join(bootstrap, options)
-    return member
+    return sys.modules[name]
 
 
 @final

@@ -3,8 +3,8 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
-	"flag"
+	"encoding/base64"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -15,113 +15,175 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-var (
-	group      = flag.String("group", "", "member: the group")
-	instance   = flag.String("instance", "", "member: group.instance.id")
-	autoCommit = flag.Bool("auto-commit", true, "member: commit what was read")
-	session    = flag.Duration("session", 6*time.Second, "member: session timeout")
-	heartbeat  = flag.Duration("heartbeat", 200*time.Millisecond, "member: between heartbeats")
-)
-
-func init() { operations["member"] = member }
-
-// output is one line of JSON at a time, from any goroutine.
-type output struct {
-	lock    sync.Mutex
-	encoder *json.Encoder
+// member is one member of a group, asked on standard input line by line, as compat_support/remote.py says.
+type member struct {
+	group    string
+	topics   []string
+	commits  bool
+	client   *kgo.Client
+	admin    *kadm.Client
+	lock     sync.Mutex
+	assigned map[int32]bool
 }
 
-func (o *output) say(name string, value any) {
-	o.lock.Lock()
-	defer o.lock.Unlock()
-	check(o.encoder.Encode(map[string]any{name: value}))
-}
-
-// assignment is the partitions of the first topic, said whenever it changes.
-type assignment struct {
-	out   *output
-	first string
-	lock  sync.Mutex
-	held  map[int32]bool
-}
-
-func (a *assignment) change(partitions map[string][]int32, held bool) {
-	a.lock.Lock()
-	defer a.lock.Unlock()
-	for _, p := range partitions[a.first] {
-		if held {
-			a.held[p] = true
+// runMember answers until its input ends. Nothing but answers goes to standard output.
+func runMember(context.Context) (any, error) {
+	m := &member{assigned: map[int32]bool{}}
+	lines := bufio.NewScanner(os.Stdin)
+	out := bufio.NewWriter(os.Stdout)
+	for lines.Scan() {
+		found, err := m.carryOut(strings.Split(lines.Text(), "\t"))
+		if err != nil {
+			found = []string{"error", strings.Join(strings.Fields(err.Error()), " ")}
 		} else {
-			delete(a.held, p)
+			found = append([]string{"ok"}, found...)
 		}
+		fmt.Fprintln(out, strings.Join(found, "\t"))
+		check(out.Flush())
 	}
-	all := make([]int32, 0, len(a.held))
-	for p := range a.held {
-		all = append(all, p)
-	}
-	a.out.say("assigned", all)
+	return nil, lines.Err()
 }
 
-// member joins -group and says what it reads, until stdin ends. Lines of stdin are orders: commit, committed PARTITION.
-func member(context.Context) (any, error) {
-	ctx := context.Background()
-	names := strings.Split(*topic, ",")
-	out := &output{encoder: json.NewEncoder(os.Stdout)}
-	mine := &assignment{out: out, first: names[0], held: map[int32]bool{}}
+func (m *member) carryOut(words []string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	switch words[0] {
+	case "join":
+		return nil, m.join(strings.Split(words[1], ","), words[2:])
+	case "poll":
+		ms, err := strconv.Atoi(words[1])
+		if err != nil {
+			return nil, err
+		}
+		return m.poll(time.Duration(ms) * time.Millisecond)
+	case "assigned":
+		m.lock.Lock()
+		defer m.lock.Unlock()
+		var out []string
+		for p := range m.assigned {
+			out = append(out, strconv.Itoa(int(p)))
+		}
+		return out, nil
+	case "commit":
+		return nil, m.client.CommitUncommittedOffsets(ctx)
+	case "committed":
+		p, err := strconv.Atoi(words[1])
+		if err != nil {
+			return nil, err
+		}
+		return m.committed(ctx, int32(p))
+	case "close":
+		m.client.CloseAllowingRebalance()
+		return nil, nil
+	}
+	return nil, fmt.Errorf("no operation %q", words[0])
+}
+
+// join reads the settings key=value, which are called as Kafka calls them.
+func (m *member) join(topics, settings []string) error {
+	m.topics = topics
 	options := []kgo.Opt{
-		kgo.ConsumerGroup(*group), kgo.ConsumeTopics(names...), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.SessionTimeout(*session), kgo.HeartbeatInterval(*heartbeat), kgo.RebalanceTimeout(*session),
-		kgo.MetadataMaxAge(time.Second), kgo.MetadataMinAge(100 * time.Millisecond),
-		kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
-		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { mine.change(p, true) }),
-		kgo.OnPartitionsRevoked(func(ctx context.Context, c *kgo.Client, p map[string][]int32) {
-			if *autoCommit {
-				_ = c.CommitUncommittedOffsets(ctx)
+		kgo.ConsumeTopics(topics...), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
+		kgo.MetadataMinAge(100 * time.Millisecond), kgo.MetadataMaxAge(time.Second),
+		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, given map[string][]int32) {
+			m.lock.Lock()
+			defer m.lock.Unlock()
+			for _, p := range given[topics[0]] {
+				m.assigned[p] = true
 			}
-			mine.change(p, false)
 		}),
-		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { mine.change(p, false) }),
+		kgo.OnPartitionsRevoked(m.revoked(true)), kgo.OnPartitionsLost(m.revoked(false)),
 	}
-	if *instance != "" {
-		options = append(options, kgo.InstanceID(*instance))
-	}
-	c := client(options...)
-	reading, stop := context.WithCancel(ctx)
-	var reader sync.WaitGroup
-	reader.Add(1)
-	go func() {
-		defer reader.Done()
-		for reading.Err() == nil {
-			fetches := c.PollFetches(reading)
-			fetches.EachRecord(func(r *kgo.Record) {
-				out.say("record", map[string]any{"topic": r.Topic, "partition": r.Partition, "offset": r.Offset, "value": r.Value})
-			})
-			c.AllowRebalance()
+	for _, setting := range settings {
+		key, value, _ := strings.Cut(setting, "=")
+		option, err := m.option(key, value)
+		if err != nil {
+			return err
 		}
-	}()
-	orders := bufio.NewScanner(os.Stdin)
-	for orders.Scan() {
-		words := strings.Fields(orders.Text())
-		if words[0] == "commit" {
-			check(c.CommitUncommittedOffsets(ctx))
-			out.say("done", nil)
-			continue
-		}
-		partition, err := strconv.Atoi(words[1])
-		check(err)
-		found, err := kadm.NewClient(c).FetchOffsets(ctx, *group)
-		check(err)
-		var committed *int64
-		if o, ok := found.Lookup(names[0], int32(partition)); ok && o.At >= 0 {
-			committed = &o.At
-		}
-		out.say("done", committed)
+		options = append(options, option...)
 	}
-	stop()
-	reader.Wait()
-	if *autoCommit {
-		_ = c.CommitUncommittedOffsets(ctx)
+	c, err := kgo.NewClient(options...)
+	m.client, m.admin = c, kadm.NewClient(c)
+	return err
+}
+
+func (m *member) option(key, value string) ([]kgo.Opt, error) {
+	ms, _ := strconv.Atoi(value)
+	switch key {
+	case "bootstrap.servers":
+		return []kgo.Opt{kgo.SeedBrokers(value)}, nil
+	case "group.id":
+		m.group = value
+		return []kgo.Opt{kgo.ConsumerGroup(value)}, nil
+	case "group.protocol":
+		if value == "consumer" {
+			return []kgo.Opt{kgo.ServerSideBalancer(), kgo.Balancers(kgo.StickyBalancer())}, nil
+		}
+	case "group.instance.id":
+		return []kgo.Opt{kgo.InstanceID(value)}, nil
+	case "partition.assignment.strategy":
+		return []kgo.Opt{kgo.Balancers(map[string]kgo.GroupBalancer{
+			"range": kgo.RangeBalancer(), "cooperative-sticky": kgo.CooperativeStickyBalancer(),
+		}[value])}, nil
+	case "auto.offset.reset":
+		if value != "earliest" {
+			return nil, fmt.Errorf("no start %q", value)
+		}
+		return []kgo.Opt{kgo.ConsumeResetOffset(kgo.NewOffset().AtStart())}, nil
+	case "enable.auto.commit":
+		m.commits = value == "true"
+	case "session.timeout.ms":
+		return []kgo.Opt{kgo.SessionTimeout(time.Duration(ms) * time.Millisecond)}, nil
+	case "heartbeat.interval.ms":
+		return []kgo.Opt{kgo.HeartbeatInterval(time.Duration(ms) * time.Millisecond)}, nil
+	default:
+		return nil, fmt.Errorf("no setting %q", key)
 	}
-	c.CloseAllowingRebalance()
 	return nil, nil
+}
+
+// revoked commits what was polled before others have the partitions, as franz-go's documentation has it. It is called
+// while nothing is polled, since polls block rebalances.
+func (m *member) revoked(still bool) func(context.Context, *kgo.Client, map[string][]int32) {
+	return func(ctx context.Context, c *kgo.Client, taken map[string][]int32) {
+		if still && m.commits {
+			if err := c.CommitUncommittedOffsets(ctx); err != nil {
+				fmt.Fprintf(os.Stderr, "franzgo: %v\n", err)
+			}
+		}
+		m.lock.Lock()
+		defer m.lock.Unlock()
+		for _, p := range taken[m.topics[0]] {
+			delete(m.assigned, p)
+		}
+	}
+}
+
+func (m *member) poll(patience time.Duration) ([]string, error) {
+	m.client.AllowRebalance() // the last poll is dealt with
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	var out []string
+	fetches := m.client.PollFetches(ctx)
+	for _, failed := range fetches.Errors() {
+		if ctx.Err() == nil {
+			fmt.Fprintf(os.Stderr, "franzgo: %v\n", failed.Err) // it goes on by itself
+		}
+	}
+	fetches.EachRecord(func(r *kgo.Record) {
+		value := base64.StdEncoding.EncodeToString(r.Value)
+		out = append(out, fmt.Sprintf("%s %d %d %s", r.Topic, r.Partition, r.Offset, value))
+	})
+	return out, nil
+}
+
+func (m *member) committed(ctx context.Context, p int32) ([]string, error) {
+	found, err := m.admin.FetchOffsets(ctx, m.group)
+	if err != nil {
+		return nil, err
+	}
+	if at, ok := found.Lookup(m.topics[0], p); ok {
+		return []string{strconv.FormatInt(at.At, 10)}, at.Err
+	}
+	return []string{"-1"}, nil
 }

@@ -160,13 +160,18 @@ def test_producer_performance(tool: Tool, topic: str) -> None:
     assert printed.splitlines()[-1].startswith("20000 records sent"), printed
 
 
-def test_consumer_performance(tool: Tool, topic: str) -> None:
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_consumer_performance(tool: Tool, topic: str, protocol: str) -> None:
+    group = f"group-{topic}"
     create(tool, topic, 6)
     load = ["--topic", topic, "--num-records", "20000", "--record-size", "100", "--throughput", "-1"]
     tool("org.apache.kafka.tools.ProducerPerformance", *load, heap=PERF_HEAP)
-    read = ["--topic", topic, "--num-records", "20000", "--timeout", "30000"]
-    printed = tool("org.apache.kafka.tools.ConsumerPerformance", *read, heap=PERF_HEAP)
+    read = ["--topic", topic, "--group", group, "--num-records", "20000", "--timeout", "30000"]
+    how = ["--command-property", f"group.protocol={protocol}"]
+    printed = tool("org.apache.kafka.tools.ConsumerPerformance", *read, *how, heap=PERF_HEAP)
     assert int(printed.splitlines()[-1].split(",")[4]) == 20000
+    committed = rows(tool(CONSUMER_GROUPS, "--describe", "--group", group))
+    assert sum(int(row["CURRENT-OFFSET"]) for row in committed) == 20000
 
 
 def consume_in_group(tool: Tool, topic: str, group: str, count: int, protocol: str = "classic") -> list[str]:
