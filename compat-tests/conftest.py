@@ -1,7 +1,9 @@
 """`pytest compat-tests [--broker ottla|kafka] [--bootstrap HOST:PORT]`: clients from outside against one broker."""
 
+import gc
 import itertools
 import sys
+import warnings
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -37,6 +39,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[MATRIX] = Matrix()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish() -> None:
+    """kafka-python loses sockets while a broker is away. That is its own; found after the last test, it fails the run,
+    in which outside libraries may warn only during a test."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
