@@ -13,7 +13,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, final
 
 from ottla.coordinator.machine import Now, Outbox, Reply
-from ottla.groups.classic import ClassicConfig, ClassicGroups, State
+from ottla.groups.classic.config import ClassicConfig
+from ottla.groups.classic.groups import ClassicGroups
+from ottla.groups.classic.state import State
 from ottla.groups.client import Client
 from ottla.wire.k11_join_group import JoinGroupRequest, JoinGroupRequestProtocol
 from ottla.wire.k12_heartbeat import HeartbeatRequest

@@ -15,7 +15,8 @@ from dataclasses import replace
 from random import Random
 from typing import Any, Final, final
 
-from ottla.groups.classic import ClassicConfig, State
+from ottla.groups.classic.config import ClassicConfig
+from ottla.groups.classic.state import State
 from ottla.groups.client import Client
 from ottla.wire.k11_join_group import JoinGroupRequest, JoinGroupRequestProtocol
 from ottla.wire.k12_heartbeat import HeartbeatRequest

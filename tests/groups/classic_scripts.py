@@ -27,7 +27,9 @@ from typing import Any, Final, NamedTuple
 
 from ottla.coordinator.machine import CoordinatorError, Now, Outbox, Record, Reply
 from ottla.errors import ErrorCode
-from ottla.groups.classic import ClassicConfig, ClassicGroups, describe
+from ottla.groups.classic.answers import describe
+from ottla.groups.classic.config import ClassicConfig
+from ottla.groups.classic.groups import ClassicGroups
 from ottla.groups.client import Client
 from ottla.records.consumer_offsets import GroupMetadataKey, GroupMetadataValue, MemberMetadata
 from ottla.wire.k11_join_group import JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse

@@ -13,7 +13,10 @@ from typing import Any, Final, NamedTuple, final
 
 from ottla.coordinator.machine import CoordinatorError, Now, Outbox, Record, Reply
 from ottla.errors import ErrorCode
-from ottla.groups.classic import TRANSITIONS, ClassicConfig, ClassicGroup, ClassicGroups, State
+from ottla.groups.classic.config import ClassicConfig
+from ottla.groups.classic.group import ClassicGroup
+from ottla.groups.classic.groups import ClassicGroups
+from ottla.groups.classic.state import TRANSITIONS, State
 from ottla.groups.client import Client
 from ottla.records.consumer_offsets import GroupMetadataKey, GroupMetadataValue
 from ottla.wire.k11_join_group import JoinGroupRequest, JoinGroupResponse

@@ -19,9 +19,10 @@ from typing import Any, Final
 
 from ottla.coordinator.machine import CoordinatorError, Now, Outbox, Record, Reply
 from ottla.errors import ErrorCode
-from ottla.groups.classic import ClassicConfig
+from ottla.groups.classic.config import ClassicConfig
 from ottla.groups.config import GroupsConfig
-from ottla.groups.consumer import ConsumerConfig, ConsumerGroup, GroupSettings, GroupState
+from ottla.groups.consumer.config import ConsumerConfig, GroupSettings
+from ottla.groups.consumer.group import ConsumerGroup, GroupState
 from ottla.groups.consumer.member import Owned
 from ottla.groups.consumer.topics import TopicHashes
 from ottla.groups.records import GroupRecords

@@ -30,10 +30,10 @@ from typing import Any, Final
 
 from ottla.coordinator.machine import CoordinatorError, Now, Outbox, Record, Reply
 from ottla.errors import ErrorCode
-from ottla.groups.classic import ClassicConfig
+from ottla.groups.classic.config import ClassicConfig
 from ottla.groups.client import Client
 from ottla.groups.config import GroupsConfig
-from ottla.groups.consumer import ConsumerConfig, GroupSettings, MigrationPolicy
+from ottla.groups.consumer.config import ConsumerConfig, GroupSettings, MigrationPolicy
 from ottla.groups.consumer.topics import Topic, TopicHashes
 from ottla.groups.records import GroupRecords
 from ottla.groups.shard import GroupShard

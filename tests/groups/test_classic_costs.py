@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from ottla.errors import ErrorCode
-from ottla.groups.classic import State
 from ottla.groups.classic.joining import PENDING_MAX
+from ottla.groups.classic.state import State
 from tests.groups.classic_costs import Crowd, bytes_per_empty_group
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ottla.coordinator.machine import Now
-from ottla.groups.classic import TRANSITIONS, ClassicGroup, State
+from ottla.groups.classic.group import ClassicGroup
+from ottla.groups.classic.state import TRANSITIONS, State
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "classic_groups.md"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from ottla.config.load import EMBEDDED
 from ottla.config.values import BrokerConfig
-from ottla.groups.consumer import GroupSettings
+from ottla.groups.consumer.config import GroupSettings
 from ottla.groups.metadata import GroupMetadata, group_settings
 from ottla.metadata.delta import Delta
 from ottla.metadata.image import Image, Provenance

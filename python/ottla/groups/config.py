@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import final
 
 from ottla.config.values import BrokerConfig
-from ottla.groups.classic import ClassicConfig
+from ottla.groups.classic.config import ClassicConfig
 from ottla.groups.consumer.config import ConsumerConfig, GroupSettings, MigrationPolicy
 from ottla.groups.offsets.config import OffsetsConfig
 

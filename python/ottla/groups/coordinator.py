@@ -7,12 +7,14 @@ shard, so that the way from an API to its core is one step.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, TypeVar, final
+from typing import TYPE_CHECKING, Final, TypeVar, final
 
 from ottla.coordinator.machine import CoordinatorError, Outbox, Reply
 from ottla.coordinator.partitions import partition_of
 from ottla.coordinator.runtime import CoordinatorRuntime
-from ottla.groups.shard import GroupShard
+
+if TYPE_CHECKING:
+    from ottla.groups.shard import GroupShard
 
 __all__ = ["GROUP_TOPIC", "GroupCoordinator"]
 

@@ -6,7 +6,9 @@ from typing import final
 
 from ottla.coordinator.machine import CoordinatorError, Now
 from ottla.errors import ErrorCode
-from ottla.groups.classic import ClassicGroup, ClassicGroups, State
+from ottla.groups.classic.group import ClassicGroup
+from ottla.groups.classic.groups import ClassicGroups
+from ottla.groups.classic.state import State
 from ottla.groups.offsets.group import Committer, ExpiryBase, PartitionRule, Since
 
 __all__ = ["ClassicOffsets"]

@@ -13,11 +13,13 @@ from typing import Any, Final, final
 
 from ottla.coordinator.machine import Now, Outbox, Record, Reply
 from ottla.errors import ErrorCode
-from ottla.groups.classic import ClassicGroups, State, describe
-from ottla.groups.classic.answers import join_error
+from ottla.groups.classic.answers import describe, join_error
+from ottla.groups.classic.groups import ClassicGroups
+from ottla.groups.classic.state import State
 from ottla.groups.client import Client
 from ottla.groups.config import GroupsConfig
-from ottla.groups.consumer import ConsumerGroup, ConsumerGroups
+from ottla.groups.consumer.group import ConsumerGroup
+from ottla.groups.consumer.groups import ConsumerGroups
 from ottla.groups.consumer.offsets import ConsumerOffsets
 from ottla.groups.consumer.regex import Describable
 from ottla.groups.consumer.topics import TopicHashes

@@ -217,6 +217,7 @@ class Server:
                     )
                     accepting = trio.CancelScope()
                     nursery.start_soon(self._accept, listeners, plane, admission, accepting)
+                    nursery.start_soon(coordinators.prepare)
                     await self._stop.wait()
                     accepting.cancel()
                     await metadata.shut_down()

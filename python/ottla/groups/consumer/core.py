@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, final
 
 from ottla.coordinator.machine import CoordinatorError, Outbox
-from ottla.groups.classic import ClassicGroups
+from ottla.groups.classic.groups import ClassicGroups
 from ottla.groups.consumer.config import ConsumerConfig
 from ottla.groups.consumer.group import ConsumerGroup
 from ottla.groups.consumer.leaving import fencing_records

@@ -14,7 +14,7 @@ from typing import Final, final
 
 from ottla.coordinator.machine import Now, Outbox, Record, Reply
 from ottla.errors import ErrorCode
-from ottla.groups.classic import ClassicGroups
+from ottla.groups.classic.groups import ClassicGroups
 from ottla.groups.consumer.classic_members import ClassicMembers
 from ottla.groups.consumer.config import ConsumerConfig
 from ottla.groups.consumer.core import ConsumerCore

@@ -15,8 +15,8 @@ from typing import NamedTuple
 from ottla.coordinator.machine import CoordinatorError, Now, Record
 from ottla.errors import ErrorCode
 from ottla.groups.assignors.spec import NOTHING, Assignment
-from ottla.groups.classic import ClassicGroup
-from ottla.groups.classic import Member as ClassicMember
+from ottla.groups.classic.group import ClassicGroup
+from ottla.groups.classic.member import Member as ClassicMember
 from ottla.groups.classic.member import Protocols
 from ottla.groups.consumer.config import ConsumerConfig
 from ottla.groups.consumer.embedded import (
