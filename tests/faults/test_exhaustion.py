@@ -28,6 +28,7 @@ from tests.support.healthy_client import HealthyClient
 from tests.support.lying_batches import batch_of
 from tests.support.raw import Closed, Connection
 from tests.support.raw_admin import create_topic, is_alive, topic_of
+from tests.support.raw_member import ASK_AGAIN, commit_offsets, committed_offsets, wait_coordinated
 
 DISK_BYTES: Final = 24 << 20
 VALUE: Final = b"x" * 200_000
@@ -114,6 +115,45 @@ def test_a_full_disk_refuses_writes_and_nothing_else(small_disk: Path, tmp_path:
             assert list_offset(connection, Place("kept", 0), -1)[0] == end
             assert len(_read(connection)) == end
             assert _produce(connection, "kept").base_offset == end
+
+
+def test_groups_on_a_full_disk_lose_no_commit_and_go_on(small_disk: Path, tmp_path: Path) -> None:
+    ballast = small_disk / "ballast"
+    settings = {"offsets.topic.num.partitions": 1, "offsets.topic.segment.bytes": 1 << 20, "log.segment.bytes": 1 << 20}
+    with BrokerProcess(small_disk / "data", settings) as broker:
+        broker.log_path = tmp_path / "broker.log"
+        broker.start()
+        with Connection(broker.address) as connection:
+            assert create_topic(connection, "kept") == 0
+            wait_coordinated(connection, "g")
+            offset = 1
+            assert commit_offsets(connection, "g", "kept", {0: offset}) == 0
+            with ballast.open("wb", buffering=0) as file:
+                _fill(file)
+            while _produce(connection, "kept", b"y" * 4000).error_code == 0:
+                pass
+            # What the refused commits decided is forgotten with them; what was acknowledged stays, and can be read.
+            refused = 0
+            deadline = time.monotonic() + ROOM_TIMEOUT_S
+            while refused < 3:
+                assert time.monotonic() < deadline, "commits are taken, though the disk is full"
+                code = commit_offsets(connection, "g", "kept", {0: offset + 1})
+                offset += code == 0
+                refused += code != 0
+                assert code in ASK_AGAIN | {0}, ErrorCode(code).name
+            wait_coordinated(connection, "g")
+            assert committed_offsets(connection, "g") == {"g": {0: offset}}
+            assert is_alive(broker.address)
+            ballast.unlink()
+            _until_taken(connection, "kept")
+            while (code := commit_offsets(connection, "g", "kept", {0: offset + 1})) != 0:
+                assert code in ASK_AGAIN, ErrorCode(code).name
+                assert time.monotonic() < deadline, "there is room, and commits are still refused"
+        broker.kill()
+        broker.start()
+        with Connection(broker.address) as connection:
+            wait_coordinated(connection, "g")
+            assert committed_offsets(connection, "g") == {"g": {0: offset + 1}}
 
 
 def _read(connection: Connection) -> list[int]:

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Coordinators"]
 
+IMPORT_AGAIN_S: Final = 0.1
+"""After there were no descriptors left to read a module with."""
+
 
 @final
 class Coordinators:
@@ -94,8 +97,13 @@ class Coordinators:
 
     async def prepare(self) -> None:
         """Imports the machines, on a thread. They take a fifth of all imports: for that no client should wait that only
-        wants its first answer, and none that joins the first group either."""
-        await trio.to_thread.run_sync(_machine_class, abandon_on_cancel=True)
+        wants its first answer, and none that joins the first group either. A lack of descriptors is waited out."""
+        while True:
+            try:
+                await trio.to_thread.run_sync(_machine_class, abandon_on_cancel=True)
+                return
+            except OSError:
+                await trio.sleep(IMPORT_AGAIN_S)
 
     def _partitions(self) -> int:
         assert self._metadata is not None
@@ -136,6 +144,13 @@ class Coordinators:
     async def _served(self, offsets: range) -> None:
         assert self._metadata is not None
         await self._metadata.wait_served(offsets)
+        while True:
+            try:
+                # Long done by ``prepare``, but for those who are elected at once.
+                _machine_class()
+                return
+            except OSError:
+                await trio.sleep(IMPORT_AGAIN_S)
 
     async def _tell(self) -> None:
         """Tells groups of what has happened to topics."""
