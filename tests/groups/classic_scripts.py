@@ -38,7 +38,7 @@ from ottla.wire.k13_leave_group import LeaveGroupRequest, LeaveGroupResponse, Me
 from ottla.wire.k14_sync_group import SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse
 from ottla.wire.k15_describe_groups import DescribedGroup
 from ottla.wire.schema import replace
-from tests.support.api_scripts import Step, parse, unparse
+from tests.support.api_scripts import Step, parse, unparse, with_transcripts
 
 WALL_MS: Final = 1_000_000
 """When scripts begin."""
@@ -398,13 +398,7 @@ def describe_text(group: DescribedGroup, names: Names) -> str:
 
 def play(steps: list[Step], world: Any) -> list[Step]:
     """The steps with the transcripts as they come out."""
-    played = []
-    for step in steps:
-        lines: list[str] = []
-        for command in step.command.split("\n") if step.command else ():
-            lines += run_command(command, world)
-        played.append(step._replace(transcript="\n".join(lines) or "(nothing)") if step.command else step)
-    return played
+    return with_transcripts(steps, lambda command: run_command(command, world))
 
 
 def run_command(command: str, world: Any) -> list[str]:

@@ -39,7 +39,7 @@ from ottla.groups.records import GroupRecords
 from ottla.groups.shard import GroupShard
 from tests.groups.consumer_requests import Ask, Names, request_of, words_of
 from tests.groups.consumer_texts import answer_text, record_text
-from tests.support.api_scripts import Step, parse, unparse
+from tests.support.api_scripts import Step, parse, unparse, with_transcripts
 
 WALL_MS: Final = 1_000_000
 """When scripts begin."""
@@ -241,13 +241,7 @@ def _config(words: dict[str, str]) -> GroupsConfig:
 
 def play(steps: list[Step], world: Any) -> list[Step]:
     """The steps with the transcripts as they come out."""
-    played = []
-    for step in steps:
-        lines: list[str] = []
-        for command in step.command.split("\n") if step.command else ():
-            lines += run_command(command, world)
-        played.append(step._replace(transcript="\n".join(lines) or "(nothing)") if step.command else step)
-    return played
+    return with_transcripts(steps, lambda command: run_command(command, world))
 
 
 def run_command(command: str, world: Any) -> list[str]:

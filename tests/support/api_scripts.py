@@ -221,6 +221,15 @@ def rendered(answer: Any, ids: Ids) -> str:
     return "\n".join(([json.dumps(shown)] if shown or not lines else []) + lines)
 
 
+def with_transcripts(steps: list[Step], run: Callable[[str], list[str]]) -> list[Step]:
+    """The steps with what came of their commands, each a line of its own."""
+    played = []
+    for step in steps:
+        lines = [line for command in step.command.split("\n") if step.command for line in run(command)]
+        played.append(step._replace(transcript="\n".join(lines) or "(nothing)") if step.command else step)
+    return played
+
+
 async def play(steps: list[Step], ask: Ask, records: Callable[[], list[object]] | None) -> list[Step]:
     """The steps with the transcripts as they came out."""
     ids, played = Ids(), []
