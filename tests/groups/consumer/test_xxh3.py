@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ottla.groups.consumer.xxh3 import xxh3_64
+from ottla.groups.consumer.topics import xxh3_64
 
 GOLDEN = {
     0: 3244421341483603138,

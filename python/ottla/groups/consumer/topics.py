@@ -8,16 +8,14 @@ then their length). It covers id, name, partition count and the racks of every p
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol, final
 
+from xxhash import xxh3_64_intdigest
+
 from ottla.groups.assignors.spec import Assignment
-from ottla.groups.consumer.xxh3 import xxh3_64
 
-__all__ = ["Hash", "Topic", "TopicHashes", "Topics", "by_name", "topic_hash"]
-
-Hash = Callable[[bytes], int]
-"""XXH3 of 64 bits, signed."""
+__all__ = ["Topic", "TopicHashes", "Topics", "by_name", "topic_hash", "xxh3_64"]
 
 _FORMAT: Final = b"\0"
 """Kafka's version of what is hashed."""
@@ -56,9 +54,8 @@ class Topics(Protocol):
 class TopicHashes:
     """Hashes of topics, each computed once until ``forget``."""
 
-    def __init__(self, topics: Topics, compute: Hash = xxh3_64) -> None:
+    def __init__(self, topics: Topics) -> None:
         self.topics: Final = topics
-        self._compute = compute
         self._known: dict[str, int] = {}
 
     def forget(self, names: Iterable[str]) -> None:
@@ -76,12 +73,18 @@ class TopicHashes:
                 if topic is None:
                     continue
                 topic = topic._replace(racks=self.topics.racks_of(topic))
-                known = self._known[name] = topic_hash(topic, self._compute)
+                known = self._known[name] = topic_hash(topic)
             hashes.append(known)
-        return self._compute(struct.pack(f"<{len(hashes)}q", *hashes)) if hashes else 0
+        return xxh3_64(struct.pack(f"<{len(hashes)}q", *hashes)) if hashes else 0
 
 
-def topic_hash(topic: Topic, compute: Hash = xxh3_64) -> int:
+def xxh3_64(data: bytes) -> int:
+    """XXH3 of 64 bits, signed as Java has it."""
+    value = xxh3_64_intdigest(data)
+    return value - (1 << 64) if value >> 63 else value
+
+
+def topic_hash(topic: Topic) -> int:
     """Kafka's ``Utils.computeTopicHash``."""
     out = bytearray(_FORMAT)
     out += topic.topic_id[7::-1]
@@ -94,7 +97,7 @@ def topic_hash(topic: Topic, compute: Hash = xxh3_64) -> int:
             for rack in sorted(topic.racks[partition]):
                 out += _INT.pack(_units(rack))
                 _put_text(out, rack)
-    return compute(bytes(out))
+    return xxh3_64(bytes(out))
 
 
 def _units(text: str) -> int:
