@@ -195,11 +195,14 @@ def _until_taken(connection: Connection, topic: str) -> None:
 def test_a_lack_of_descriptors_pauses_accepting(tmp_path: Path) -> None:
     with BrokerProcess(tmp_path / "data", descriptors_max=DESCRIPTORS_MAX) as broker:
         broker.start()
-        with HealthyClient(broker.address) as honest:
+        with HealthyClient(broker.address) as honest, contextlib.ExitStack() as held:
             honest.progress(3)
             # Of none of these has the broker loaded what it takes to answer them, or to say why it does not.
-            strange, nonsense = Connection(broker.address), Connection(broker.address)
-            crowd = [socket.create_connection(broker.address) for _ in range(2 * DESCRIPTORS_MAX)]
+            strange = held.enter_context(Connection(broker.address))
+            nonsense = held.enter_context(Connection(broker.address))
+            for _ in range(2 * DESCRIPTORS_MAX):
+                held.enter_context(socket.create_connection(broker.address))
+            _until_said(broker, "pauses")
             honest.progress(50)
             nonsense.send_bytes(b"\xff\xff\xff\xff")
             nonsense.wait_closed()
@@ -208,11 +211,7 @@ def test_a_lack_of_descriptors_pauses_accepting(tmp_path: Path) -> None:
                 strange.receive()
             honest.progress(50)
             assert broker.exit_code() is None
-            assert "pauses" in broker.log(), broker.log_tail()
-            strange.close()
-            nonsense.close()
-            for connection in crowd:
-                connection.close()
+            held.close()
             # Those that wait in the backlog are accepted, found closed, and the next is served.
             assert is_alive(broker.address)
             honest.progress(10)
