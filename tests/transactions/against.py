@@ -62,6 +62,7 @@ ASKED_AGAIN: Final = frozenset(
         ErrorCode.NOT_COORDINATOR,
     )
 )
+SETTLES_S: Final = 4.0
 PATIENCE_S: Final = 10.0
 PARTITIONS: Final = 3
 UPGRADE, DOWNGRADE = 1, 2
@@ -287,8 +288,8 @@ class BrokerWorld:
         settings = " ".join(f"{name}={value}" for name, value in self._config.items())
         subprocess.run(f"{self._restart} {settings}", shell=True, check=True)
         self._connect()
-        # Ids of partitions that it does not lead yet are not listed.
-        time.sleep(AFTER_S)
+        # Kafka does not list the ids of partitions that it does not lead yet, and does not say so.
+        time.sleep(SETTLES_S)
         return self._records()
 
     def inside(self, verb: str, words: dict[str, str], rest: list[str]) -> list[str]:
