@@ -29,7 +29,7 @@ async def put_pending(bench: Bench, name: str, value: int, guard: int | None = -
             machine.apply(each)
 
     if guard == -1:
-        guard = await bench.runtime.verify(0, PRODUCER, 0)
+        guard = await bench.runtime.verify(0, PRODUCER, 0, 2)
     return await bench.runtime.ask_in_transaction(0, Producer(PRODUCER, 0, guard, 2), operation, then)
 
 

@@ -126,7 +126,7 @@ class MemoryCoordinatorLog:
         self._held.guards.pop(marker.producer_id, None)
         return self._append((), timeout_ms, marker, None)
 
-    def verification(self, producer_id: int, producer_epoch: int) -> _Verification:
+    def verification(self, producer_id: int, producer_epoch: int, transaction_version: int) -> _Verification:
         held = self._held
         if not held.is_open(producer_id):
             held.guards.setdefault(producer_id, len(held.guards) + 1)

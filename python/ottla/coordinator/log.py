@@ -154,7 +154,7 @@ class CoordinatorLog(Protocol):
     def append_marker(self, marker: Marker, timeout_ms: int) -> Appending:
         """Begin to write the end of a transaction; otherwise as ``append``."""
 
-    def verification(self, producer_id: int, producer_epoch: int) -> Verification:
+    def verification(self, producer_id: int, producer_epoch: int, transaction_version: int) -> Verification:
         """Begin the first write of a transaction: whoever coordinates it is asked between this and ``append``; a marker
         that comes in between makes the guard worthless (KIP-890)."""
 

@@ -178,14 +178,16 @@ class CoordinatorRuntime(Generic[M]):
 
     # --- transactions -----------------------------------------------------------------------------------------------
 
-    async def verify(self, partition: int, producer_id: int, producer_epoch: int) -> int | None:
+    async def verify(
+        self, partition: int, producer_id: int, producer_epoch: int, transaction_version: int
+    ) -> int | None:
         """See ``CoordinatorLog.verification``. Raises CoordinatorError."""
         led = self._led.get(partition)
         if led is None:
             raise _not_led(partition)
         led.shard.require_active()
         try:
-            return await led.log.verification(producer_id, producer_epoch).wait()
+            return await led.log.verification(producer_id, producer_epoch, transaction_version).wait()
         except LogError as error:
             raise CoordinatorError(client_error(error.code), str(error)) from error
 
