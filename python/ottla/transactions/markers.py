@@ -41,6 +41,8 @@ class MarkersDue(NamedTuple):
     commit: bool
     transaction_version: int
     partitions: tuple[Partition, ...]
+    decision: object
+    """Of which transaction they are: those of an older one may look the same."""
 
 
 class Outcome(enum.Enum):
@@ -85,9 +87,6 @@ class Delivery:
         """Due again at some moment."""
         self.attempts = 0
         self.is_given_up = False
-
-    def is_of(self, producer_id: int, producer_epoch: int) -> bool:
-        return (self.value.producer_id, self.value.producer_epoch) == (producer_id, producer_epoch)
 
 
 @final
@@ -136,6 +135,7 @@ class Markers:
                     state_of(value) is State.PREPARE_COMMIT,
                     value.client_transaction_version,
                     partitions,
+                    delivery,
                 )
             )
         return taken
@@ -143,7 +143,8 @@ class Markers:
     def written(
         self, transactional_id: str, delivery: Delivery, results: Mapping[Partition, ErrorCode], now_ms: int
     ) -> list[tuple[Partition, ErrorCode]]:
-        """What came of some of them; returns those that were left out or given up, to be told."""
+        """What came of some of them, each on its way or told before; returns those that were left out or given up, to
+        be told."""
         told = []
         for partition, code in results.items():
             if partition not in delivery.left:

@@ -17,7 +17,7 @@ markers are under way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar, final
 
 from ottla.coordinator.machine import CoordinatorError, Now, Outbox, Record, Reply
@@ -96,6 +96,10 @@ class TransactionShard:
     def __len__(self) -> int:
         """How many transactional ids are known."""
         return len(self._transactions)
+
+    @property
+    def transactional_ids(self) -> Iterable[str]:
+        return self._transactions.keys()
 
     def get(self, transactional_id: str) -> TransactionLogValue | None:
         """The newest record of an id, to look at."""
@@ -329,18 +333,12 @@ class TransactionShard:
         what came of it."""
         return self._markers.take_due(self._coordinator_epoch)
 
-    def markers_written(
-        self,
-        transactional_id: str,
-        producer_id: int,
-        producer_epoch: int,
-        results: Mapping[Partition, ErrorCode],
-        outbox: Outbox,
-    ) -> None:
-        """What came of some or all of the markers of a transaction; see ``markers.outcome_of``. What is told late, or
-        twice, changes nothing."""
+    def markers_written(self, due: MarkersDue, results: Mapping[Partition, ErrorCode], outbox: Outbox) -> None:
+        """What came of some or all of the markers that were given as ``due``; see ``markers.outcome_of``. What is told
+        late, or twice, changes nothing."""
+        transactional_id = due.transactional_id
         delivery = self._markers.get(transactional_id)
-        if delivery is None or not delivery.is_of(producer_id, producer_epoch):
+        if delivery is None or delivery is not due.decision:
             return
         told = self._markers.written(transactional_id, delivery, results, outbox.now.monotonic_ms)
         for (topic, index), code in told:
