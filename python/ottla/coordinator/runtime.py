@@ -87,7 +87,7 @@ class CoordinatorRuntime(Generic[M]):
         self,
         logs: CoordinatorLogs,
         codec: RecordCodec,
-        new_machine: Callable[[int], M],
+        new_machine: Callable[[int, int], M],
         clock: Clock,
         *,
         append_timeout_ms: int,
@@ -96,10 +96,11 @@ class CoordinatorRuntime(Generic[M]):
         report: Callable[[str, int, str], None] = lambda _event, _partition, _detail: None,
         loaded: Callable[[int, int, int], None] = lambda _partition, _records, _took_ms: None,
     ) -> None:
-        """``new_machine``: an empty one for a partition. ``batch_bytes_max``: max.message.bytes of the topic, now.
-        ``caught_up``: returns when every request that the data plane had read when it was called is with its handler,
-        and that has run up to its first wait. ``report``: what an operator should know: event, partition, detail.
-        ``loaded``: partition, how many records it holds, how many milliseconds their loading took."""
+        """``new_machine``: an empty one for a partition and its leader epoch. ``batch_bytes_max``: max.message.bytes of
+        the topic, now. ``caught_up``: returns when every request that the data plane had read when it was called is
+        with its handler, and that has run up to its first wait. ``report``: what an operator should know: event,
+        partition, detail. ``loaded``: partition, how many records it holds, how many milliseconds their loading
+        took."""
         self._logs = logs
         self._codec = codec
         self._new_machine = new_machine
@@ -344,7 +345,7 @@ class CoordinatorRuntime(Generic[M]):
         """Whether the partition is active now."""
         shard = led.shard
         shard.state = State.LOADING
-        machine = self._new_machine(shard.partition)
+        machine = self._new_machine(shard.partition, shard.leader_epoch)
 
         def skipped(what: str) -> None:
             self._report("record of the coordinator's topic skipped", shard.partition, what)
