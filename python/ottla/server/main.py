@@ -303,6 +303,11 @@ class Server:
             plane.caught_up,
             lambda event, partition, detail: self._log.warning(event, partition=partition, detail=detail),
             self._on_loaded,
+            plane.begin_append_markers,
+            lambda: self.services.producer_ids,
+            lambda event, transactional_id, detail: self._log.warning(
+                event, transactional_id=transactional_id, detail=detail
+            ),
         )
 
     def _metadata(
@@ -394,6 +399,9 @@ class Server:
             log_dirs=plane,
             configs=MetadataConfigs(self._config, metadata.loader),
             groups=coordinators.groups,
+            transactions=coordinators.transactions,
+            markers=coordinators.markers,
+            producers=plane,
         )
 
     async def _set_strays_aside(self, plane: Plane, metadata: MetadataNode) -> None:
