@@ -275,7 +275,8 @@ def _hanging_facts(opened: Open) -> dict[str, object]:
 
 
 def _before_ms(args: Namespace) -> int:
-    return round((time.time() - args.max_timeout) * 1000)
+    max_timeout_s: float = args.max_timeout
+    return round((time.time() - max_timeout_s) * 1000)
 
 
 def _missing(args: Namespace, transactional_id: str) -> int:
@@ -286,4 +287,9 @@ def _missing(args: Namespace, transactional_id: str) -> int:
     return FAILED
 
 
-_VERBS: Final = {"list": _list, "describe": _describe, "abort": _abort, "find-hanging": _find_hanging}
+_VERBS: Final = {
+    "list": _list,
+    "describe": _describe,
+    "abort": _abort,
+    "find-hanging": _find_hanging,
+}

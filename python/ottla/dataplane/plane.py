@@ -283,7 +283,9 @@ class Plane:
         """As ``begin_append_markers``, and waits."""
         return await self.begin_append_markers(rows, timeout_ms)()
 
-    async def describe_producers(self, partitions: Sequence[tuple[bytes, int]]) -> list[ErrorCode | list[ActiveProducer]]:
+    async def describe_producers(
+        self, partitions: Sequence[tuple[bytes, int]]
+    ) -> list[ErrorCode | list[ActiveProducer]]:
         """Who writes to these partitions (topic id, partition), as far as they know; or why that is not known here."""
         found = await self._command(lambda ticket: self._engine.describe_producers(ticket, partitions))
         return [ErrorCode(code) if code else list(map(ActiveProducer._make, rows)) for code, rows in found]
