@@ -59,6 +59,10 @@ impl Partition {
     /// written too: it may come again, and it carries the epoch.
     pub fn append_marker(&self, meant: LeaderEpoch, marker: &Marker, now: TimestampMs) -> Result<Appended, Refused> {
         let Marker { producer_id, producer_epoch, coordinator_epoch, commit, transaction_version } = *marker;
+        if !producer_id.is_some() || producer_epoch < ProducerEpoch(0) {
+            // As Kafka, which fails to build such a batch.
+            return Err(Refused::Code(ErrorCode::UnknownServerError));
+        }
         let end = EndMarker { aborted: !commit, coordinator_epoch, timestamp: now };
         let appended_at = (self.settings().produce.timestamp_type == TimestampType::LogAppendTime).then_some(now);
         let batch = end.batch_of(producer_id, producer_epoch, appended_at);
