@@ -93,7 +93,7 @@ class ProducerStates(Protocol):
 
     async def describe_producers(
         self, partitions: Sequence[tuple[bytes, int]]
-    ) -> Sequence[int | list[tuple[int, int, int, int, int, int]]]:
+    ) -> Sequence[int | Sequence[tuple[int, int, int, int, int, int]]]:
         """Of each partition (topic id, index) an error code, or a row for each producer: id, epoch, last sequence (-1
         for none), last timestamp in milliseconds since 1970, coordinator epoch (-1), first offset of the open
         transaction (-1 for none)."""

@@ -6,6 +6,8 @@ broker leads NOT_LEADER_OR_FOLLOWER.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ottla.api.broker import Broker
 from ottla.api.context import RequestContext
 from ottla.api.group_access import has_partition
@@ -67,7 +69,7 @@ def _message(topic: str, code: ErrorCode, image: Image) -> str | None:
     return None if topic in image.topics.id_of else "This server does not host this topic-partition."
 
 
-def _described(index: int, found: int | list[tuple[int, int, int, int, int, int]]) -> PartitionResponse:
+def _described(index: int, found: int | Sequence[tuple[int, int, int, int, int, int]]) -> PartitionResponse:
     if isinstance(found, int):
         return PartitionResponse(partition_index=index, error_code=found)
     return PartitionResponse(

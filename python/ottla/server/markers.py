@@ -15,6 +15,7 @@ import trio
 
 from ottla.coordinator.machine import CoordinatorError
 from ottla.dataplane.plane import ClosedError, CommandFailedError
+from ottla.dataplane.transactions import MarkerRow
 from ottla.errors import ErrorCode
 from ottla.groups.coordinator import GROUP_TOPIC, GroupCoordinator
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AppendMarkers", "MarkerWriter"]
 
-MarkerRow: TypeAlias = tuple[bytes, int, int, int, int, bool, int]
-"""Topic id, partition, and the fields of ``Marker``."""
 AppendMarkers: TypeAlias = Callable[[Sequence[MarkerRow], int], Callable[[], Awaitable[Sequence[int]]]]
 """``Plane.begin_append_markers``"""
 
@@ -68,7 +67,7 @@ class MarkerWriter:
             if name == GROUP_TOPIC:
                 marks.append((index, (partition, marker)))
             else:
-                rows.append((index, (topic.topic_id, partition, *marker)))
+                rows.append((index, MarkerRow(topic.topic_id, partition, *marker)))
         if rows:
             begun = self._begun([row for _, row in rows])
         if marks:
