@@ -68,7 +68,9 @@ class Producer:
         )
 
         def code(answer: Any) -> int:
-            return max(one.partition_error_code for one in answer.results_by_topic_v3_and_below[0].results_by_partition)
+            (found,) = answer.results_by_topic_v3_and_below
+            codes: list[int] = [one.partition_error_code for one in found.results_by_partition]
+            return max(codes)
 
         assert code(patiently(lambda: self.connection.ask(request, 3), code)) == 0
 

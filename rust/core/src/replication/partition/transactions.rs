@@ -6,7 +6,7 @@
 use super::{Acks, Appended, Partition, Refused, State};
 use crate::batch::control::EndMarker;
 use crate::batch::header::BatchHeader;
-use crate::batch::producer::{Claim, Claimed, Origin, ProducerRefusal, Proof};
+use crate::batch::producer::{Claim, Claimed, Guard, Origin, ProducerRefusal, Proof};
 use crate::batch::validate::{Checked, TimestampType};
 use crate::error::ErrorCode;
 use crate::ids::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs};
@@ -53,6 +53,12 @@ impl Partition {
         guards.claim(log.producers(), claim, now).map_err(|reason| {
             Refused::Producer(ProducerRefusal { producer_id: claim.producer_id, offset: log.end(), reason })
         })
+    }
+
+    /// Whether a guard is still worth something: no marker came since it was taken.
+    #[must_use]
+    pub fn holds(&self, producer_id: ProducerId, guard: Guard) -> bool {
+        self.state.lock().guards.holds(producer_id, guard)
     }
 
     /// Ends a producer's transaction on this partition, as with acks=all. A marker for which no transaction is open is
