@@ -267,12 +267,12 @@ class Plane:
         self._engine.answer(question_id, codes)
 
     def set_transaction_rules(self, verify: bool, timeout_ms: int) -> None:
-        """``transaction.partition.verification.enable``, and how long an answer may take (``request.timeout.ms``); at any
-        time."""
+        """``transaction.partition.verification.enable``, and how long an answer may take (``request.timeout.ms``); may
+        change at any time."""
         self._engine.configure_questions(verify, timeout_ms)
 
     def begin_append_markers(self, rows: Sequence[MarkerRow], timeout_ms: int) -> Callable[[], Awaitable[list[int]]]:
-        """Writes the ends of transactions to partitions led here; begun at once. Waiting gives a code for each row, when
+        """Writes the ends of transactions to partitions led here; begun at once. Waiting gives a code for each row when
         all that were written are committed or ``timeout_ms`` is over: NONE, INVALID_PRODUCER_EPOCH,
         TRANSACTION_COORDINATOR_FENCED, NOT_LEADER_OR_FOLLOWER, UNKNOWN_TOPIC_OR_PARTITION, KAFKA_STORAGE_ERROR,
         NOT_ENOUGH_REPLICAS, NOT_ENOUGH_REPLICAS_AFTER_APPEND, REQUEST_TIMED_OUT. With the last two it may be in the log

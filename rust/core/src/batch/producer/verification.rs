@@ -137,7 +137,7 @@ impl Guards {
             }
             let verified = match proof {
                 Proof::Waived => true,
-                Proof::Guard(guard) => entry.is_some_and(|entry| entry.guard == guard),
+                Proof::Guard(guard) => self.holds(header.producer_id, guard),
                 Proof::None => false,
             };
             if !verified {
@@ -154,6 +154,12 @@ impl Guards {
             return Err(refusal(header, Reason::Overtakes { sequence, earliest: entry.lowest_sequence }));
         }
         Ok(())
+    }
+
+    /// Whether a guard is still worth something.
+    #[must_use]
+    pub fn holds(&self, producer_id: ProducerId, guard: Guard) -> bool {
+        self.entries.get(&producer_id).is_some_and(|entry| entry.guard == guard)
     }
 
     /// A batch was appended: if it opened or ended the producer's transaction, its guard has done its work.

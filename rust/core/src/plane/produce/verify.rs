@@ -4,6 +4,10 @@
 //! about those of its partitions that have no open transaction of the producer; none when there are no such partitions. While
 //! it is open nothing of the request is appended, nor of later ones of the connection (law 4): the request is kept, and
 //! goes its way again with what each partition has to show.
+//!
+//! With the second version the next transaction is often begun while the markers of the last one are on their way; such a marker
+//! takes the guard, and the coordinator says yes only afterwards. Then it is asked again under a new guard: an epoch is one
+//! transaction there, so the batch cannot be one that was late. (With the first version it could, and is refused.)
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -11,10 +15,10 @@ use std::sync::Arc;
 
 use crate::batch::BatchHeader;
 use crate::batch::header::magic_of;
-use crate::batch::producer::{Claim, Claimed, Proof};
+use crate::batch::producer::{Claim, Claimed, Guard, Proof};
 use crate::batch::validate;
 use crate::error::ErrorCode;
-use crate::ids::{LeaderEpoch, PartitionIndex, TopicId};
+use crate::ids::{LeaderEpoch, PartitionIndex, ProducerId, TopicId};
 use crate::plane::clock::{Instant, Now};
 use crate::plane::incoming::{Handled, Incoming, Undecided, malformed};
 use crate::plane::link::{Close, Link};
@@ -22,7 +26,7 @@ use crate::plane::output::Output;
 use crate::plane::questions::{Asked, Question};
 use crate::plane::services::Services;
 use crate::plane::view::{TopicView, View};
-use crate::replication::partition::Refused;
+use crate::replication::partition::{Partition, Refused};
 use crate::wire::cursor::Cursor;
 use crate::wire::header::{Api, RequestHeader};
 use crate::wire::produce::{ProducePartition, ProduceRequest};
@@ -144,6 +148,8 @@ pub(super) fn before(
         asked,
         slots: asking.slots,
         each,
+        producer_id: producer.0,
+        guards: asking.guards,
         deadline: incoming.now.instant.after_ms(services.questions.timeout_ms()),
         request: Kept::of(incoming),
     }))
@@ -185,6 +191,7 @@ fn transactional(incoming: &Incoming<'_>, request: &ProduceRequest<'_>, view: &V
 /// What must be asked.
 struct Asking {
     partitions: Vec<(Arc<str>, PartitionIndex)>,
+    guards: Vec<(Arc<Partition>, Guard)>,
     /// Places in the request, each with its place in the question.
     slots: Vec<(usize, usize)>,
 }
@@ -198,7 +205,7 @@ fn claim(
     services: &Services,
 ) -> (Vec<Standing>, Asking) {
     let mut each = vec![Standing::Shows(Proof::None); slots];
-    let mut asking = Asking { partitions: Vec::new(), slots: Vec::new() };
+    let mut asking = Asking { partitions: Vec::new(), guards: Vec::new(), slots: Vec::new() };
     let mut places = HashMap::new();
     for Transactional { slot, topic_id, topic, index, header } in batches {
         // Who is not led here, or not usable, is told so at the append.
@@ -215,6 +222,7 @@ fn claim(
                 each[*slot] = Standing::Shows(Proof::Guard(guard));
                 let place = *places.entry((*topic_id, *index)).or_insert_with(|| {
                     asking.partitions.push((topic.clone(), *index));
+                    asking.guards.push((partition.clone(), guard));
                     asking.partitions.len() - 1
                 });
                 asking.slots.push((*slot, place));
@@ -290,6 +298,27 @@ impl Kept {
     }
 }
 
+impl Kept {
+    /// Begins anew; the time that it may take is the same.
+    fn ask_again(
+        &self,
+        deadline: Instant,
+        services: &Services,
+        link: &Arc<Link>,
+        now: Now,
+        output: &mut Output,
+    ) -> Result<Handled, Close> {
+        let incoming = self.incoming(link, now);
+        let request = ProduceRequest::decode(incoming.body, self.api_version);
+        let request = request.map_err(|error| malformed(&incoming, &error))?;
+        let view = services.view.load();
+        match before(&incoming, &request, services, &view) {
+            Before::Append(standings) => super::append_all(&incoming, &request, services, &view, &standings, output),
+            Before::Wait(verifying) => Ok(Handled::Undecided(Box::new(Verifying { deadline, ..*verifying }))),
+        }
+    }
+}
+
 /// A produce whose transaction is asked about.
 #[derive(Debug)]
 pub(super) struct Verifying {
@@ -298,6 +327,9 @@ pub(super) struct Verifying {
     slots: Vec<(usize, usize)>,
     each: Vec<Standing>,
     deadline: Instant,
+    producer_id: ProducerId,
+    /// Of the partitions that were asked about.
+    guards: Vec<(Arc<Partition>, Guard)>,
     request: Kept,
 }
 
@@ -317,8 +349,12 @@ impl Undecided for Verifying {
         now: Now,
         output: &mut Output,
     ) -> Result<Handled, Close> {
-        let Self { asked, slots, mut each, request: kept, .. } = *self;
+        let Self { asked, slots, mut each, deadline, producer_id, guards, request: kept } = *self;
         let codes = asked.answer();
+        let overtaken = || guards.iter().any(|(partition, guard)| !partition.holds(producer_id, *guard));
+        if kept.api_version >= ADDS_SINCE_VERSION && codes.is_some() && overtaken() {
+            return kept.ask_again(deadline, services, link, now, output);
+        }
         for (slot, place) in slots {
             let code = match &codes {
                 None => ErrorCode::NetworkException,

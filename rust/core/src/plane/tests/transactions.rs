@@ -340,7 +340,7 @@ fn what_is_refused_without_asking() {
 /// KAFKA-14884 through the whole path: the verdict is on its way while the marker is written.
 #[test]
 fn kafka_14884_a_marker_overtakes_the_verdict() {
-    for (version, commit) in [(OLD, false), (NEW, false), (NEW, true)] {
+    for (version, commit) in [(OLD, false), (ABORTABLE, false), (ABORTABLE, true)] {
         let mut scene = Scene::new();
         scene.send(version, &[(0, transactional(0, 0))]);
         let question = scene.question();
@@ -353,6 +353,33 @@ fn kafka_14884_a_marker_overtakes_the_verdict() {
     }
 }
 
+/// With the second version the marker was that of the last transaction: the coordinator is asked once more, under a new guard.
+#[test]
+fn a_marker_that_overtakes_the_verdict_of_the_second_version_makes_the_broker_ask_again() {
+    for (verdict, code, end) in
+        [(ErrorCode::None, ErrorCode::None, 3), (ErrorCode::TransactionAbortable, ErrorCode::TransactionAbortable, 2)]
+    {
+        let mut scene = Scene::new();
+        assert_eq!(scene.ask(NEW, transactional(0, 0), ErrorCode::None).0, ErrorCode::None);
+        scene.broker.services.questions.configure(true, 500);
+        scene.send(NEW, &[(0, transactional(1, 0))]);
+        let first = scene.question();
+        scene.partitions[0].append_marker(LeaderEpoch::NONE, &marker(1, 0, true, 2), at(0).wall).unwrap();
+        scene.answer(&first, ErrorCode::None);
+        assert_eq!((scene.client.answers(at(1)).len(), scene.end(0)), (0, 2));
+        let second = scene.question();
+        assert_eq!(Question { id: first.id, ..second.clone() }, first);
+        assert_eq!(
+            scene.client.connection.deadline(&scene.broker.services),
+            Some(at(500).instant),
+            "no longer than before"
+        );
+        scene.answer(&second, verdict);
+        assert_eq!((scene.answered(NEW)[0].0, scene.end(0)), (code, end));
+        assert_eq!(scene.broker.services.questions.open(), 0);
+    }
+}
+
 /// KAFKA-19690: who was fenced while it was verified hears that.
 #[test]
 fn kafka_19690_a_fenced_producer_hears_that_it_is_fenced() {
@@ -362,6 +389,7 @@ fn kafka_19690_a_fenced_producer_hears_that_it_is_fenced() {
     mark(&scene.partitions[0], 1, false).unwrap();
     scene.answer(&question, ErrorCode::None);
     assert_eq!(scene.answered(NEW)[0].0, ErrorCode::InvalidProducerEpoch);
+    assert_eq!(scene.broker.services.questions.open(), 0);
     // And the next time nobody is asked at all.
     scene.send(NEW, &[(0, transactional(0, 0))]);
     assert_eq!(scene.answered(NEW)[0], (ErrorCode::InvalidProducerEpoch, None, -1));
@@ -395,13 +423,20 @@ fn a_partition_that_went_while_it_was_verified() {
 /// A partition that was led elsewhere in between may have seen a marker there: its guards are worth nothing.
 #[test]
 fn guards_do_not_outlive_a_time_without_leadership() {
-    let mut scene = Scene::new();
-    scene.send(NEW, &[(0, transactional(0, 0))]);
-    let question = scene.question();
-    scene.partitions[0].stop();
-    assert!(scene.partitions[0].update(leadership(2, 2, &[THIS]), at(0).wall));
-    scene.answer(&question, ErrorCode::None);
-    assert_eq!(scene.answered(NEW)[0].0, ErrorCode::InvalidTxnState);
+    for version in [OLD, NEW] {
+        let mut scene = Scene::new();
+        scene.send(version, &[(0, transactional(0, 0))]);
+        let question = scene.question();
+        scene.partitions[0].stop();
+        assert!(scene.partitions[0].update(leadership(2, 2, &[THIS]), at(0).wall));
+        scene.answer(&question, ErrorCode::None);
+        if version == NEW {
+            let again = scene.question();
+            scene.answer(&again, ErrorCode::None);
+        }
+        let expected = if version == NEW { ErrorCode::None } else { ErrorCode::InvalidTxnState };
+        assert_eq!(scene.answered(version)[0].0, expected);
+    }
 }
 
 #[test]

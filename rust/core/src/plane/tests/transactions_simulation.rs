@@ -161,12 +161,12 @@ impl World {
         if application.outstanding.is_some() || application.broken {
             return;
         }
-        let second = self.coordinator[producer].second;
-        // A client of the first version adds the partition itself, unless it forgets.
-        if !second
-            && !self.random.once_in(10)
-            && self.add(producer, application.epoch, &[partition], true) != ErrorCode::None
-        {
+        let Coordinated { second, phase, .. } = &self.coordinator[producer];
+        // A client of the first version adds the partition itself, unless it forgets. (It must not while the last transaction is
+        // being ended: as with Kafka, what is still open here under the same epoch takes in more.)
+        let forgets = !matches!(phase, Phase::Ending { .. }) && self.random.once_in(10);
+        let epoch = application.epoch;
+        if !second && !forgets && self.add(producer, epoch, &[partition], true) != ErrorCode::None {
             return;
         }
         self.send(producer, partition);

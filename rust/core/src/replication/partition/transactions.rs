@@ -6,7 +6,7 @@
 use super::{Acks, Appended, Partition, Refused, State};
 use crate::batch::control::EndMarker;
 use crate::batch::header::BatchHeader;
-use crate::batch::producer::{Claim, Claimed, Origin, ProducerRefusal, Proof};
+use crate::batch::producer::{Claim, Claimed, Guard, Origin, ProducerRefusal, Proof};
 use crate::batch::validate::{Checked, TimestampType};
 use crate::error::ErrorCode;
 use crate::ids::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs};
@@ -55,10 +55,20 @@ impl Partition {
         })
     }
 
+    /// Whether a guard is still worth something: no marker came since it was taken.
+    #[must_use]
+    pub fn holds(&self, producer_id: ProducerId, guard: Guard) -> bool {
+        self.state.lock().guards.holds(producer_id, guard)
+    }
+
     /// Ends a producer's transaction on this partition, as with acks=all. A marker for which no transaction is open is
     /// written too: it may come again, and it carries the epoch.
     pub fn append_marker(&self, meant: LeaderEpoch, marker: &Marker, now: TimestampMs) -> Result<Appended, Refused> {
         let Marker { producer_id, producer_epoch, coordinator_epoch, commit, transaction_version } = *marker;
+        if !producer_id.is_some() || producer_epoch < ProducerEpoch(0) {
+            // As Kafka, which fails to build such a batch.
+            return Err(Refused::Code(ErrorCode::UnknownServerError));
+        }
         let end = EndMarker { aborted: !commit, coordinator_epoch, timestamp: now };
         let appended_at = (self.settings().produce.timestamp_type == TimestampType::LogAppendTime).then_some(now);
         let batch = end.batch_of(producer_id, producer_epoch, appended_at);
