@@ -75,6 +75,7 @@ _TRANSACTIONS: Final = (
     "request.timeout.ms",
     "transaction.abort.timed.out.transaction.cleanup.interval.ms",
     "transaction.max.timeout.ms",
+    "transaction.partition.verification.enable",
     "transaction.remove.expired.transaction.cleanup.interval.ms",
     "transaction.two.phase.commit.enable",
     "transactional.id.expiration.ms",

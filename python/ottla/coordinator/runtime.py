@@ -12,17 +12,25 @@ before it is committed (``Shard``); a load that ends under another leader epoch 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Final, Generic, TypeVar, final
 
 import trio
 
 from ottla.clock import Clock
 from ottla.coordinator.answers import Answers
-from ottla.coordinator.log import CoordinatorLog, CoordinatorLogs, LogError
-from ottla.coordinator.machine import CoordinatorError, Machine, Now, Outbox, Reply
+from ottla.coordinator.log import (
+    Appending,
+    CoordinatorLog,
+    CoordinatorLogs,
+    LogError,
+    Marker,
+    Producer,
+    refuses_producer,
+)
+from ottla.coordinator.machine import CoordinatorError, Machine, Now, Outbox, Record, Reply
 from ottla.coordinator.replay import replay
-from ottla.coordinator.shard import RecordCodec, Shard, State, client_error
+from ottla.coordinator.shard import Batch, RecordCodec, Shard, State, client_error
 from ottla.coordinator.slices import Slices
 from ottla.errors import ErrorCode
 from ottla.wire.codec import WireError
@@ -79,7 +87,7 @@ class CoordinatorRuntime(Generic[M]):
         self,
         logs: CoordinatorLogs,
         codec: RecordCodec,
-        new_machine: Callable[[int], M],
+        new_machine: Callable[[int, int], M],
         clock: Clock,
         *,
         append_timeout_ms: int,
@@ -88,10 +96,11 @@ class CoordinatorRuntime(Generic[M]):
         report: Callable[[str, int, str], None] = lambda _event, _partition, _detail: None,
         loaded: Callable[[int, int, int], None] = lambda _partition, _records, _took_ms: None,
     ) -> None:
-        """``new_machine``: an empty one for a partition. ``batch_bytes_max``: max.message.bytes of the topic, now.
-        ``caught_up``: returns when every request that the data plane had read when it was called is with its handler,
-        and that has run up to its first wait. ``report``: what an operator should know: event, partition, detail.
-        ``loaded``: partition, how many records it holds, how many milliseconds their loading took."""
+        """``new_machine``: an empty one for a partition and its leader epoch. ``batch_bytes_max``: max.message.bytes of
+        the topic, now. ``caught_up``: returns when every request that the data plane had read when it was called is
+        with its handler, and that has run up to its first wait. ``report``: what an operator should know: event,
+        partition, detail. ``loaded``: partition, how many records it holds, how many milliseconds their loading
+        took."""
         self._logs = logs
         self._codec = codec
         self._new_machine = new_machine
@@ -168,29 +177,94 @@ class CoordinatorRuntime(Generic[M]):
                 self._perform(led.shard, operation, atomic=False)
                 await slices.pause()
 
+    # --- transactions -----------------------------------------------------------------------------------------------
+
+    async def verify(
+        self, partition: int, producer_id: int, producer_epoch: int, transaction_version: int
+    ) -> int | None:
+        """See ``CoordinatorLog.verification``. Raises CoordinatorError."""
+        led = self._led.get(partition)
+        if led is None:
+            raise _not_led(partition)
+        led.shard.require_active()
+        try:
+            return await led.log.verification(producer_id, producer_epoch, transaction_version).wait()
+        except LogError as error:
+            raise CoordinatorError(client_error(error.code), str(error)) from error
+
+    async def ask_in_transaction(
+        self,
+        partition: int,
+        producer: Producer,
+        operation: Callable[[M, Outbox, Reply[T]], None],
+        then: Callable[[M, Sequence[Record], Sequence[Record]], None],
+    ) -> T:
+        """Runs an operation whose records belong to a transaction; see ``Shard.perform_in_transaction``."""
+
+        def perform(shard: Shard[M], reply: Reply[T]) -> None:
+            shard.perform_in_transaction(self._now(), producer, operation, then, reply, self._batch_bytes_max())
+
+        led = self._led.get(partition)
+        if led is None:
+            raise _not_led(partition)
+        return await _settled(led.shard, self._owe(led.shard, perform))
+
+    async def mark(
+        self, marks: Sequence[tuple[int, Marker]], then: Callable[[M, Marker, Sequence[Record]], None]
+    ) -> list[CoordinatorError | None]:
+        """Writes ends of transactions, each into its partition; see ``Shard.mark``. What came of each."""
+        begun: list[tuple[Shard[M], _Asked[None]] | None] = []
+        for partition, marker in marks:
+            led = self._led.get(partition)
+
+            def perform(shard: Shard[M], reply: Reply[None], marker: Marker = marker) -> None:
+                shard.mark(marker, lambda machine, later: then(machine, marker, later), reply)
+
+            begun.append(None if led is None else (led.shard, self._owe(led.shard, perform)))
+        outcomes: list[CoordinatorError | None] = []
+        for (partition, _), each in zip(marks, begun, strict=True):
+            try:
+                if each is None:
+                    raise _not_led(partition)
+                await _settled(*each)
+                outcomes.append(None)
+            except CoordinatorError as error:
+                outcomes.append(error)
+        return outcomes
+
+    def machines(self) -> Iterator[tuple[int, M]]:
+        """Those that are active, with their partitions; to look at."""
+        for partition, led in self._led.items():
+            if led.shard.machine is not None:
+                yield partition, led.shard.machine
+
     def state(self, partition: int) -> State | None:
         """Of a partition; None when it is not led here."""
         led = self._led.get(partition)
         return None if led is None else led.shard.state
 
     def _begin(self, shard: Shard[M], operation: Callable[[M, Outbox, Reply[T]], None], *, atomic: bool) -> _Asked[T]:
-        asked: _Asked[T] = _Asked()
-        reply = asked.reply
+        def perform(shard: Shard[M], reply: Reply[T]) -> None:
+            def answered(machine: M, outbox: Outbox) -> None:
+                try:
+                    operation(machine, outbox, reply)
+                except CoordinatorError as error:
+                    # A refusal, too, may tell of what is not committed yet.
+                    outbox.refuse(reply, error.code, error.message)
 
-        def answered(machine: M, outbox: Outbox) -> None:
-            try:
-                operation(machine, outbox, reply)
-            except CoordinatorError as error:
-                # A refusal, too, may tell of what is not committed yet.
-                outbox.refuse(reply, error.code, error.message)
-
-        shard.owed[reply] = None
-        try:
             self._perform(shard, answered, atomic=atomic)
+
+        return self._owe(shard, perform)
+
+    def _owe(self, shard: Shard[M], perform: Callable[[Shard[M], Reply[T]], None]) -> _Asked[T]:
+        asked: _Asked[T] = _Asked()
+        shard.owed[asked.reply] = None
+        try:
+            perform(shard, asked.reply)
         except CoordinatorError as error:
-            reply.fail(error)
+            asked.reply.fail(error)
         except BaseException:
-            shard.owed.pop(reply, None)
+            shard.owed.pop(asked.reply, None)
             raise
         return asked
 
@@ -271,7 +345,7 @@ class CoordinatorRuntime(Generic[M]):
         """Whether the partition is active now."""
         shard = led.shard
         shard.state = State.LOADING
-        machine = self._new_machine(shard.partition)
+        machine = self._new_machine(shard.partition, shard.leader_epoch)
 
         def skipped(what: str) -> None:
             self._report("record of the coordinator's topic skipped", shard.partition, what)
@@ -303,12 +377,17 @@ class CoordinatorRuntime(Generic[M]):
                 continue
             batch.sent = True
             try:
-                await led.log.append(batch.records, self._append_timeout_ms).wait()
+                await _begun(led.log, batch, self._append_timeout_ms).wait()
                 await _unless_resigned()
             except LogError as error:
-                return error
-            led.failures = 0
-            shard.committed(batch)
+                if batch.transaction is None or not refuses_producer(error.code):
+                    return error
+                await _unless_resigned()
+                shard.refused(batch, CoordinatorError(error.code, str(error)))
+            else:
+                led.failures = 0
+                shard.committed(batch)
+                self._arm(shard)
             # The requests that came with the end of this append run first: what they write goes out together.
             await trio.lowlevel.checkpoint()
 
@@ -359,6 +438,15 @@ class CoordinatorRuntime(Generic[M]):
         again: _Led[M] = _Led(shard.partition, shard.leader_epoch, led.log, self._codec, led.ready, self._answers.give)
         again.failures = led.failures + 1
         self._start(again)
+
+
+def _begun(log: CoordinatorLog, batch: Batch, timeout_ms: int) -> Appending:
+    if batch.transaction is None:
+        return log.append(batch.records, timeout_ms)
+    source = batch.transaction.source
+    if isinstance(source, Marker):
+        return log.append_marker(source, timeout_ms)
+    return log.append(batch.records, timeout_ms, source)
 
 
 @final

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, final
 
-from ottla.coordinator.log import LoadedRecord, LogError, LogRecord
+from ottla.coordinator.log import LoadedRecord, LogError, LogRecord, Marker, Producer
 from ottla.dataplane.plane import ClosedError, CommandFailedError, Plane, Result
 from ottla.errors import ErrorCode
 
@@ -42,10 +42,31 @@ class _Log:
     plane: Plane
     place: _Place
 
-    def append(self, records: Sequence[LogRecord], timeout_ms: int) -> _Appending:
+    def append(self, records: Sequence[LogRecord], timeout_ms: int, producer: Producer | None = None) -> _Appending:
         plane, place = self.plane, self.place
+        if producer is not None:
+            writer = (producer.producer_id, producer.producer_epoch, producer.guard)
+            return _Appending(
+                _begin(
+                    plane, lambda ticket: plane.engine.transactional_append(ticket, *place, records, writer, timeout_ms)
+                )
+            )
         return _Appending(
             _begin(plane, lambda ticket: plane.engine.coordinator_append(ticket, *place, records, timeout_ms))
+        )
+
+    def append_marker(self, marker: Marker, timeout_ms: int) -> _Appending:
+        plane, place = self.plane, self.place
+        return _Appending(
+            _begin(plane, lambda ticket: plane.engine.coordinator_mark(ticket, *place, marker, timeout_ms))
+        )
+
+    def verification(self, producer_id: int, producer_epoch: int, transaction_version: int) -> _Verification:
+        # Its version matters for sequences alone, which coordinators do not have.
+        del transaction_version
+        plane, place = self.plane, self.place
+        return _Verification(
+            _begin(plane, lambda ticket: plane.engine.coordinator_claim(ticket, *place, producer_id, producer_epoch))
         )
 
     def load(self) -> _Loading:
@@ -61,6 +82,18 @@ class _Appending:
 
     async def wait(self) -> None:
         await _rows(self.wait_for)
+
+
+@final
+@dataclass(slots=True)
+class _Verification:
+    """A guard that is being taken."""
+
+    wait_for: Callable[[], Awaitable[Result]]
+
+    async def wait(self) -> int | None:
+        rows = await _rows(self.wait_for)
+        return rows[0] if rows else None
 
 
 @final

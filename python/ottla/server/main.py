@@ -57,6 +57,8 @@ if TYPE_CHECKING:
     from ottla.config.values import BrokerConfig
     from ottla.coordinator.log import CoordinatorLogs
     from ottla.coordinator.slices import LoopLag
+    from ottla.dataplane.transactions import Question
+    from ottla.transactions.coordinator import TransactionCoordinator
 
 __all__ = ["DataDirectoryError", "Server", "Started", "in_words"]
 
@@ -188,6 +190,12 @@ class Server:
                 coordinators.follow(metadata.loader)
                 self._lag = coordinators.loop_lag
                 async with trio.open_nursery() as nursery:
+                    plane.set_transaction_rules(
+                        coordinators.transactions.config.verify, coordinators.transactions.config.append_timeout_ms
+                    )
+                    plane.on_question(
+                        lambda question: nursery.start_soon(self._answer, plane, coordinators.transactions, question)
+                    )
                     nursery.start_soon(plane.run, self._on_request, self._on_fact, self._on_closed_connection)
                     await log.open()
                     if formatted:
@@ -303,6 +311,11 @@ class Server:
             plane.caught_up,
             lambda event, partition, detail: self._log.warning(event, partition=partition, detail=detail),
             self._on_loaded,
+            plane.begin_append_markers,
+            lambda: self.services.producer_ids,
+            lambda event, transactional_id, detail: self._log.warning(
+                event, transactional_id=transactional_id, detail=detail
+            ),
         )
 
     def _metadata(
@@ -394,6 +407,9 @@ class Server:
             log_dirs=plane,
             configs=MetadataConfigs(self._config, metadata.loader),
             groups=coordinators.groups,
+            transactions=coordinators.transactions,
+            markers=coordinators.markers,
+            producers=plane,
         )
 
     async def _set_strays_aside(self, plane: Plane, metadata: MetadataNode) -> None:
@@ -415,6 +431,18 @@ class Server:
     def _on_request(self, request: Request) -> None:
         assert self._switchboard is not None, "a request before connections were accepted"
         self._switchboard.route(request)
+
+    async def _answer(self, plane: Plane, transactions: TransactionCoordinator, question: Question) -> None:
+        """What a partition led here asks before the first record of a transaction."""
+        codes = await transactions.add_partitions(
+            question.transactional_id,
+            question.producer_id,
+            question.producer_epoch,
+            question.partitions,
+            verify_only=not question.add,
+            transaction_version=2 if question.add else 0,
+        )
+        plane.answer(question.question_id, codes)
 
     def _on_failed_command(self, failed: FailedCommand) -> None:
         self._log.error("partition not served", topic=failed.topic, partition=failed.partition, reason=failed.message)

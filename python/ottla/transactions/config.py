@@ -23,6 +23,8 @@ class TransactionsConfig:
     """``transactional.id.expiration.ms``"""
     expire_interval_ms: int = 3_600_000
     """``transaction.remove.expired.transaction.cleanup.interval.ms``"""
+    verify: bool = True
+    """``transaction.partition.verification.enable``: ask the coordinator before the first write to a partition."""
     two_phase_commit: bool = False
     """``transaction.two.phase.commit.enable``"""
     wait_ms: int = 100
@@ -38,6 +40,7 @@ class TransactionsConfig:
             abort_interval_ms=config.integer("transaction.abort.timed.out.transaction.cleanup.interval.ms"),
             expiration_ms=config.integer("transactional.id.expiration.ms"),
             expire_interval_ms=config.integer("transaction.remove.expired.transaction.cleanup.interval.ms"),
+            verify=config.boolean("transaction.partition.verification.enable"),
             two_phase_commit=config.boolean("transaction.two.phase.commit.enable"),
             wait_ms=config.integer("add.partitions.to.txn.retry.backoff.max.ms"),
             append_timeout_ms=config.integer("request.timeout.ms"),

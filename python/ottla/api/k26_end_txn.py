@@ -1,0 +1,34 @@
+"""EndTxn (26), v0-5: commit or abort.
+
+v2 PRODUCER_FENCED · v3 flexible · v4 TRANSACTION_ABORTABLE · v5 the producer id and epoch to go on with (KIP-890)
+Needs Write on the transactional id: TRANSACTIONAL_ID_AUTHORIZATION_FAILED. The answer comes when it is decided for
+good; the partitions get their markers after that.
+"""
+
+from __future__ import annotations
+
+from ottla.api.broker import Broker
+from ottla.api.context import RequestContext
+from ottla.api.transaction_access import fenced_as, may
+from ottla.coordinator.machine import CoordinatorError
+from ottla.errors import ErrorCode
+from ottla.security.authorizer import Operation
+from ottla.wire.k26_end_txn import EndTxnRequest, EndTxnResponse
+
+__all__ = ["end_txn"]
+
+
+async def end_txn(request: EndTxnRequest, context: RequestContext, broker: Broker) -> EndTxnResponse:
+    """See the module."""
+    version = context.api_version
+    if not may(context, Operation.WRITE, request.transactional_id):
+        return EndTxnResponse(error_code=ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+    try:
+        answer: EndTxnResponse = await broker.transactions.ask(
+            request.transactional_id, lambda shard, outbox, reply: shard.end_txn(request, version, reply, outbox)
+        )
+    except CoordinatorError as error:
+        return EndTxnResponse(error_code=error.code)
+    if answer.error_code == ErrorCode.NONE:
+        return answer
+    return EndTxnResponse(error_code=fenced_as(answer.error_code, version))
