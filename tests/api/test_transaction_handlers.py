@@ -245,6 +245,33 @@ def test_what_is_open_is_described() -> None:
     run(main)
 
 
+def test_a_commit_that_meets_the_marker_of_the_transaction_before() -> None:
+    """The marker takes its guard: it is asked for once more."""
+
+    async def main() -> None:
+        async with memory_broker(settings={"offsets.topic.num.partitions": "1"}) as broker:
+            await begun(broker)
+            assert await commit_offset(broker, 5, 0, "t", offset=5) == {"t": 0}
+            (topic_id,) = [
+                key for key, topic in broker.node.loader.image.topics.by_id.items() if "offsets" in topic.name
+            ]
+            gate = broker.group_logs.partition(topic_id, 0).gate = trio.Event()
+            assert await end(broker, 5, 0) == 0
+            async with trio.open_nursery() as nursery:
+                answers: list[dict[str, int]] = []
+
+                async def commit_next() -> None:
+                    answers.append(await commit_offset(broker, 5, 1, "t", offset=7))
+
+                nursery.start_soon(commit_next)
+                await trio.testing.wait_all_tasks_blocked()
+                gate.set()
+            assert answers == [{"t": 0}]
+            assert await fetch(broker, "t") == {"t": (5, 0)}
+
+    run(main)
+
+
 def test_markers_that_cannot_be_written_yet_are_tried_again() -> None:
     async def main() -> None:
         async with memory_broker() as broker:

@@ -77,10 +77,10 @@ class MemoryPartition:
         rows = [row for row in newest.values() if row.value is not None or row.key in kept]
         return sorted(rows + undecided, key=lambda row: row.offset) + self.pending
 
-    def is_open(self, producer_id: int) -> bool:
-        """Has the producer written here since its last marker?"""
+    def is_open(self, producer_id: int, producer_epoch: int) -> bool:
+        """Has the producer written here since its last marker, under this epoch?"""
         last = [source for source in self.sources.values() if source.producer_id == producer_id]
-        return bool(last) and isinstance(last[-1], Producer)
+        return bool(last) and isinstance(last[-1], Producer) and last[-1].producer_epoch == producer_epoch
 
 
 def _supersede(newest: dict[bytes, LoadedRecord], row: LoadedRecord) -> None:
@@ -116,7 +116,7 @@ class MemoryCoordinatorLog:
         assert records
         held = self._held
         refusal = None
-        if producer is not None and not held.is_open(producer.producer_id):
+        if producer is not None and not held.is_open(producer.producer_id, producer.producer_epoch):
             guard = held.guards.pop(producer.producer_id, None)
             if guard is None or guard != producer.guard:
                 refusal = ErrorCode.INVALID_TXN_STATE
@@ -128,9 +128,9 @@ class MemoryCoordinatorLog:
 
     def verification(self, producer_id: int, producer_epoch: int, transaction_version: int) -> _Verification:
         held = self._held
-        if not held.is_open(producer_id):
-            held.guards.setdefault(producer_id, len(held.guards) + 1)
-        return _Verification(None if held.is_open(producer_id) else held.guards[producer_id])
+        if held.is_open(producer_id, producer_epoch):
+            return _Verification(None)
+        return _Verification(held.guards.setdefault(producer_id, len(held.guards) + 1))
 
     def _append(
         self,

@@ -38,6 +38,8 @@ LOADING_SINCE: Final = 2
 """Older clients may crash over COORDINATOR_LOAD_IN_PROGRESS."""
 ABORTABLE_SINCE: Final = 4
 ADDED_SINCE: Final = 5
+STALE_GUARDS_MAX: Final = 2
+"""One marker of the transaction before, and one of a coordinator that was not sure of it."""
 TOPIC_IDS_SINCE: Final = 6
 
 
@@ -54,13 +56,25 @@ async def txn_offset_commit(
         return TxnOffsetCommitResponse(topics=tuple(refused))
     asked = replace(request, topics=tuple(wanted))
     try:
-        answer = await _commit(asked, context.api_version, broker)
+        answer = await _committed(asked, context.api_version, broker)
     except CoordinatorError as error:
         code = error.code
         if code is ErrorCode.COORDINATOR_LOAD_IN_PROGRESS and context.api_version < LOADING_SINCE:
             code = ErrorCode.COORDINATOR_NOT_AVAILABLE
         answer = transactional_commit_failed(asked, code)
     return answer if not refused else TxnOffsetCommitResponse(topics=_joined(refused, answer.topics))
+
+
+async def _committed(request: TxnOffsetCommitRequest, version: int, broker: Broker) -> TxnOffsetCommitResponse:
+    """Raises CoordinatorError with the code for all partitions."""
+    for _ in range(STALE_GUARDS_MAX):
+        try:
+            return await _commit(request, version, broker)
+        except CoordinatorError as error:
+            # The marker of the transaction before took the guard, while the coordinator had this one wait for it.
+            if version < ADDED_SINCE or error.code is not ErrorCode.INVALID_TXN_STATE:
+                raise
+    return await _commit(request, version, broker)
 
 
 async def _commit(request: TxnOffsetCommitRequest, version: int, broker: Broker) -> TxnOffsetCommitResponse:

@@ -101,6 +101,11 @@ class TransactionShard:
     def transactional_ids(self) -> Iterable[str]:
         return self._transactions.keys()
 
+    @property
+    def waiting_ids(self) -> Iterable[str]:
+        """Those with requests that wait for the end of a transaction."""
+        return self._waiting.ids
+
     def get(self, transactional_id: str) -> TransactionLogValue | None:
         """The newest record of an id, to look at."""
         found = self._transactions.get(transactional_id)
@@ -346,6 +351,11 @@ class TransactionShard:
             self._report(event, transactional_id, f"{topic}-{index} answered the marker with {code.name}")
         if not delivery.left:
             self._complete(transactional_id, outbox)
+
+    def is_under_way(self, due: MarkersDue) -> bool:
+        """Is it of a transaction that waits for its markers? What is not need not be sent any more."""
+        delivery = self._markers.get(due.transactional_id)
+        return delivery is not None and delivery is due.decision
 
     # --- looking ----------------------------------------------------------------------------------------------------
 

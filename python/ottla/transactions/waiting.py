@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, final
 
 from ottla.coordinator.machine import Outbox, Reply
@@ -63,6 +63,11 @@ class Waiting:
     def __iter__(self) -> Iterator[Waiter]:
         for waiters in self._by_id.values():
             yield from waiters
+
+    @property
+    def ids(self) -> Iterable[str]:
+        """Those for which somebody waits."""
+        return self._by_id.keys()
 
     def add(self, transactional_id: str, waiter: Waiter) -> bool:
         """Whether there is room."""
