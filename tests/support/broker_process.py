@@ -13,7 +13,6 @@ import re
 import resource
 import select
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, final
 
+from benchmarks.processes import free_port
+
 PYTHON_PATH: Final = Path(__file__).resolve().parents[2] / "python"
 START_TIMEOUT_S: Final = 60.0
 STOP_TIMEOUT_S: Final = 30.0
@@ -29,14 +30,6 @@ STOP_TIMEOUT_S: Final = 30.0
 
 class BrokerFailed(AssertionError):
     """The broker ended, or did not come up; the message ends with what it logged last."""
-
-
-def free_port() -> int:
-    """A port that nobody uses now: for a broker whose port stays the same over its restarts."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def first_line(process: subprocess.Popen[bytes], timeout_s: float) -> str:
