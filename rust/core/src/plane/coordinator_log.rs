@@ -223,6 +223,18 @@ impl CoordinatorLogs {
         }
     }
 
+    /// Whoever waits is refused. Tickets first: what follows may find things half done.
+    pub fn fail(&mut self, refusal: &LogRefusal) {
+        let appends = std::mem::take(&mut self.appends);
+        for waiting in &appends {
+            end(&self.services, waiting.ticket, Err(refusal.clone()));
+        }
+        for load in self.loads.drain().filter_map(|(_, load)| load.ok()) {
+            load.close(&self.services);
+        }
+        appends.iter().for_each(Waiting::release);
+    }
+
     /// The engine stops: nobody waits any longer.
     pub fn close(&mut self) {
         for waiting in self.appends.drain(..) {

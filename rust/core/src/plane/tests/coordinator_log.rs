@@ -23,6 +23,28 @@ pub(super) fn place(leader_epoch: LeaderEpoch) -> Place {
     Place { topic_id: ORDERS, index: PartitionIndex(0), leader_epoch }
 }
 
+/// Logs of a partition with another replica in sync, which never comes; and who reads for them.
+pub(in crate::plane) fn logs_of_two_replicas() -> (Arc<Services>, Arc<Pool>, CoordinatorLogs) {
+    let Coordinator { services, pool, logs, .. } = Coordinator::new(&[THIS, OTHER], 1, LogConfig::default());
+    (services, pool, logs)
+}
+
+/// An append of one record.
+pub(in crate::plane) fn append(key: &str) -> CoordinatorCommand {
+    let records = vec![record(key, "value")];
+    CoordinatorCommand::Append { place: place(EPOCH), records, codec: Codec::None, timeout_ms: 5_000 }
+}
+
+/// The beginning of a load.
+pub(in crate::plane) fn load() -> CoordinatorCommand {
+    CoordinatorCommand::Load(place(EPOCH))
+}
+
+/// A moment for those who do not care.
+pub(in crate::plane) fn start_of_test() -> Now {
+    at(0)
+}
+
 /// The thread of the logs, stepped by hand, and one thread that reads.
 pub(super) struct Coordinator {
     services: Arc<Services>,
