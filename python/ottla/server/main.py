@@ -119,9 +119,9 @@ class Server:
         loaded: Loaded,
         log: FilteringBoundLogger,
         clock: Clock | None = None,
-        coordinator_logs: Callable[[Plane], CoordinatorLogs] = PlaneCoordinatorLogs,
+        coordinator_logs: Callable[[Plane, int], CoordinatorLogs] = PlaneCoordinatorLogs,
     ) -> None:
-        """``coordinator_logs``: where coordinators keep what they decide."""
+        """``coordinator_logs``: where coordinators keep what they decide, compressed by the codec of that number."""
         self._loaded = loaded
         self._config = loaded.config
         self._node = loaded.node
@@ -300,7 +300,7 @@ class Server:
     def _coordinators(self, plane: Plane) -> Coordinators:
         return Coordinators(
             self._config,
-            self._coordinator_logs(plane),
+            self._coordinator_logs(plane, self._config.integer("offsets.topic.compression.codec")),
             self._clock,
             os.urandom,
             lambda: plane.is_draining,
