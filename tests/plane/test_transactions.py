@@ -24,7 +24,7 @@ from tests.support.raw import Connection, batch, batches_of, values_of
 FIRST, ABORTABLE, SECOND = 10, 11, 12
 """Versions of Produce: the first protocol, one whose clients know TRANSACTION_ABORTABLE, and the second protocol."""
 NONE, INVALID_EPOCH, INVALID_STATE, ID_AUTHORIZATION, COORDINATOR_FENCED, ABORT_IT = 0, 47, 48, 53, 52, 120
-UNKNOWN_TOPIC, CONCURRENT, LATEST = 3, 51, -1
+UNKNOWN_TOPIC, OUT_OF_ORDER, UNKNOWN_MAPPING, LATEST = 3, 45, 49, -1
 NOW_MS = time.time_ns() // 1_000_000
 """Of all records: a marker much younger than its segment begins another one, and a Fetch reads one at a time."""
 NOT_NOW = (14, 15, 16, 51)
@@ -150,9 +150,8 @@ def read(connection: Connection, topic: Topic, *, committed: bool, **options: An
 def stable(connection: Connection, topic: Topic, partition: int = 0) -> int:
     request = list_offsets_request(topic, [LATEST] * (partition + 1), isolation_level=1)
     (found,) = connection.ask(request, 7).topics
-    offset = found.partitions[partition].offset
-    assert isinstance(offset, int)
-    return offset
+    offsets: dict[int, int] = {one.partition_index: one.offset for one in found.partitions}
+    return offsets[partition]
 
 
 def wait_stable(connection: Connection, topic: Topic, offset: int, partition: int = 0) -> None:
@@ -302,6 +301,35 @@ def test_a_repeated_batch_is_known_after_the_end(connection: Connection, topic: 
 
 def test_records_of_a_transaction_want_its_id(connection: Connection, producer: Producer, topic: Topic) -> None:
     assert producer.try_produce(topic, b"a", transactional_id=None).error_code == ID_AUTHORIZATION
+
+
+@pytest.mark.parametrize(
+    ("version", "codes"),
+    [(ABORTABLE, (NONE, OUT_OF_ORDER, OUT_OF_ORDER)), (SECOND, (OUT_OF_ORDER, OUT_OF_ORDER, NONE))],
+)
+def test_sequences_and_epochs(connection: Connection, topic: Topic, version: int, codes: tuple[int, ...]) -> None:
+    """What nothing is known of begins anywhere with the first protocol, and with 0 with the second."""
+    producer = Producer(connection, version=version)
+    producer.begin()
+    if version < SECOND:
+        producer.add(topic, 0)
+    found = [producer.try_produce(topic, b"a", base_sequence=sequence).error_code for sequence in (5, 9, 0)]
+    assert tuple(found) == codes
+    following = 1 if version >= SECOND else 6
+    assert producer.try_produce(topic, b"a", base_sequence=following, transactional=False).error_code == INVALID_STATE
+    other = producer.try_produce(topic, b"a", partition=1, producer_id=producer.producer_id + 100_000)
+    assert other.error_code == UNKNOWN_MAPPING
+    for epoch in (producer.epoch - 1, producer.epoch + 1):
+        assert producer.try_produce(topic, b"a", partition=1, producer_epoch=epoch).error_code == INVALID_EPOCH
+    assert producer.try_produce(topic, b"a", partition=9).error_code == UNKNOWN_TOPIC
+
+
+def test_two_producers_in_one_request(connection: Connection, producer: Producer, topic: Topic) -> None:
+    other = producer.producer_id + 1
+    parts = [(0, producer.records(topic, b"a")), (1, producer.records(topic, b"a", producer_id=other))]
+    answer = connection.ask(producer.request(topic, *parts), producer.version)
+    ((results),) = (found.partition_responses for found in answer.responses)
+    assert [result.error_code for result in results] == [UNKNOWN_MAPPING] * 2
 
 
 def marker(producer: Producer, topic: Topic, *, epoch: int, coordinator_epoch: int, version: int = 0) -> Any:

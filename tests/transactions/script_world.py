@@ -127,7 +127,8 @@ class World:
             except CoordinatorError as error:
                 self._answers.append(f"{name} <- {api} {error.code.name}")
 
-        reply: Reply[Any] = Reply(settled)
+        reply: Reply[Any] = Reply()
+        reply.when_settled(settled)
 
         def run(outbox: Outbox) -> None:
             try:

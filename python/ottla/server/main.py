@@ -15,6 +15,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, final
 
@@ -33,7 +34,7 @@ from ottla.controller.node import MetadataNode, MetadataSettings
 from ottla.controller.topics import TopicDefaults, TopicTools
 from ottla.dataplane.coordinator_log import PlaneCoordinatorLogs
 from ottla.dataplane.log import PlaneLog
-from ottla.dataplane.plane import CONNECTION_GONE, EngineOptions, Fact, Periods, Plane, Request
+from ottla.dataplane.plane import CONNECTION_GONE, Callbacks, EngineOptions, Fact, Periods, Plane, Request
 from ottla.dataplane.views import ViewPublisher
 from ottla.ids import DirectoryId, random_uuid, uuid_from_text, uuid_text
 from ottla.metadata.features import SUPPORTED
@@ -49,6 +50,7 @@ from ottla.server.coordinators import Coordinators
 from ottla.server.listener import BoundListener, Buffers, bind
 from ottla.server.release import check_served
 from ottla.server.switchboard import Switchboard
+from ottla.transactions.coordinator import codes_of
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -193,10 +195,11 @@ class Server:
                     plane.set_transaction_rules(
                         coordinators.transactions.config.verify, coordinators.transactions.config.append_timeout_ms
                     )
-                    plane.on_question(
-                        lambda question: nursery.start_soon(self._answer, plane, coordinators.transactions, question)
+                    plane.on_question(partial(self._answer, plane, coordinators.transactions))
+                    callbacks = Callbacks(
+                        self._on_request, self._on_fact, self._on_closed_connection, coordinators.write_out
                     )
-                    nursery.start_soon(plane.run, self._on_request, self._on_fact, self._on_closed_connection)
+                    nursery.start_soon(plane.run, callbacks)
                     await log.open()
                     if formatted:
                         voter = self._voter(meta)
@@ -308,6 +311,7 @@ class Server:
             self._coordinator_logs(plane),
             self._clock,
             os.urandom,
+            lambda: plane.is_draining,
             plane.caught_up,
             lambda event, partition, detail: self._log.warning(event, partition=partition, detail=detail),
             self._on_loaded,
@@ -432,9 +436,10 @@ class Server:
         assert self._switchboard is not None, "a request before connections were accepted"
         self._switchboard.route(request)
 
-    async def _answer(self, plane: Plane, transactions: TransactionCoordinator, question: Question) -> None:
+    @staticmethod
+    def _answer(plane: Plane, transactions: TransactionCoordinator, question: Question) -> None:
         """What a partition led here asks before the first record of a transaction."""
-        codes = await transactions.add_partitions(
+        reply = transactions.begin_add(
             question.transactional_id,
             question.producer_id,
             question.producer_epoch,
@@ -442,7 +447,7 @@ class Server:
             verify_only=not question.add,
             transaction_version=2 if question.add else 0,
         )
-        plane.answer(question.question_id, codes)
+        reply.when_settled(lambda: plane.answer(question.question_id, codes_of(reply, question.partitions)))
 
     def _on_failed_command(self, failed: FailedCommand) -> None:
         self._log.error("partition not served", topic=failed.topic, partition=failed.partition, reason=failed.message)
