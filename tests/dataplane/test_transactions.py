@@ -14,7 +14,7 @@ from ottla.config.topic import topic_settings
 from ottla.config.values import BrokerConfig
 from ottla.coordinator.log import NO_PRODUCER_ID, Marker, Producer
 from ottla.dataplane.coordinator_log import PlaneCoordinatorLogs
-from ottla.dataplane.plane import Plane
+from ottla.dataplane.plane import Callbacks, Plane
 from ottla.dataplane.transactions import ActiveProducer, MarkerRow, Question
 from ottla.dataplane.views import engine_settings
 from ottla.errors import ErrorCode
@@ -35,6 +35,7 @@ from tests.dataplane.test_coordinator_log import (
     played,
     row,
 )
+from tests.support.appending import Appending, MarkerAppending
 from tests.support.engine import engine
 from tests.support.raw import Connection, batch
 
@@ -55,11 +56,11 @@ def test_what_is_written_in_a_transaction_counts_when_it_is_committed(opened: Op
                 guard = await claimed(bench)
                 assert guard is not None
                 value = "committed" if commit else "aborted"
-                await log.append([row(value, "1"), row("b", "2")], TIMEOUT_MS, Producer(7, 0, guard, 0)).wait()
+                await Appending(log, [row(value, "1"), row("b", "2")], TIMEOUT_MS, Producer(7, 0, guard, 0)).wait()
                 assert await claimed(bench) is None, "it is open"
-                await log.append([row("c", value)], TIMEOUT_MS, Producer(7, 0, None, 0)).wait()
+                await Appending(log, [row("c", value)], TIMEOUT_MS, Producer(7, 0, None, 0)).wait()
                 assert [one.key for one in await load(log) if one.producer_id == 7] == [value.encode(), b"b", b"c"]
-                await log.append_marker(Marker(7, 0, 0, commit, 0), TIMEOUT_MS).wait()
+                await MarkerAppending(log, Marker(7, 0, 0, commit, 0), TIMEOUT_MS).wait()
                 found = await load(log)
                 assert [one.key for one in found] == [b"committed", b"b", b"c"]
                 assert {one.producer_id for one in found} == {NO_PRODUCER_ID}
@@ -73,11 +74,11 @@ def test_a_marker_takes_the_guard(opened: Open, tmp_path: Path) -> None:
         async with opened(tmp_path) as bench:
             await bench.lead(0)
             log = bench.logs.open(TOPIC, 0, 0)
-            without = log.append([row("a", "1")], TIMEOUT_MS, Producer(7, 0, None, 0))
+            without = Appending(log, [row("a", "1")], TIMEOUT_MS, Producer(7, 0, None, 0))
             await expect(without.wait, ErrorCode.INVALID_TXN_STATE)
             guard = await claimed(bench)
-            await log.append_marker(Marker(7, 0, 0, False, 0), TIMEOUT_MS).wait()
-            late = log.append([row("a", "1")], TIMEOUT_MS, Producer(7, 0, guard, 0))
+            await MarkerAppending(log, Marker(7, 0, 0, False, 0), TIMEOUT_MS).wait()
+            late = Appending(log, [row("a", "1")], TIMEOUT_MS, Producer(7, 0, guard, 0))
             await expect(late.wait, ErrorCode.INVALID_TXN_STATE)
             assert await load(log) == []
 
@@ -93,16 +94,16 @@ def test_epochs_in_a_coordinators_log(tmp_path: Path) -> None:
             await bench.lead(0)
             log = bench.logs.open(TOPIC, 0, 0)
             guard = await claimed(bench, epoch=3)
-            await log.append_marker(Marker(7, 4, 5, False, 2), TIMEOUT_MS).wait()
+            await MarkerAppending(log, Marker(7, 4, 5, False, 2), TIMEOUT_MS).wait()
             await expect(log.verification(7, 3, 2).wait, ErrorCode.INVALID_PRODUCER_EPOCH)
-            old = log.append([row("a", "1")], TIMEOUT_MS, Producer(7, 3, guard, 2))
+            old = Appending(log, [row("a", "1")], TIMEOUT_MS, Producer(7, 3, guard, 2))
             assert await code_of(old.wait) == ErrorCode.INVALID_PRODUCER_EPOCH
-            fenced = log.append_marker(Marker(7, 4, 4, False, 2), TIMEOUT_MS)
+            fenced = MarkerAppending(log, Marker(7, 4, 4, False, 2), TIMEOUT_MS)
             assert await code_of(fenced.wait) == ErrorCode.TRANSACTION_COORDINATOR_FENCED
-            await log.append_marker(Marker(7, 4, 5, False, 2), TIMEOUT_MS).wait()
+            await MarkerAppending(log, Marker(7, 4, 5, False, 2), TIMEOUT_MS).wait()
             elsewhere = bench.logs.open(TOPIC, 0, 9)
             await expect(elsewhere.verification(7, 4, 2).wait, ErrorCode.NOT_LEADER_OR_FOLLOWER)
-            marker = elsewhere.append_marker(Marker(7, 4, 5, False, 2), TIMEOUT_MS)
+            marker = MarkerAppending(elsewhere, Marker(7, 4, 5, False, 2), TIMEOUT_MS)
             assert await code_of(marker.wait) == ErrorCode.NOT_LEADER_OR_FOLLOWER
 
     played(main)
@@ -190,7 +191,9 @@ def test_a_produce_asks_and_goes_on(tmp_path: Path, version: int, add: bool) -> 
         with engine(tmp_path) as serving:
             bench = Engine(PlaneCoordinatorLogs(serving.plane), serving.plane)
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(serving.plane.run, lambda _: None, lambda _: None, lambda _: None)
+                nursery.start_soon(
+                    serving.plane.run, Callbacks(lambda _: None, lambda _: None, lambda _: None, lambda: None)
+                )
                 await lead_orders(serving.plane)
                 with Connection(serving.listening.getsockname()) as connection:
                     accepted, _ = serving.listening.accept()

@@ -9,7 +9,16 @@ from typing import Final, final
 
 import trio
 
-from ottla.coordinator.log import NO_PRODUCER_ID, LoadedRecord, LogError, LogRecord, Marker, Producer, refuses_producer
+from ottla.coordinator.log import (
+    NO_PRODUCER_ID,
+    Appended,
+    LoadedRecord,
+    LogError,
+    LogRecord,
+    Marker,
+    Producer,
+    refuses_producer,
+)
 from ottla.errors import ErrorCode
 
 
@@ -112,7 +121,9 @@ class MemoryCoordinatorLog:
         self._held = held
         self._leader_epoch = leader_epoch
 
-    def append(self, records: Sequence[LogRecord], timeout_ms: int, producer: Producer | None = None) -> _Appending:
+    def append(
+        self, records: Sequence[LogRecord], timeout_ms: int, appended: Appended, producer: Producer | None = None
+    ) -> None:
         assert records
         held = self._held
         refusal = None
@@ -120,11 +131,11 @@ class MemoryCoordinatorLog:
             guard = held.guards.pop(producer.producer_id, None)
             if guard is None or guard != producer.guard:
                 refusal = ErrorCode.INVALID_TXN_STATE
-        return self._append(records, timeout_ms, producer, refusal)
+        self._append(records, timeout_ms, appended, producer, refusal)
 
-    def append_marker(self, marker: Marker, timeout_ms: int) -> _Appending:
+    def append_marker(self, marker: Marker, timeout_ms: int, appended: Appended) -> None:
         self._held.guards.pop(marker.producer_id, None)
-        return self._append((), timeout_ms, marker, None)
+        self._append((), timeout_ms, appended, marker, None)
 
     def verification(self, producer_id: int, producer_epoch: int, transaction_version: int) -> _Verification:
         held = self._held
@@ -136,9 +147,10 @@ class MemoryCoordinatorLog:
         self,
         records: Sequence[LogRecord],
         timeout_ms: int,
+        appended: Appended,
         source: Producer | Marker | None,
         failure: ErrorCode | None,
-    ) -> _Appending:
+    ) -> None:
         held = self._held
         held.appends_begun += 1
         if failure is None and held.failures:
@@ -149,7 +161,8 @@ class MemoryCoordinatorLog:
             if source is not None:
                 held.sources[len(held.batches)] = source
             held.batches.append(list(records))
-        return _Appending(held.append_delay_ms, timeout_ms, failure, held.gate)
+        appending = _Appending(held.append_delay_ms, timeout_ms, failure, held.gate)
+        trio.lowlevel.spawn_system_task(appending.end, appended)
 
     def load(self) -> _Loading:
         self._held.loads += 1
@@ -174,14 +187,13 @@ class _Appending:
     failure: ErrorCode | None
     gate: trio.Event | None
 
-    async def wait(self) -> None:
+    async def end(self, appended: Appended) -> None:
         await trio.sleep(min(self.delay_ms, self.timeout_ms) / 1000)
         if self.gate is not None:
             await self.gate.wait()
-        if self.failure is not None:
-            raise LogError(self.failure)
-        if self.delay_ms > self.timeout_ms:
-            raise LogError(ErrorCode.REQUEST_TIMED_OUT)
+        failure = ErrorCode.REQUEST_TIMED_OUT if self.delay_ms > self.timeout_ms else None
+        failure = self.failure or failure
+        appended(None if failure is None else LogError(failure))
 
 
 @final

@@ -1,10 +1,11 @@
-"""Plays the scripts of transactional ids against a broker, in real time, and compares answers and records.
+"""Plays the scripts of transactional ids against a broker, in real time, and compares answers, records and
+markers.
 
-The broker is a single node with the settings of ``scripts.SETTINGS``; topics are made as scripts name them. Clients ask
-again while they are told CONCURRENT_TRANSACTIONS, as all clients do: our own coordinator lets them wait instead. What a
-script says to be due at a moment is looked for a little after it. To configure the broker and to have it read its log
-again, ``--restart`` is run, a command that ends when the broker listens again; its arguments are what the script
-configures, as ``transactional.id.expiration.ms=2000``.
+The broker is a single node with the settings of ``script_world.SETTINGS``; topics are made as scripts name them.
+Clients ask again while they are told CONCURRENT_TRANSACTIONS, as all clients do: our own coordinator lets them wait
+instead. What a script says to be due at a moment is looked for a little after it. To configure the broker and to have
+it read its log again, ``--restart`` is run, a command that ends when the broker listens again; its arguments are what
+the script configures, as ``transactional.id.expiration.ms=2000``.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ import re
 import subprocess
 import time
 import uuid
+from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
+from ottla._core import Batch
 from ottla.coordinator.partitions import partition_of
 from ottla.errors import ErrorCode
 from ottla.records import TRANSACTION_STATE, decode_key, decode_value
@@ -37,7 +40,15 @@ from ottla.wire.schema import replace
 from tests.support.api_scripts import parse
 from tests.support.raw import Connection, batches_of
 from tests.support.raw_admin import create_topic, topic_of
-from tests.transactions.scripts import Names, NotOfKafka, answer_text, described_text, init_request, play, record_text
+from tests.transactions.script_texts import (
+    Names,
+    answer_text,
+    described_text,
+    init_request,
+    partitions_text,
+    record_text,
+)
+from tests.transactions.scripts import play
 
 QUIET_S: Final = 0.12
 """Records have come when none came for so long."""
@@ -51,9 +62,16 @@ ASKED_AGAIN: Final = frozenset(
         ErrorCode.NOT_COORDINATOR,
     )
 )
+SETTLES_S: Final = 4.0
 PATIENCE_S: Final = 10.0
 PARTITIONS: Final = 3
 UPGRADE, DOWNGRADE = 1, 2
+COMMIT: Final = 1
+"""The type of a control record."""
+
+
+class NotOfKafka(Exception):
+    """A command that reaches inside, which only our own machine allows."""
 
 
 class BrokerWorld:
@@ -67,6 +85,8 @@ class BrokerWorld:
         self._prefix = uuid.uuid4().hex[:6]
         self._topics: set[str] = set()
         self._offsets: dict[int, int] = {}
+        self._data_offsets: dict[Partition, int] = {}
+        self._transactional_ids: dict[int, str] = {}
         self._version = 2
         self._connect()
 
@@ -93,6 +113,7 @@ class BrokerWorld:
         if topic not in self._topics:
             create_topic(self._connection, topic, PARTITIONS)
             self._topics.add(topic)
+            self._data_offsets.update(((topic, index), 0) for index in range(PARTITIONS))
             time.sleep(0.2)
         return topic
 
@@ -197,28 +218,46 @@ class BrokerWorld:
             time.sleep(QUIET_S)
             new = self._read()
             if not new:
-                return found
+                return [*found, *self._markers()]
             found += new
 
     def _read(self) -> list[str]:
         found: list[str] = []
         for partition in self._offsets:
-            while True:
-                fetch = FetchPartition(
-                    partition=partition, fetch_offset=self._offsets[partition], partition_max_bytes=1 << 22
-                )
-                topic = FetchTopic(topic=TRANSACTION_STATE, partitions=(fetch,))
-                data = self._connection.ask(FetchRequest(topics=(topic,), max_wait_ms=0), 12).responses[0].partitions[0]
-                batches = batches_of(data.records)
-                if not batches:
-                    break
+            while batches := self._fetch((TRANSACTION_STATE, partition), self._offsets[partition]):
                 self._offsets[partition] = batches[-1].last_offset + 1
                 for record in (each for batch in batches for each in batch.records):
                     key: Any = decode_key(TRANSACTION_STATE, record.key or b"")
                     value: Any = None if record.value is None else decode_value(TRANSACTION_STATE, record.value, key)
                     if key.transactional_id.startswith(f"{self._prefix}-"):
                         found.append(self._plain(record_text(key.transactional_id, value, self.names, 0)))
+                        if value is not None:
+                            self._transactional_ids[value.producer_id] = self._plain(key.transactional_id)
         return found
+
+    def _fetch(self, of: Partition, offset: int) -> list[Batch]:
+        fetch = FetchPartition(partition=of[1], fetch_offset=offset, partition_max_bytes=1 << 22)
+        topic = FetchTopic(topic=of[0], partitions=(fetch,))
+        answer = self._connection.ask(FetchRequest(topics=(topic,), max_wait_ms=0), 12)
+        return batches_of(answer.responses[0].partitions[0].records)
+
+    def _markers(self) -> list[str]:
+        """Those that came to partitions, as far as they show what they belong to."""
+        found: dict[tuple[int, int, bool, int], list[Partition]] = {}
+        for (topic, index), offset in self._data_offsets.items():
+            seen: Counter[tuple[int, int, bool]] = Counter()
+            for batch in self._fetch((topic, index), offset):
+                self._data_offsets[topic, index] = batch.last_offset + 1
+                key = batch.records[0].key or b""
+                marker = (batch.producer_id, batch.producer_epoch, int.from_bytes(key[2:4]) == COMMIT)
+                # The same once more, where an epoch lasts.
+                seen[marker] += 1
+                found.setdefault((*marker, seen[marker]), []).append((self._plain(topic), index))
+        return [
+            f"markers: {self._transactional_ids[producer_id]} {self.names.producer(producer_id, epoch)}"
+            f" {'commit' if commit else 'abort'} {partitions_text(partitions)}"
+            for (producer_id, epoch, commit, _), partitions in found.items()
+        ]
 
     # What happens to the broker.
 
@@ -228,6 +267,7 @@ class BrokerWorld:
 
     def delete(self, topic: str) -> list[str]:
         name = self._topic(topic)
+        self._data_offsets = {each: offset for each, offset in self._data_offsets.items() if each[0] != name}
         self._connection.ask(DeleteTopicsRequest(topics=(DeleteTopicState(name=name),), timeout_ms=10_000), 6)
         time.sleep(0.5)
         return []
@@ -248,6 +288,8 @@ class BrokerWorld:
         settings = " ".join(f"{name}={value}" for name, value in self._config.items())
         subprocess.run(f"{self._restart} {settings}", shell=True, check=True)
         self._connect()
+        # Kafka does not list the ids of partitions that it does not lead yet, and does not say so.
+        time.sleep(SETTLES_S)
         return self._records()
 
     def inside(self, verb: str, words: dict[str, str], rest: list[str]) -> list[str]:
@@ -266,10 +308,14 @@ def _code_of(answer: Any) -> int:
 
 def visible(transcript: str) -> list[str]:
     """What Kafka shows, too: moments left out, and the answers of a step before its records."""
-    inside = (" -> ", "markers: ", " loaded", "(nothing)", " NOT_COORDINATOR", " left out of a transaction")
+    inside = (" -> ", "markers: none", " loaded", "(nothing)", " NOT_COORDINATOR", " left out of a transaction")
     lines = [line for line in transcript.split("\n") if not any(word in line for word in inside)]
     lines = [re.sub(r"since=\d+", "since=…", line) for line in lines]
-    return sorted(lines, key=lambda line: line.startswith("record: "))
+    lines = [re.sub(r" version=\d coordinator=\d+", "", line) if "markers: " in line else line for line in lines]
+    # Those of deleted partitions cannot be seen.
+    lines = [re.sub(r"gone-\d,", "", line) if "markers: " in line else line for line in lines]
+    order = ("record: ", "markers: ")
+    return sorted(lines, key=lambda line: [line.startswith(each) for each in order])
 
 
 def play_against(path: Path, text: str, address: tuple[str, int], restart: str | None) -> int:

@@ -86,7 +86,8 @@ class ShardModel:
 
     def ask(self, what: str, operation: Operation) -> int:
         number = next(self._numbers)
-        reply: Reply[Any] = Reply(lambda: self._settled(number))
+        reply: Reply[Any] = Reply()
+        reply.when_settled(lambda: self._settled(number))
         self.owed[number] = reply
         self.said.append((self.now_ms, number, "->", what))
 

@@ -10,8 +10,8 @@ nothing; appends are written in the order in which they were begun, each whole o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, NamedTuple, Protocol, final
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple, Protocol, TypeAlias, final
 
 from ottla.errors import ErrorCode
 
@@ -19,7 +19,7 @@ __all__ = [
     "BATCH_OVERHEAD_BYTES",
     "NO_PRODUCER_ID",
     "RECORD_OVERHEAD_BYTES_MAX",
-    "Appending",
+    "Appended",
     "CoordinatorLog",
     "CoordinatorLogs",
     "LoadedRecord",
@@ -124,12 +124,9 @@ class Verification(Protocol):
         need be asked. Raises LogError, INVALID_PRODUCER_EPOCH for one that was replaced."""
 
 
-class Appending(Protocol):
-    """An append under way."""
-
-    async def wait(self) -> None:
-        """Returns when the records are committed: the high watermark has passed them. Raises LogError; the records may
-        be in the log all the same, or get there later."""
+Appended: TypeAlias = Callable[[LogError | None], None]
+"""Called once, with None when the records are committed: the high watermark has passed them. After a LogError they may
+be in the log all the same, or get there later."""
 
 
 class Loading(Protocol):
@@ -146,12 +143,14 @@ class Loading(Protocol):
 class CoordinatorLog(Protocol):
     """One partition under the leader epoch it was opened for."""
 
-    def append(self, records: Sequence[LogRecord], timeout_ms: int, producer: Producer | None = None) -> Appending:
+    def append(
+        self, records: Sequence[LogRecord], timeout_ms: int, appended: Appended, producer: Producer | None = None
+    ) -> None:
         """Begin to write them as one batch, with acks=all; returns at once. Never called without records. Fails with
         REQUEST_TIMED_OUT when they are not committed after ``timeout_ms``. With ``producer`` they are part of its
         transaction, and what its state refuses (``refuses_producer``) is not written."""
 
-    def append_marker(self, marker: Marker, timeout_ms: int) -> Appending:
+    def append_marker(self, marker: Marker, timeout_ms: int, appended: Appended) -> None:
         """Begin to write the end of a transaction; otherwise as ``append``."""
 
     def verification(self, producer_id: int, producer_epoch: int, transaction_version: int) -> Verification:

@@ -180,7 +180,7 @@ class Shard(Generic[M]):
         self.machine: M | None = None
         """Only while ACTIVE."""
         self.deadline_ms: int | None = None
-        """When the machine has something to do by itself."""
+        """When the machine has something to do by itself, as of ``look_ahead``."""
         self.owed: dict[Reply[Any], None] = {}
         """Every request that is inside and has no answer, in order of arrival."""
         self._codec = codec
@@ -218,7 +218,11 @@ class Shard(Generic[M]):
             if self._undecided and writer.units:
                 self._batches[-1].emitted += outbox.records
             self._answer(outbox.answers)
-            self.deadline_ms = machine.next_deadline_ms()
+
+    def look_ahead(self) -> int | None:
+        """Finds out when the machine has something to do by itself: after operations, once for all of them."""
+        self.deadline_ms = None if self.machine is None else self.machine.next_deadline_ms()
+        return self.deadline_ms
 
     def perform_in_transaction(
         self,
@@ -280,13 +284,16 @@ class Shard(Generic[M]):
             return self._batches[0]
         return None
 
+    def is_under_way(self, batch: Batch) -> bool:
+        """Is this what is being written? No longer once the partition was given up."""
+        return bool(self._batches) and self._batches[0] is batch
+
     def committed(self, batch: Batch) -> None:
         """The batch that was under way is committed: those who waited for it get their answers."""
         self._take(batch)
         if batch.transaction is not None:
             assert self.machine is not None
             batch.transaction.then([record for later in self._batches for record in later.emitted])
-            self.deadline_ms = self.machine.next_deadline_ms()
         self._give(batch.answers)
 
     def refused(self, batch: Batch, error: CoordinatorError) -> None:
@@ -298,7 +305,7 @@ class Shard(Generic[M]):
 
     def _take(self, batch: Batch) -> None:
         assert batch.sent
-        assert batch is self._batches[0]
+        assert self.is_under_way(batch)
         self._batches.popleft()
         if batch.transaction is not None:
             self._undecided -= 1
@@ -311,7 +318,6 @@ class Shard(Generic[M]):
         machine.loaded(now)
         self.machine = machine
         self.state = State.ACTIVE
-        self.deadline_ms = machine.next_deadline_ms()
 
     def unload(self, state: State, error: CoordinatorError) -> None:
         """Gives the machine up, and fails every request that waits for something."""

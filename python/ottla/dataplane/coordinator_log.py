@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, final
 
-from ottla.coordinator.log import LoadedRecord, LogError, LogRecord, Marker, Producer
+from ottla.coordinator.log import Appended, LoadedRecord, LogError, LogRecord, Marker, Producer
 from ottla.dataplane.plane import ClosedError, CommandFailedError, Plane, Result
 from ottla.errors import ErrorCode
 
@@ -42,24 +42,30 @@ class _Log:
     plane: Plane
     place: _Place
 
-    def append(self, records: Sequence[LogRecord], timeout_ms: int, producer: Producer | None = None) -> _Appending:
+    def append(
+        self, records: Sequence[LogRecord], timeout_ms: int, appended: Appended, producer: Producer | None = None
+    ) -> None:
         plane, place = self.plane, self.place
-        if producer is not None:
-            writer = (producer.producer_id, producer.producer_epoch, producer.guard)
-            return _Appending(
-                _begin(
-                    plane, lambda ticket: plane.engine.transactional_append(ticket, *place, records, writer, timeout_ms)
-                )
-            )
-        return _Appending(
-            _begin(plane, lambda ticket: plane.engine.coordinator_append(ticket, *place, records, timeout_ms))
+        if producer is None:
+            self._write(lambda ticket: plane.engine.coordinator_append(ticket, *place, records, timeout_ms), appended)
+            return
+        writer = (producer.producer_id, producer.producer_epoch, producer.guard)
+        self._write(
+            lambda ticket: plane.engine.transactional_append(ticket, *place, records, writer, timeout_ms), appended
         )
 
-    def append_marker(self, marker: Marker, timeout_ms: int) -> _Appending:
+    def append_marker(self, marker: Marker, timeout_ms: int, appended: Appended) -> None:
         plane, place = self.plane, self.place
-        return _Appending(
-            _begin(plane, lambda ticket: plane.engine.coordinator_mark(ticket, *place, marker, timeout_ms))
-        )
+        self._write(lambda ticket: plane.engine.coordinator_mark(ticket, *place, marker, timeout_ms), appended)
+
+    def _write(self, send: Callable[[int], None], appended: Appended) -> None:
+        def ended(value: Result, error: Exception | None) -> None:
+            appended(_refusal(value, error))
+
+        try:
+            self.plane.begin(send, ended)
+        except ClosedError as error:
+            ended(None, error)
 
     def verification(self, producer_id: int, producer_epoch: int, transaction_version: int) -> _Verification:
         # Its version matters for sequences alone, which coordinators do not have.
@@ -71,17 +77,6 @@ class _Log:
 
     def load(self) -> _Loading:
         return _Loading(self.plane, self.place)
-
-
-@final
-@dataclass(slots=True)
-class _Appending:
-    """A batch under way."""
-
-    wait_for: Callable[[], Awaitable[Result]]
-
-    async def wait(self) -> None:
-        await _rows(self.wait_for)
 
 
 @final
@@ -149,12 +144,22 @@ class _Closed:
 
 async def _rows(wait_for: Callable[[], Awaitable[Result]]) -> Sequence[Result]:
     try:
-        code, message, rows = await wait_for()
-    except ClosedError as error:
-        raise LogError(ErrorCode.NOT_LEADER_OR_FOLLOWER, str(error)) from error
-    except CommandFailedError as error:
-        raise LogError(ErrorCode.UNKNOWN_SERVER_ERROR, str(error)) from error
-    if code != ErrorCode.NONE:
-        raise LogError(ErrorCode(code), message)
+        value, error = await wait_for(), None
+    except (ClosedError, CommandFailedError) as raised:
+        value, error = None, raised
+    refusal = _refusal(value, error)
+    if refusal is not None:
+        raise refusal from error
+    _code, _message, rows = value
     answered: Sequence[Result] = rows
     return answered
+
+
+def _refusal(value: Result, error: Exception | None) -> LogError | None:
+    """Why a command of this log came to nothing; None when it did not."""
+    if isinstance(error, ClosedError):
+        return LogError(ErrorCode.NOT_LEADER_OR_FOLLOWER, str(error))
+    if error is not None:
+        return LogError(ErrorCode.UNKNOWN_SERVER_ERROR, str(error))
+    code, message, _rows = value
+    return None if code == ErrorCode.NONE else LogError(ErrorCode(code), message)

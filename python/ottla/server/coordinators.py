@@ -56,7 +56,17 @@ class _Led:
         """``partition_count``: what the topic will have, when it is made."""
         self.topic: Final = topic
         self.runtime: Final = runtime
-        self.partition_count: Final = partition_count
+        self._partition_count: Final = partition_count
+        self._counted = 0
+        self._counted_in: Image | None = None
+
+    def count(self, image: Image) -> int:
+        """How many partitions it has, or will have."""
+        if image is not self._counted_in:
+            topic = image.topics.named(self.topic)
+            self._counted = self._partition_count if topic is None else len(topic.partitions)
+            self._counted_in = image
+        return self._counted
 
 
 @final
@@ -70,6 +80,7 @@ class Coordinators:
         logs: CoordinatorLogs,
         clock: Clock,
         random_bytes: Callable[[int], bytes],
+        writes_out_soon: Callable[[], bool],
         caught_up: Callable[[], Awaitable[None]],
         report: Callable[[str, int, str], None],
         loaded: Callable[[int, int, int], None],
@@ -77,8 +88,8 @@ class Coordinators:
         producer_ids: Callable[[], ProducerIdSource],
         report_transaction: Callable[[str, str, str], None],
     ) -> None:
-        """``caught_up``, ``report``, ``loaded``: see ``CoordinatorRuntime``. ``producer_ids``: once the node has
-        started. ``report_transaction``: see ``TransactionShard``."""
+        """``writes_out_soon``, ``caught_up``, ``report``, ``loaded``: see ``CoordinatorRuntime``. ``producer_ids``:
+        once the node has started. ``report_transaction``: see ``TransactionShard``."""
         self._node_id = config.node_id
         self._settings_of = BrokerTopicConfigs(config).settings
         self._batch_bytes_max: dict[str, int] = {}
@@ -98,6 +109,7 @@ class Coordinators:
             clock,
             append_timeout_ms=groups.commit_timeout_ms,
             batch_bytes_max=lambda: self._batch_bytes_max[GROUP_TOPIC],
+            writes_out_soon=writes_out_soon,
             caught_up=caught_up,
             report=report,
             loaded=loaded,
@@ -110,6 +122,7 @@ class Coordinators:
             clock,
             append_timeout_ms=transactions.append_timeout_ms,
             batch_bytes_max=lambda: self._batch_bytes_max[TRANSACTION_TOPIC],
+            writes_out_soon=writes_out_soon,
             caught_up=caught_up,
             report=report,
             loaded=loaded,
@@ -149,6 +162,11 @@ class Coordinators:
         finally:
             trio.lowlevel.remove_instrument(self.loop_lag)
 
+    def write_out(self) -> None:
+        """Begins to write what has been decided: the last thing in every drain of the data plane."""
+        for led in self._led:
+            led.runtime.write_out()
+
     async def prepare(self) -> None:
         """Imports the machines, on a thread. They take a fifth of all imports: for that no client should wait that only
         wants its first answer, and none that joins the first group either. A lack of descriptors is waited out."""
@@ -160,8 +178,7 @@ class Coordinators:
                 await trio.sleep(IMPORT_AGAIN_S)
 
     def _partitions(self, led: _Led) -> int:
-        topic = self._followed().image.topics.named(led.topic)
-        return led.partition_count if topic is None else len(topic.partitions)
+        return led.count(self._followed().image)
 
     def _transaction_version(self) -> int:
         return self._followed().image.features.get("transaction.version", 0)

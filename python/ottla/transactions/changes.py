@@ -56,8 +56,12 @@ class Change(NamedTuple):
     """Before the last bump: whoever names it is retrying. −1 when there is none."""
 
 
+_STATES: Final = tuple(State)
+assert all(state == index for index, state in enumerate(_STATES)), "found by its number"
+
+
 def state_of(value: TransactionLogValue) -> State:
-    return State(value.transaction_status)
+    return _STATES[value.transaction_status]
 
 
 def partitions_of(value: TransactionLogValue) -> list[Partition]:

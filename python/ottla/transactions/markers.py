@@ -30,6 +30,10 @@ RETRY_MS: Final = 20
 RETRY_MS_MAX: Final = 1_000
 """Leaders are found again within seconds, and each attempt names every partition that is left."""
 
+ATTEMPTS_PER_EVENT: Final = 15
+"""Who waits for a partition is named after some ten seconds, and every fifteen: long before a timeout of Kafka's
+default would hurt."""
+
 
 class MarkersDue(NamedTuple):
     """Partitions that one marker is to be written to, each."""
@@ -63,6 +67,12 @@ _OUTCOMES: Final = {
     ErrorCode.UNSUPPORTED_VERSION: Outcome.DROPPED,
     ErrorCode.INVALID_PRODUCER_EPOCH: Outcome.DROPPED,
     ErrorCode.TRANSACTION_COORDINATOR_FENCED: Outcome.GIVEN_UP,
+}
+
+
+_EVENTS: Final = {
+    Outcome.DROPPED: "partition left out of a transaction",
+    Outcome.GIVEN_UP: "transaction given up",
 }
 
 
@@ -142,16 +152,15 @@ class Markers:
 
     def written(
         self, transactional_id: str, delivery: Delivery, results: Mapping[Partition, ErrorCode], now_ms: int
-    ) -> list[tuple[Partition, ErrorCode]]:
-        """What came of some of them, each on its way or told before; returns those that were left out or given up, to
-        be told."""
+    ) -> list[tuple[str, str]]:
+        """What came of some of them, each on its way or told before; returns what an operator should know of: event
+        and detail."""
         told = []
+        attempts = delivery.attempts
         for partition, code in results.items():
             if partition not in delivery.left:
                 continue
             outcome = outcome_of(code)
-            if outcome in (Outcome.DROPPED, Outcome.GIVEN_UP):
-                told.append((partition, code))
             if outcome in (Outcome.DONE, Outcome.DROPPED):
                 del delivery.left[partition]
                 delivery.due.pop(partition, None)
@@ -162,6 +171,15 @@ class Markers:
                 if not delivery.again:
                     self._retry_later(transactional_id, delivery, now_ms)
                 delivery.again[partition] = None
+            event = _EVENTS.get(outcome)
+            if (
+                outcome is Outcome.AGAIN
+                and delivery.attempts > attempts
+                and delivery.attempts % ATTEMPTS_PER_EVENT == 0
+            ):
+                event, attempts = "transaction waits for its markers", delivery.attempts
+            if event is not None:
+                told.append((event, f"{partition[0]}-{partition[1]} answered the marker with {code.name}"))
         if delivery.is_given_up:
             delivery.due.clear()
             delivery.again.clear()

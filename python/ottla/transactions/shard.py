@@ -18,19 +18,21 @@ markers are under way.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, TypeVar, final
+from typing import Any, Final, final
 
 from ottla.coordinator.machine import CoordinatorError, Now, Outbox, Record, Reply
 from ottla.errors import ErrorCode
 from ottla.records.transaction_state import TransactionLogKey, TransactionLogValue
 from ottla.transactions import changes, listing
-from ottla.transactions.changes import EPOCH_BUMP_FROM, NO_EPOCH, NO_ID, NO_TIMEOUT_MS, Change, Partition, state_of
+from ottla.transactions.beginning import begun, is_stranger
+from ottla.transactions.changes import EPOCH_BUMP_FROM, NO_EPOCH, NO_ID, Change, Partition, state_of
 from ottla.transactions.checks import check_init
 from ottla.transactions.config import TransactionsConfig
 from ottla.transactions.ending import Ending, check_end, check_end_old
 from ottla.transactions.markers import Markers, MarkersDue
 from ottla.transactions.state import PREPARED, State, is_allowed
 from ottla.transactions.sweeps import Sweeps
+from ottla.transactions.transaction import Transaction, check_producer, verified
 from ottla.transactions.waiting import Waiter, Waiting
 from ottla.wire.k22_init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 from ottla.wire.k26_end_txn import EndTxnRequest, EndTxnResponse
@@ -39,28 +41,10 @@ from ottla.wire.k66_list_transactions import TransactionState as ListedTransacti
 
 __all__ = ["TransactionShard"]
 
-T = TypeVar("T")
-
 END_BUMPS_FROM: Final = 5
 """The version of EndTxn whose clients speak transaction version 2."""
 COMPLETIONS_PER_ADVANCE_MAX: Final = 200
 """Some 2 ms."""
-
-
-@final
-class Transaction:
-    """What is known of a transactional id."""
-
-    __slots__ = ("last_producer_epoch", "value")
-
-    def __init__(self, value: TransactionLogValue) -> None:
-        self.value = value
-        self.last_producer_epoch = NO_EPOCH
-        """See ``Change``; not in the log."""
-
-    @property
-    def state(self) -> State:
-        return state_of(self.value)
 
 
 @final
@@ -129,7 +113,7 @@ class TransactionShard:
     ) -> None:
         transactional_id = request.transactional_id or ""
         transaction = self._transactions.get(transactional_id)
-        if transaction is not None and transaction.state is State.ONGOING and not _is_stranger(request, transaction):
+        if transaction is not None and transaction.state is State.ONGOING and not is_stranger(request, transaction):
             self._fence(transactional_id, transaction, outbox)
         if transaction is not None and transaction.state in PREPARED:
             self._wait(
@@ -143,33 +127,13 @@ class TransactionShard:
                 outbox,
             )
             return
-        change = self._initialized(request, transaction, outbox.now.wall_ms)
+        change = begun(request, transaction, self._new_producer_id, outbox.now.wall_ms)
         if change is None:
             outbox.answer(reply, _not_initialized(ErrorCode.PRODUCER_FENCED))
             return
         self._change(transactional_id, change, outbox)
         value = change.value
         outbox.answer(reply, InitProducerIdResponse(producer_id=value.producer_id, producer_epoch=value.producer_epoch))
-
-    def _initialized(
-        self, request: InitProducerIdRequest, transaction: Transaction | None, wall_ms: int
-    ) -> Change | None:
-        timeout_ms = NO_TIMEOUT_MS if request.enable2_pc else request.transaction_timeout_ms
-        expected_epoch = None if request.producer_id == NO_ID else request.producer_epoch
-        if transaction is None:
-            value = changes.created(self._new_producer_id(), timeout_ms, wall_ms)
-            return changes.initialized(value, NO_EPOCH, expected_epoch, timeout_ms, wall_ms)
-        if _is_stranger(request, transaction):
-            return None
-        value = transaction.value
-        if not changes.is_exhausted(value.producer_epoch):
-            return changes.initialized(value, transaction.last_producer_epoch, expected_epoch, timeout_ms, wall_ms)
-        if expected_epoch not in (None, value.producer_epoch):
-            # Kafka means to fence here, and fails: an epoch that cannot be raised is an error of its own.
-            raise CoordinatorError(ErrorCode.UNKNOWN_SERVER_ERROR, "the epochs of the producer id are used up")
-        return changes.rotated(
-            value, self._new_producer_id(), timeout_ms, wall_ms, keeps_last=expected_epoch is not None
-        )
 
     def _new_producer_id(self) -> int:
         producer_id = self._take_producer_id()
@@ -198,7 +162,7 @@ class TransactionShard:
         PRODUCER_FENCED, CONCURRENT_TRANSACTIONS; TRANSACTION_ABORTABLE for one that is no part of it."""
         transaction = self._transactions.get(transactional_id)
         if verify_only:
-            outbox.answer(reply, self._verified(transaction, producer_id, producer_epoch, partitions))
+            outbox.answer(reply, verified(transaction, producer_id, producer_epoch, partitions))
             return
         if not transactional_id:
             outbox.answer(reply, [ErrorCode.INVALID_REQUEST] * len(partitions))
@@ -228,8 +192,8 @@ class TransactionShard:
                 outbox,
             )
             return
-        code = _check_producer(transaction, producer_id, producer_epoch)
-        if code is ErrorCode.NONE and transaction is not None and not _holds(transaction, partitions):
+        code = check_producer(transaction, producer_id, producer_epoch)
+        if code is ErrorCode.NONE and transaction is not None and not transaction.holds(partitions):
             change = changes.added(
                 transaction.value,
                 transaction.last_producer_epoch,
@@ -239,17 +203,6 @@ class TransactionShard:
             )
             self._change(transactional_id, change, outbox)
         outbox.answer(reply, [code] * len(partitions))
-
-    def _verified(
-        self, transaction: Transaction | None, producer_id: int, producer_epoch: int, partitions: Sequence[Partition]
-    ) -> list[ErrorCode]:
-        code = _check_producer(transaction, producer_id, producer_epoch)
-        if transaction is None or code is not ErrorCode.NONE:
-            return [code] * len(partitions)
-        if transaction.state in PREPARED:
-            return [ErrorCode.CONCURRENT_TRANSACTIONS] * len(partitions)
-        held = frozenset(changes.partitions_of(transaction.value))
-        return [ErrorCode.NONE if each in held else ErrorCode.TRANSACTION_ABORTABLE for each in partitions]
 
     # --- the end ----------------------------------------------------------------------------------------------------
 
@@ -340,15 +293,13 @@ class TransactionShard:
 
     def markers_written(self, due: MarkersDue, results: Mapping[Partition, ErrorCode], outbox: Outbox) -> None:
         """What came of some or all of the markers that were given as ``due``; see ``markers.outcome_of``. What is told
-        late, or twice, changes nothing."""
+        late, or twice, changes nothing. What it emits need not be written together: it may be of many who waited."""
         transactional_id = due.transactional_id
         delivery = self._markers.get(transactional_id)
         if delivery is None or delivery is not due.decision:
             return
-        told = self._markers.written(transactional_id, delivery, results, outbox.now.monotonic_ms)
-        for (topic, index), code in told:
-            event = "transaction given up" if delivery.is_given_up else "partition left out of a transaction"
-            self._report(event, transactional_id, f"{topic}-{index} answered the marker with {code.name}")
+        for event, detail in self._markers.written(transactional_id, delivery, results, outbox.now.monotonic_ms):
+            self._report(event, transactional_id, detail)
         if not delivery.left:
             self._complete(transactional_id, outbox)
 
@@ -473,31 +424,6 @@ class TransactionShard:
     def _wait(self, transactional_id: str, waiter: Waiter, outbox: Outbox) -> None:
         if not self._waiting.add(transactional_id, waiter):
             waiter.refuse(outbox)
-
-
-def _check_producer(transaction: Transaction | None, producer_id: int, producer_epoch: int) -> ErrorCode:
-    if transaction is None or transaction.value.producer_id != producer_id:
-        return ErrorCode.INVALID_PRODUCER_ID_MAPPING
-    if transaction.value.producer_epoch != producer_epoch:
-        return ErrorCode.PRODUCER_FENCED
-    return ErrorCode.NONE
-
-
-def _holds(transaction: Transaction, partitions: Sequence[Partition]) -> bool:
-    if transaction.state is not State.ONGOING:
-        return False
-    held = frozenset(changes.partitions_of(transaction.value))
-    return all(each in held for each in partitions)
-
-
-def _is_stranger(request: InitProducerIdRequest, transaction: Transaction) -> bool:
-    """Does it name a producer that this transactional id does not have any more? One whose epochs were used up may be
-    one that never heard of its new id."""
-    value = transaction.value
-    if request.producer_id in (NO_ID, value.producer_id) or value.producer_epoch == NO_EPOCH:
-        return False
-    rotated = request.producer_id == value.previous_producer_id and changes.is_exhausted(request.producer_epoch)
-    return not rotated
 
 
 def _not_initialized(code: ErrorCode) -> InitProducerIdResponse:

@@ -13,6 +13,7 @@ pub mod coordinator_log;
 pub mod coordinator_transactions;
 pub mod dispatch;
 pub mod fetch;
+pub mod find_coordinator;
 pub mod frames;
 pub mod incoming;
 pub mod leaders;
