@@ -375,13 +375,13 @@ class Engine:
         writer: tuple[int, int, int | None],
         timeout_ms: int,
     ) -> None:
-        """As ``coordinator_append``, in the transaction of ``writer``: (producer id, its epoch, guard). INVALID_TXN_STATE
-        when the guard is worthless; without one, when the transaction is not open here."""
+        """As ``coordinator_append``, in the transaction of ``writer``: (producer id, its epoch, guard).
+        INVALID_TXN_STATE when the guard is worthless; without one, when the transaction is not open here."""
 
     def coordinator_claim(
         self, ticket: int, topic_id: bytes, partition: int, leader_epoch: int, producer_id: int, producer_epoch: int
     ) -> None:
-        """Takes a guard. Value: (error code, words or None, [guard]), or no guard when the transaction is open there."""
+        """Takes a guard. Value: (error code, words or None, [guard]); no guard when the transaction is open there."""
 
     def coordinator_mark(
         self,
@@ -398,8 +398,8 @@ class Engine:
     def append_markers(
         self, ticket: int, rows: Sequence[tuple[bytes, int, int, int, int, bool, int]], timeout_ms: int
     ) -> None:
-        """Ends transactions on partitions led here; ``rows`` as ``dataplane.MarkerRow``. Value: a code for each row, when
-        all are committed, refused or out of time."""
+        """Ends transactions on partitions led here; ``rows`` as ``dataplane.MarkerRow``. Value: a code for each row,
+        when all are committed, refused or out of time."""
 
     def describe_producers(self, ticket: int, partitions: Sequence[tuple[bytes, int]]) -> None:
         """Value: for each (topic id, partition) an error code and the producers, as ``dataplane.ActiveProducer``."""
@@ -411,7 +411,7 @@ class Engine:
         """A code for each partition of a question. Never blocks; dropped when nobody waits for it."""
 
     def configure_questions(self, verifies: bool, timeout_ms: int) -> None:
-        """Whether transactions of the first version are verified at all, and how long an answer may take. Never blocks."""
+        """Whether transactions of the first version are verified, and how long an answer may take. Never blocks."""
 
     def connection_census(self, listener: str, host: str) -> tuple[int, int, int]:
         """How many connections are open: all, on this listener, from this address. Never blocks."""

@@ -12,8 +12,6 @@
 //! A batch that was appended is in the kernel's hands before anyone is told: the death of the process loses nothing. What
 //! is below [`Log::durable_end`] survives the loss of power too.
 
-#[cfg(test)]
-mod aborted_tests;
 pub mod checkpoint;
 mod config;
 pub mod directory;

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::tests::batch;
-use super::*;
+use super::batch;
 use crate::batch::build::BatchOptions;
 use crate::batch::control::EndMarker;
 use crate::batch::header::{BATCH_HEADER_BYTES, BatchHeader};
@@ -11,6 +10,7 @@ use crate::batch::producer::Origin;
 use crate::disk::Disk;
 use crate::disk_sim::{Random, SimDisk};
 use crate::ids::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs, TopicId};
+use crate::log::{Log, LogConfig, LogDirectory, LogReader, OpenOptions, Outcome, Upper};
 
 const NOW: TimestampMs = TimestampMs(1_000_000);
 const TOPIC: TopicId = TopicId([7; 16]);
