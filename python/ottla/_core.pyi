@@ -381,7 +381,7 @@ class Engine:
     def coordinator_claim(
         self, ticket: int, topic_id: bytes, partition: int, leader_epoch: int, producer_id: int, producer_epoch: int
     ) -> None:
-        """Takes a guard. Value: (error code, words or None, [guard]); no guard when the transaction is open there."""
+        """Takes a guard. Value: (error code, words or None, [guard]), or no guard when the transaction is open."""
 
     def coordinator_mark(
         self,
@@ -411,7 +411,8 @@ class Engine:
         """A code for each partition of a question. Never blocks; dropped when nobody waits for it."""
 
     def configure_questions(self, verifies: bool, timeout_ms: int) -> None:
-        """Whether transactions of the first version are verified, and how long an answer may take. Never blocks."""
+        """Whether transactions of the first version are verified at all, and how long an answer may take. Never
+        blocks."""
 
     def connection_census(self, listener: str, host: str) -> tuple[int, int, int]:
         """How many connections are open: all, on this listener, from this address. Never blocks."""

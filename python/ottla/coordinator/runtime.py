@@ -36,7 +36,7 @@ from ottla.coordinator.slices import Slices
 from ottla.errors import ErrorCode
 from ottla.wire.codec import WireError
 
-__all__ = ["LOADS_AT_ONCE", "CoordinatorRuntime"]
+__all__ = ["LOADS_AT_ONCE", "CoordinatorRuntime", "settled"]
 
 M = TypeVar("M", bound=Machine)
 T = TypeVar("T")
@@ -141,7 +141,7 @@ class CoordinatorRuntime(Generic[M]):
     async def ask(self, partition: int, operation: Callable[[M, Outbox, Reply[T]], None], *, atomic: bool = True) -> T:
         """Runs ``operation`` before this gives way for the first time, and returns its answer when that may be known.
         ``atomic``: all it emits is written together; else what each ``emit`` is given is. Raises CoordinatorError."""
-        return await _settled(self.begin(partition, operation, atomic=atomic))
+        return await settled(self.begin(partition, operation, atomic=atomic))
 
     def begin(
         self, partition: int, operation: Callable[[M, Outbox, Reply[T]], None], *, atomic: bool = True
@@ -162,7 +162,7 @@ class CoordinatorRuntime(Generic[M]):
                 await slices.pause()
             for reply in begun:
                 try:
-                    answer: T = await _settled(reply)
+                    answer: T = await settled(reply)
                     answers.append(answer)
                 except CoordinatorError as error:
                     answers.append(error)
@@ -217,7 +217,7 @@ class CoordinatorRuntime(Generic[M]):
         def perform(shard: Shard[M], reply: Reply[T]) -> None:
             shard.perform_in_transaction(self._now(), producer, operation, then, reply, self._batch_bytes_max())
 
-        return await _settled(self._owe(partition, perform))
+        return await settled(self._owe(partition, perform))
 
     async def mark(
         self, marks: Sequence[tuple[int, Marker]], then: Callable[[M, Marker, Sequence[Record]], None]
@@ -231,7 +231,7 @@ class CoordinatorRuntime(Generic[M]):
         outcomes: list[CoordinatorError | None] = []
         for reply in begun:
             try:
-                await _settled(reply)
+                await settled(reply)
                 outcomes.append(None)
             except CoordinatorError as error:
                 outcomes.append(error)
@@ -498,7 +498,8 @@ def _append(log: CoordinatorLog, batch: Batch, timeout_ms: int, appended: Append
         log.append(batch.records, timeout_ms, appended, batch.transaction.source)
 
 
-async def _settled(reply: Reply[T]) -> T:
+async def settled(reply: Reply[T]) -> T:
+    """Waits for an answer. Raises CoordinatorError."""
     try:
         if not reply.is_settled:
             settled = trio.Event()

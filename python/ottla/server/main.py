@@ -15,6 +15,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, final
 
@@ -49,6 +50,7 @@ from ottla.server.coordinators import Coordinators
 from ottla.server.listener import BoundListener, Buffers, bind
 from ottla.server.release import check_served
 from ottla.server.switchboard import Switchboard
+from ottla.transactions.coordinator import codes_of
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -193,9 +195,7 @@ class Server:
                     plane.set_transaction_rules(
                         coordinators.transactions.config.verify, coordinators.transactions.config.append_timeout_ms
                     )
-                    plane.on_question(
-                        lambda question: nursery.start_soon(self._answer, plane, coordinators.transactions, question)
-                    )
+                    plane.on_question(partial(self._answer, plane, coordinators.transactions))
                     callbacks = Callbacks(
                         self._on_request, self._on_fact, self._on_closed_connection, coordinators.write_out
                     )
@@ -436,9 +436,10 @@ class Server:
         assert self._switchboard is not None, "a request before connections were accepted"
         self._switchboard.route(request)
 
-    async def _answer(self, plane: Plane, transactions: TransactionCoordinator, question: Question) -> None:
+    @staticmethod
+    def _answer(plane: Plane, transactions: TransactionCoordinator, question: Question) -> None:
         """What a partition led here asks before the first record of a transaction."""
-        codes = await transactions.add_partitions(
+        reply = transactions.begin_add(
             question.transactional_id,
             question.producer_id,
             question.producer_epoch,
@@ -446,7 +447,7 @@ class Server:
             verify_only=not question.add,
             transaction_version=2 if question.add else 0,
         )
-        plane.answer(question.question_id, codes)
+        reply.when_settled(lambda: plane.answer(question.question_id, codes_of(reply, question.partitions)))
 
     def _on_failed_command(self, failed: FailedCommand) -> None:
         self._log.error("partition not served", topic=failed.topic, partition=failed.partition, reason=failed.message)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Final, TypeVar, final
 
 from ottla.coordinator.machine import CoordinatorError, Outbox, Reply
 from ottla.coordinator.partitions import partition_of
-from ottla.coordinator.runtime import CoordinatorRuntime
+from ottla.coordinator.runtime import CoordinatorRuntime, settled
 from ottla.errors import ErrorCode
 
 if TYPE_CHECKING:
     from ottla.transactions.config import TransactionsConfig
     from ottla.transactions.shard import TransactionShard
 
-__all__ = ["TRANSACTION_TOPIC", "TransactionCoordinator"]
+__all__ = ["TRANSACTION_TOPIC", "TransactionCoordinator", "codes_of"]
 
 T = TypeVar("T")
 
@@ -43,6 +43,10 @@ class TransactionCoordinator:
         """The partition of ``__transaction_state`` that the id belongs to."""
         return partition_of(transactional_id, self._partition_count())
 
+    def begin(self, transactional_id: str, operation: Callable[[TransactionShard, Outbox, Reply[T]], None]) -> Reply[T]:
+        """See ``CoordinatorRuntime.begin``."""
+        return self._runtime.begin(self.partition_of(transactional_id), operation)
+
     async def ask(self, transactional_id: str, operation: Callable[[TransactionShard, Outbox, Reply[T]], None]) -> T:
         """See ``CoordinatorRuntime.ask``. Raises CoordinatorError."""
         return await self._runtime.ask(self.partition_of(transactional_id), operation)
@@ -63,7 +67,7 @@ class TransactionCoordinator:
         """Asks every partition that is led here; see ``CoordinatorRuntime.ask_all``. Raises CoordinatorError."""
         return await self._runtime.ask_all(operation)
 
-    async def add_partitions(
+    def begin_add(
         self,
         transactional_id: str,
         producer_id: int,
@@ -72,8 +76,8 @@ class TransactionCoordinator:
         *,
         verify_only: bool,
         transaction_version: int,
-    ) -> list[ErrorCode]:
-        """A code for each partition; the same for all when the coordinator is not here."""
+    ) -> Reply[list[ErrorCode]]:
+        """A code for each partition; see ``codes_of`` for when the coordinator is not here."""
 
         def operation(shard: TransactionShard, outbox: Outbox, reply: Reply[list[ErrorCode]]) -> None:
             shard.add_partitions(
@@ -87,7 +91,36 @@ class TransactionCoordinator:
                 transaction_version=transaction_version,
             )
 
+        return self.begin(transactional_id, operation)
+
+    async def add_partitions(
+        self,
+        transactional_id: str,
+        producer_id: int,
+        producer_epoch: int,
+        partitions: Sequence[tuple[str, int]],
+        *,
+        verify_only: bool,
+        transaction_version: int,
+    ) -> list[ErrorCode]:
+        """As ``begin_add``, and waits."""
+        reply = self.begin_add(
+            transactional_id,
+            producer_id,
+            producer_epoch,
+            partitions,
+            verify_only=verify_only,
+            transaction_version=transaction_version,
+        )
         try:
-            return await self.ask(transactional_id, operation)
+            return await settled(reply)
         except CoordinatorError as error:
             return [error.code] * len(partitions)
+
+
+def codes_of(reply: Reply[list[ErrorCode]], partitions: Sequence[object]) -> list[ErrorCode]:
+    """What became of ``begin_add``, once that is settled: the same for all when the coordinator is not here."""
+    try:
+        return reply.result()
+    except CoordinatorError as error:
+        return [error.code] * len(partitions)
