@@ -289,6 +289,7 @@ impl Engine {
         adopted.map_err(|error| PyOSError::new_err(error.to_string()))
     }
 
+    #[allow(clippy::needless_pass_by_value)] // how an argument arrives from Python
     fn reply(&self, answers: Vec<(u64, Bound<'_, PyBytes>)>) {
         self.0.reply(answers.iter().map(|(request_id, body)| (RequestId(*request_id), body.as_bytes().to_vec())));
     }
