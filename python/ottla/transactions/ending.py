@@ -60,8 +60,8 @@ def check_end(
     after_rotation = value.previous_producer_id == producer_id and producer_epoch == LAST_EPOCH and epoch == 0
     if value.producer_id != producer_id and not after_rotation:
         return ErrorCode.INVALID_PRODUCER_ID_MAPPING
-    # Kafka asks for the epoch alone: so it takes one who was fenced for one who tries again, where the newer producer is
-    # of the old protocol and its end did not raise the epoch, and gives it the epoch of the newer one.
+    # Kafka asks for the epoch alone: so it takes one who was fenced for one who tries again, where the newer producer
+    # is of the old protocol and its end did not raise the epoch, and gives it the epoch of the newer one.
     raised = value.client_transaction_version >= EPOCH_BUMP_FROM and epoch == producer_epoch + 1
     is_retry = after_rotation or raised
     if state in (State.ONGOING, State.EMPTY):
