@@ -33,7 +33,7 @@ from ottla.controller.node import MetadataNode, MetadataSettings
 from ottla.controller.topics import TopicDefaults, TopicTools
 from ottla.dataplane.coordinator_log import PlaneCoordinatorLogs
 from ottla.dataplane.log import PlaneLog
-from ottla.dataplane.plane import CONNECTION_GONE, EngineOptions, Fact, Periods, Plane, Request
+from ottla.dataplane.plane import CONNECTION_GONE, Callbacks, EngineOptions, Fact, Periods, Plane, Request
 from ottla.dataplane.views import ViewPublisher
 from ottla.ids import DirectoryId, random_uuid, uuid_from_text, uuid_text
 from ottla.metadata.features import SUPPORTED
@@ -64,8 +64,6 @@ KRAFT_VERSION: Final = 1
 """Of directories formatted here: voters are kept in the log (KIP-853)."""
 LOADED_RECORDS_MIN: Final = 10_000
 """From here on an operator is told how long a coordinator's partition took to load: some 50 ms."""
-SPARE_NETWORK_THREADS: Final = 2
-"""Beyond one per core: a disk that stalls one must leave another for the network."""
 
 
 class DataDirectoryError(Exception):
@@ -188,7 +186,10 @@ class Server:
                 coordinators.follow(metadata.loader)
                 self._lag = coordinators.loop_lag
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(plane.run, self._on_request, self._on_fact, self._on_closed_connection)
+                    callbacks = Callbacks(
+                        self._on_request, self._on_fact, self._on_closed_connection, coordinators.write_out
+                    )
+                    nursery.start_soon(plane.run, callbacks)
                     await log.open()
                     if formatted:
                         voter = self._voter(meta)
@@ -239,12 +240,12 @@ class Server:
     def _engine_options(self, data_dir: Path) -> EngineOptions:
         config = self._config
         cores = len(os.sched_getaffinity(0))
-        threads = config.integer("num.network.threads") if "num.network.threads" in config.static else 0
         return EngineOptions(
             data_dir=data_dir,
             node_id=config.node_id,
             apis=TABLE,
-            network_threads=max(threads, cores + SPARE_NETWORK_THREADS),
+            # Kafka's three leave another to the network when a disk stalls one; above the cores they only take turns.
+            network_threads=max(config.integer("num.network.threads"), cores),
             frame_bytes_max=config.integer("socket.request.max.bytes"),
             idle_ms_max=config.integer("connections.max.idle.ms"),
             fetch_bytes_max=config.integer("fetch.max.bytes"),
@@ -300,6 +301,7 @@ class Server:
             self._coordinator_logs(plane, self._config.integer("offsets.topic.compression.codec")),
             self._clock,
             os.urandom,
+            lambda: plane.is_draining,
             plane.caught_up,
             lambda event, partition, detail: self._log.warning(event, partition=partition, detail=detail),
             self._on_loaded,
