@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, final
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, final
 
 import trio
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["MarkerDelivery", "PlacedMarker", "WriteMarkers"]
 
+TELL_AGAIN_S: Final = 0.1
+"""After a machine could not take in what came of markers, as when there was no producer id for the next epoch."""
+
 
 class PlacedMarker(NamedTuple):
     """A marker and the partition that it is for."""
@@ -36,6 +39,8 @@ class PlacedMarker(NamedTuple):
     marker: Marker
 
 
+Told: TypeAlias = "tuple[MarkersDue, dict[tuple[str, int], ErrorCode]]"
+"""Markers, and what came of each."""
 WriteMarkers: TypeAlias = Callable[[Sequence[PlacedMarker]], Awaitable[Sequence[ErrorCode]]]
 """Writes markers; what came of each, once it is committed. UNKNOWN_TOPIC_ID: there is no such partition any more."""
 
@@ -68,11 +73,17 @@ class MarkerDelivery:
         codes = iter(await self._write(placed))
         for partition, markers in due:
             told = [(one, {where: next(codes) for where in one.partitions}) for one in markers]
-            try:
-                await self._runtime.ask(partition, partial(_tell, told), atomic=False)
-            except CoordinatorError:
-                # It is led elsewhere, or read again: whoever has it now sends them once more.
-                continue
+            await self._tell(partition, told)
+
+    async def _tell(self, partition: int, told: Sequence[Told]) -> None:
+        try:
+            while told:
+                told = await self._runtime.ask(partition, partial(_tell, told), atomic=False)
+                if told:
+                    await trio.sleep(TELL_AGAIN_S)
+        except CoordinatorError:
+            # It is led elsewhere, or read again: whoever has it now sends them once more.
+            return
 
 
 def _placed(due: MarkersDue) -> list[PlacedMarker]:
@@ -80,12 +91,12 @@ def _placed(due: MarkersDue) -> list[PlacedMarker]:
     return [PlacedMarker(topic, partition, marker) for topic, partition in due.partitions]
 
 
-def _tell(
-    told: Sequence[tuple[MarkersDue, dict[tuple[str, int], ErrorCode]]],
-    shard: TransactionShard,
-    outbox: Outbox,
-    reply: Reply[None],
-) -> None:
+def _tell(told: Sequence[Told], shard: TransactionShard, outbox: Outbox, reply: Reply[Sequence[Told]]) -> None:
+    """Answers with those that could not be taken in now."""
+    left: list[Told] = []
     for due, results in told:
-        shard.markers_written(due, results, outbox)
-    outbox.answer(reply, None)
+        try:
+            shard.markers_written(due, results, outbox)
+        except CoordinatorError:
+            left.append((due, results))
+    outbox.answer(reply, left)
