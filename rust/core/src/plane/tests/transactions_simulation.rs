@@ -217,7 +217,13 @@ impl World {
         if self.asked.is_empty() {
             return;
         }
-        let question = self.asked.swap_remove(self.random.below(self.asked.len() as u64) as usize);
+        let which = self.random.below(self.asked.len() as u64) as usize;
+        let waits = &self.coordinator[self.asked[which].producer_id.0 as usize].phase;
+        if self.asked[which].add && matches!(waits, Phase::Ending { .. }) && !self.random.once_in(4) {
+            // It is kept until the last transaction is complete.
+            return;
+        }
+        let question = self.asked.swap_remove(which);
         let partitions: Vec<usize> = question.partitions.iter().map(|(_, index)| index.0 as usize).collect();
         let verdict = if self.random.once_in(12) {
             ErrorCode::NotCoordinator
@@ -243,6 +249,7 @@ impl World {
             let now = at(self.now);
             let application = &mut self.applications[producer];
             application.client.settle(&self.broker, now);
+            self.asked.extend(self.broker.services.questions.take());
             for frame in application.client.answers(now) {
                 let Some(partition) = application.outstanding.take() else { panic!("an answer nobody waits for") };
                 match produced(&frame, version).0 {
