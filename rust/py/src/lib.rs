@@ -5,6 +5,7 @@ mod coordinator_log;
 mod engine;
 mod recode;
 mod records;
+mod transactions;
 
 use pyo3::prelude::*;
 

@@ -11,10 +11,12 @@ for bit, what its record brings back; groups without members are made by the fir
 
 from __future__ import annotations
 
+from functools import partial
 from typing import final
 
 from ottla.coordinator.machine import CoordinatorError, Now, Outbox, Record, Reply
 from ottla.errors import ErrorCode
+from ottla.groups.offsets.answers import plain_commit, transactional_answer
 from ottla.groups.offsets.config import OffsetsConfig
 from ottla.groups.offsets.expiry import Cleaner, tombstone
 from ottla.groups.offsets.group import Committer, Groups, PartitionRule
@@ -42,6 +44,7 @@ from ottla.wire.k09_offset_fetch import (
     OffsetFetchResponsePartitions,
     OffsetFetchResponseTopics,
 )
+from ottla.wire.k28_txn_offset_commit import TxnOffsetCommitRequest, TxnOffsetCommitResponse
 from ottla.wire.k47_offset_delete import (
     OffsetDeleteRequest,
     OffsetDeleteResponse,
@@ -53,6 +56,8 @@ __all__ = ["Offsets"]
 
 MEMBER_EPOCHS_SINCE: int = 9
 """The version of OffsetCommit from which on it may be answered GROUP_ID_NOT_FOUND."""
+TRANSACTIONAL_ERRORS_SINCE: int = 6
+"""The version of TxnOffsetCommit from which on it may be, and STALE_MEMBER_EPOCH."""
 
 
 @final
@@ -107,6 +112,31 @@ class Offsets:
         if group is not None:
             group.offset_committed(request.member_id, outbox.now)
         outbox.answer(reply, response)
+
+    def commit_in_transaction(
+        self, request: TxnOffsetCommitRequest, version: int, reply: Reply[TxnOffsetCommitResponse], outbox: Outbox
+    ) -> None:
+        """TxnOffsetCommit: changes nothing until ``pending`` is told that what this emits is in the log.
+
+        Fails as ``commit``; but before version 6 what the group says of epochs is ILLEGAL_GENERATION.
+        """
+        asked = plain_commit(request)
+        committer = Committer(
+            request.member_id,
+            request.group_instance_id,
+            request.generation_id_or_member_epoch,
+            version,
+            is_transactional=True,
+        )
+        try:
+            rule = self._check_transactional_commit(request.group_id, committer)
+            records, response = self._decided(asked, rule, outbox.now.wall_ms)
+            if records:
+                outbox.emit(*records)
+        except CoordinatorError as error:
+            outbox.refuse(reply, error.code, error.message)
+            return
+        outbox.answer(reply, transactional_answer(response))
 
     def fetch(
         self,
@@ -227,6 +257,22 @@ class Offsets:
 
     # --- inside
 
+    def _check_transactional_commit(self, group_id: str, committer: Committer) -> PartitionRule | None:
+        """As ``_check_commit``, in the words of TxnOffsetCommit (KIP-1319)."""
+        old = committer.version < TRANSACTIONAL_ERRORS_SINCE
+        group = self._groups.find(group_id)
+        if group is None:
+            if committer.generation_or_epoch < 0:
+                return None
+            raise CoordinatorError(ErrorCode.ILLEGAL_GENERATION) if old else _no_group(group_id)
+        try:
+            rule = group.check_offset_commit(committer)
+        except CoordinatorError as error:
+            if old and error.code == ErrorCode.STALE_MEMBER_EPOCH:
+                raise CoordinatorError(ErrorCode.ILLEGAL_GENERATION, error.message) from error
+            raise
+        return rule if rule is None or not old else partial(_without_epochs, rule)
+
     def _check_commit(self, group_id: str, committer: Committer) -> PartitionRule | None:
         group = self._groups.find(group_id)
         if group is not None:
@@ -293,6 +339,11 @@ class Offsets:
                     )
                 )
         return OffsetFetchResponseTopics(name=topic.name, topic_id=topic.topic_id, partitions=tuple(partitions))
+
+
+def _without_epochs(rule: PartitionRule, topic: str, topic_id: bytes, partition: int) -> ErrorCode:
+    code = rule(topic, topic_id, partition)
+    return ErrorCode.ILLEGAL_GENERATION if code == ErrorCode.STALE_MEMBER_EPOCH else code
 
 
 def _value(topic_id: bytes, partition: OffsetCommitRequestPartition, wall_ms: int, expire_ms: int) -> OffsetCommitValue:
