@@ -10,6 +10,7 @@ Invariants: measuring starts no task and no timer; the figures take a fixed amou
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Callable
 from typing import Final, final
 
 import trio
@@ -57,20 +58,22 @@ class LoopLag(trio.abc.Instrument):
     so many arrive during it; while the loop sleeps nobody waits. Used as an instrument of the Trio run.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock_s: Callable[[], float] = trio.current_time) -> None:
+        """``clock_s``: what the length of a pass is measured with."""
+        self._clock_s = clock_s
         self._began_s: float | None = None
         self._since_s: float | None = None
         self._busy_s = [0.0] * _BUCKETS
         self._longest_s = 0.0
 
     def after_io_wait(self, timeout: float) -> None:
-        self._began_s = trio.current_time()
+        self._began_s = self._clock_s()
         if self._since_s is None:
-            self._since_s = self._began_s
+            self._since_s = trio.current_time()
 
     def before_io_wait(self, timeout: float) -> None:
         if self._began_s is not None:
-            pass_s = trio.current_time() - self._began_s
+            pass_s = self._clock_s() - self._began_s
             if pass_s > 0:
                 self._busy_s[_bucket(pass_s * 1000)] += pass_s
                 self._longest_s = max(self._longest_s, pass_s)
