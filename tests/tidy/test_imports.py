@@ -61,6 +61,7 @@ RUST: Final[Mapping[str, str]] = {
     "wire":        "error ids limits",
     "batch":       "error ids limits",
     "log":         "batch disk error ids limits",
+    "groups":      "error ids log wire",
     "replication": "batch error ids limits log wire",
     "plane":       "batch disk disk_os error ids limits log replication wire",
 }  # fmt: skip

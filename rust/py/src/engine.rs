@@ -404,7 +404,8 @@ impl Engine {
     }
 
     fn coordinator_load(&self, ticket: Ticket, topic_id: [u8; 16], partition: i32, leader_epoch: i32) {
-        self.coordinator(ticket, CoordinatorCommand::Load(coordinator_log::place(topic_id, partition, leader_epoch)));
+        let place = coordinator_log::place(topic_id, partition, leader_epoch);
+        self.coordinator(ticket, CoordinatorCommand::Load(place, None));
     }
 
     fn coordinator_next(&self, ticket: Ticket, load: Ticket) {
