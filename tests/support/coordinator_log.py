@@ -9,7 +9,7 @@ from typing import Final, final
 
 import trio
 
-from ottla.coordinator.log import NO_PRODUCER_ID, LoadedRecord, LogError, LogRecord
+from ottla.coordinator.log import NO_PRODUCER_ID, Intake, LoadedRecord, LogError, LogRecord
 from ottla.errors import ErrorCode
 
 
@@ -90,7 +90,8 @@ class MemoryCoordinatorLog:
             self._held.batches.append(list(records))
         return _Appending(self._held.append_delay_ms, timeout_ms, failure, self._held.gate)
 
-    def load(self) -> _Loading:
+    def load(self, intake: Intake | None) -> _Loading:
+        # Nothing is taken: the machine applies all.
         self._held.loads += 1
         return _Loading(self._held, self._leader_epoch)
 

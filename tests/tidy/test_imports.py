@@ -25,7 +25,7 @@ PYTHON: Final[Mapping[str, str]] = {
     "metadata":   "config raft records wire",
     "controller": "config metadata raft records wire",
     "coordinator": "records wire",
-    "groups":     "config coordinator metadata records wire",
+    "groups":     "_core config coordinator metadata records wire",
     "api":        "config controller coordinator groups metadata records security wire",
     "dataplane":  "_core api config coordinator metadata raft",
     "server":     "api config controller coordinator dataplane groups metadata raft records security wire",
@@ -36,8 +36,10 @@ PYTHON: Final[Mapping[str, str]] = {
 """From the bottom to the top; a package that is not here belongs nowhere yet."""
 
 ENGINE_IMPORTERS: Final = (
+    "dataplane/coordinator_log.py",
     "dataplane/plane.py",
     "dataplane/views.py",
+    "groups/offsets/table.py",
     "wire/codec.py",
     "wire/program.py",
     # Tools that build and read batches, not the broker.

@@ -22,6 +22,7 @@ __all__ = [
     "Appending",
     "CoordinatorLog",
     "CoordinatorLogs",
+    "Intake",
     "LoadedRecord",
     "Loading",
     "LogError",
@@ -73,6 +74,14 @@ class LogError(Exception):
         self.code: Final = code
 
 
+class Intake(Protocol):
+    """A part of a machine's state that the data plane fills itself when it reads a log, with the records of its kind,
+    in the order of the log. Not to be looked at before the loading has ended."""
+
+    def __len__(self) -> int:
+        """How many records it holds."""
+
+
 class Appending(Protocol):
     """An append under way."""
 
@@ -99,8 +108,8 @@ class CoordinatorLog(Protocol):
         """Begin to write them as one batch, with acks=all; returns at once. Never called without records. Fails with
         REQUEST_TIMED_OUT when they are not committed after ``timeout_ms``."""
 
-    def load(self) -> Loading:
-        """Begin to read everything; returns at once."""
+    def load(self, intake: Intake | None) -> Loading:
+        """Begin to read everything; returns at once. Of what ``intake`` takes nothing is read here."""
 
 
 class CoordinatorLogs(Protocol):

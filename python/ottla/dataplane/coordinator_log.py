@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, final
 
-from ottla.coordinator.log import LoadedRecord, LogError, LogRecord
+from ottla._core import OffsetTable
+from ottla.coordinator.log import Intake, LoadedRecord, LogError, LogRecord
 from ottla.dataplane.plane import ClosedError, CommandFailedError, Plane, Result
 from ottla.errors import ErrorCode
 
@@ -48,8 +49,9 @@ class _Log:
             _begin(plane, lambda ticket: plane.engine.coordinator_append(ticket, *place, records, timeout_ms))
         )
 
-    def load(self) -> _Loading:
-        return _Loading(self.plane, self.place)
+    def load(self, intake: Intake | None) -> _Loading:
+        assert intake is None or isinstance(intake, OffsetTable), "the engine knows no other"
+        return _Loading(self.plane, self.place, intake)
 
 
 @final
@@ -67,14 +69,14 @@ class _Appending:
 class _Loading:
     """A log that is being read."""
 
-    def __init__(self, plane: Plane, place: _Place) -> None:
+    def __init__(self, plane: Plane, place: _Place, intake: OffsetTable | None) -> None:
         self._plane: Final = plane
         self._load: int | None = None
         """Names it below; None when it could not be begun, or was closed."""
         self._ended = False
 
         def send(ticket: int) -> None:
-            plane.engine.coordinator_load(ticket, *place)
+            plane.engine.coordinator_load(ticket, *place, intake)
             self._load = ticket
 
         _begin(plane, send)

@@ -22,6 +22,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
 use crate::coordinator_log::{self, KeyedRow};
+use crate::offsets::OffsetTable;
 
 /// The settings of a topic; made once, shared by its partitions.
 #[pyclass(frozen, module = "ottla._core")]
@@ -403,9 +404,18 @@ impl Engine {
         self.coordinator(ticket, CoordinatorCommand::Append { place, records, timeout_ms });
     }
 
-    fn coordinator_load(&self, ticket: Ticket, topic_id: [u8; 16], partition: i32, leader_epoch: i32) {
+    #[allow(clippy::needless_pass_by_value)] // how an argument arrives from Python
+    fn coordinator_load(
+        &self,
+        ticket: Ticket,
+        topic_id: [u8; 16],
+        partition: i32,
+        leader_epoch: i32,
+        intake: Option<PyRef<'_, OffsetTable>>,
+    ) {
         let place = coordinator_log::place(topic_id, partition, leader_epoch);
-        self.coordinator(ticket, CoordinatorCommand::Load(place, None));
+        let intake = intake.map(|table| table.intake());
+        self.coordinator(ticket, CoordinatorCommand::Load(place, intake));
     }
 
     fn coordinator_next(&self, ticket: Ticket, load: Ticket) {
