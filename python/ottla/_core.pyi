@@ -19,6 +19,7 @@ __all__ = [
     "crc32c",
     "decode_batches",
     "fetched_nothing",
+    "java_string_hash",
     "offset_key",
     "offset_record",
     "recode_request",
@@ -169,6 +170,11 @@ def decode_batches(data: bytes, position: int = 0, *, with_records: bool = True)
 
 def crc32c(data: bytes) -> int:
     """The CRC-32C (Castagnoli) of `data`: the checksum of batches and producer snapshots."""
+
+# --- groups ----------------------------------------------------------------------------------------------------------
+
+def java_string_hash(text: str) -> int:
+    """``String.hashCode`` of Java: over UTF-16 code units, in 32 bits with sign."""
 
 # --- groups: committed offsets ----------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ PYTHON: Final[Mapping[str, str]] = {
     "raft":       "records wire",
     "metadata":   "config raft records wire",
     "controller": "config metadata raft records wire",
-    "coordinator": "records wire",
+    "coordinator": "_core records wire",
     "groups":     "_core config coordinator metadata records wire",
     "api":        "config controller coordinator groups metadata records security wire",
     "dataplane":  "_core api config coordinator metadata raft",
@@ -36,6 +36,7 @@ PYTHON: Final[Mapping[str, str]] = {
 """From the bottom to the top; a package that is not here belongs nowhere yet."""
 
 ENGINE_IMPORTERS: Final = (
+    "coordinator/partitions.py",
     "dataplane/coordinator_log.py",
     "dataplane/plane.py",
     "dataplane/views.py",

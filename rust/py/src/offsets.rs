@@ -200,9 +200,16 @@ fn numbers(tuple: &Bound<'_, PyTuple>) -> PyResult<Vec<i32>> {
     tuple.iter().map(|number| number.extract()).collect()
 }
 
+/// `String.hashCode` of Java.
+#[pyfunction]
+fn java_string_hash(text: &str) -> i32 {
+    ottla_core::groups::java_string_hash(text)
+}
+
 /// Adds what is in this file to the module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<OffsetTable>()?;
+    module.add_function(wrap_pyfunction!(java_string_hash, module)?)?;
     module.add_function(wrap_pyfunction!(fetched_nothing, module)?)?;
     module.add_function(wrap_pyfunction!(offset_record, module)?)?;
     module.add_function(wrap_pyfunction!(offset_key, module)?)
