@@ -67,23 +67,38 @@ async def _asked(
     broker: Broker,
 ) -> list[OffsetFetchResponseGroup]:
     """What the coordinator says of the groups, together with what was refused before."""
-    found: list[OffsetFetchResponseGroup | CoordinatorError] = await broker.groups.ask_each(
-        asked,
-        lambda group: group.group_id,
-        lambda group, shard, outbox, reply: shard.offset_fetch(
-            group, context.api_version, reply, outbox, require_stable=request.require_stable
-        ),
-    )
+    version, require_stable = context.api_version, request.require_stable
+    found: list[OffsetFetchResponseGroup | CoordinatorError]
+    if len(asked) == 1:
+        (only,) = asked
+        try:
+            answer: OffsetFetchResponseGroup = await broker.groups.ask(
+                only.group_id,
+                lambda shard, outbox, reply: shard.offset_fetch(
+                    only, version, reply, outbox, require_stable=require_stable
+                ),
+            )
+            found = [answer]
+        except CoordinatorError as error:
+            found = [error]
+    else:
+        found = await broker.groups.ask_each(
+            asked,
+            lambda group: group.group_id,
+            lambda group, shard, outbox, reply: shard.offset_fetch(
+                group, version, reply, outbox, require_stable=require_stable
+            ),
+        )
     answers = []
-    for group, bad, answer in zip(asked, refused, found, strict=True):
-        if isinstance(answer, CoordinatorError):
-            answers.append(fetch_failed(group, answer.code))
-        elif answer.error_code != ErrorCode.NONE:
-            answers.append(answer)
+    for group, bad, each in zip(asked, refused, found, strict=True):
+        if isinstance(each, CoordinatorError):
+            answers.append(fetch_failed(group, each.code))
+        elif each.error_code != ErrorCode.NONE:
+            answers.append(each)
         elif group.topics is None:
-            answers.append(replace(answer, topics=_visible(answer, context, broker.metadata.image)))
+            answers.append(replace(each, topics=_visible(each, context, broker.metadata.image)))
         else:
-            answers.append(replace(answer, topics=(*answer.topics, *bad)))
+            answers.append(replace(each, topics=(*each.topics, *bad)) if bad else each)
     return answers
 
 
