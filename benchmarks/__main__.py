@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -71,11 +72,20 @@ def chosen(words: str) -> list[Workload[Any]]:
     return [w for w in WORKLOADS if not wanted or any(word in w.name for word in wanted)]
 
 
+def with_cases(workloads: Sequence[Workload[Any]], words: str) -> list[Workload[Any]]:
+    """Of the workloads only the cases whose names hold these words."""
+    found = [replace(w, cases=tuple(case for case in w.cases if words in case.name)) for w in workloads]
+    if not any(w.cases for w in found):
+        raise SystemExit(f"benchmarks: no case of these workloads has {words!r} in its name")
+    return [w for w in found if w.cases]
+
+
 def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Ottla beside its peers, in one run.")
     add = parser.add_argument
     add("--peers", help="comma-separated: kafka, ottla (default: both; with --smoke ottla alone)")
     add("--only", default="", help="comma-separated words of workload names, for instance produce,fetch")
+    add("--case", default="", help="words in the names of cases, for instance 'new protocol'")
     add("--reps", type=int, help="repetitions of each case (default: 3; with --smoke 1)")
     add("--smoke", action="store_true", help="every workload tiny: does it run at all?")
     add("--set", action="append", default=[], metavar="K=V", dest="settings", help="a broker setting, for all peers")
@@ -98,7 +108,7 @@ def terminated(_number: int, _frame: FrameType | None) -> NoReturn:
 def main(argv: Sequence[str]) -> int:
     """0 when every row has figures or a reason to be skipped, 1 when one failed."""
     options = arguments(argv)
-    workloads = chosen(options.only)
+    workloads = with_cases(chosen(options.only), options.case)
     if options.list:
         for workload in WORKLOADS:
             print(f"{workload.name:20} {workload.title}")

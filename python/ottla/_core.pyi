@@ -328,7 +328,7 @@ class Engine:
         data_dir: str,
         node_id: int,
         waker: int,
-        apis: list[tuple[int, int, int, int, int, bool, int]],
+        apis: list[tuple[int, int, int, int, int, bool, int, bool]],
         network_threads: int,
         frame_bytes_max: int,
         idle_ms_max: int,
@@ -338,26 +338,30 @@ class Engine:
     ) -> Engine:
         """Locks the directory (made when missing) and starts the threads; blocks for some milliseconds. A byte is
         written to a duplicate of descriptor ``waker`` when ``drain`` has something. ``apis``: (key, first and last
-        version accepted, first and last advertised, whether Python answers, lane). Raises ``OSError``, worded for
+        version accepted, first and last advertised, whether Python answers, lane, whether requests may wait a little
+        for company). Raises ``OSError``, worded for
         people."""
 
     def drain(
-        self, requests_max: int
+        self, requests_max: int, may_doze: bool
     ) -> tuple[
         list[tuple[int, bool, Any]],
         list[tuple[str, str]],
         list[tuple[int, int, int, str, int, str, str, str, str, int, int, bytes]],
         list[str],
+        bool,
     ]:
         """What came up, without waiting: ends of commands (ticket, succeeded, value or reason), facts (subject, text),
-        at most ``requests_max`` requests (see ``dataplane.Request``), why connections were closed."""
+        at most ``requests_max`` requests (see ``dataplane.Request``), why connections were closed; and whether to drain
+        again a little later though no byte comes, only when the caller ``may_doze``: until then patient requests alone
+        wake nobody."""
 
     def adopt(self, fd: int, listener: str, peer_host: str, local_host: str, local_port: int) -> None:
         """Takes over an accepted socket that its Python object has let go of. Never blocks. Raises ``OSError`` when the
         peer is gone already; the descriptor is closed then too."""
 
-    def reply(self, request_id: int, body: bytes) -> None:
-        """The body of a response. Never blocks; dropped when the connection is gone."""
+    def reply(self, answers: list[tuple[int, bytes]]) -> None:
+        """Bodies of responses, by request id. Never blocks; what a connection is gone for is dropped."""
 
     def refuse(self, request_id: int, reason: str) -> None:
         """Closes the connection of a request. Never blocks."""

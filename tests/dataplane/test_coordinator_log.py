@@ -26,12 +26,13 @@ from ottla.coordinator.log import (
     LogRecord,
 )
 from ottla.dataplane.coordinator_log import PlaneCoordinatorLogs
-from ottla.dataplane.plane import Plane
+from ottla.dataplane.plane import Callbacks, Plane
 from ottla.dataplane.views import engine_settings
 from ottla.errors import ErrorCode
 from ottla.groups.offsets.table import OffsetTable, committed, offset_record, tombstone
 from ottla.ids import ZERO_UUID
 from ottla.metadata.view import LeadPartition, StopPartition
+from tests.support.appending import Appending
 from tests.support.coordinator_log import MemoryLogs
 from tests.support.engine import engine
 
@@ -86,7 +87,7 @@ async def on_engine(data_dir: Path, *, crashes: bool = False) -> AsyncIterator[E
     with engine(data_dir) as serving:
         plane = serving.plane
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(plane.run, lambda _: None, lambda _: None, lambda _: None)
+            nursery.start_soon(plane.run, Callbacks(lambda _: None, lambda _: None, lambda _: None, lambda: None))
             yield Engine(PlaneCoordinatorLogs(plane), plane)
             nursery.cancel_scope.cancel()
         if crashes:
@@ -138,8 +139,8 @@ def test_what_is_appended_is_loaded(opened: Open, tmp_path: Path) -> None:
             await bench.lead(3)
             log = bench.logs.open(TOPIC, 0, 3)
             assert await load(log) == []
-            await log.append([row("a", "1", 1_700_000_000_001), row("b", "2"), row("c", "")], TIMEOUT_MS).wait()
-            await log.append([row("b", None), row("a", "3", 1_700_000_000_009)], TIMEOUT_MS).wait()
+            await Appending(log, [row("a", "1", 1_700_000_000_001), row("b", "2"), row("c", "")], TIMEOUT_MS).wait()
+            await Appending(log, [row("b", None), row("a", "3", 1_700_000_000_009)], TIMEOUT_MS).wait()
             expected = [
                 LoadedRecord(b"c", b"", 1_700_000_000_000, 2, NO_PRODUCER_ID, -1),
                 LoadedRecord(b"a", b"3", 1_700_000_000_009, 4, NO_PRODUCER_ID, -1),
@@ -156,7 +157,7 @@ def test_appends_are_written_in_the_order_in_which_they_were_begun(opened: Open,
         async with opened(tmp_path) as bench:
             await bench.lead(0)
             log = bench.logs.open(TOPIC, 0, 0)
-            begun = [log.append([row("last", str(at)), row(str(at), "")], TIMEOUT_MS) for at in range(100)]
+            begun = [Appending(log, [row("last", str(at)), row(str(at), "")], TIMEOUT_MS) for at in range(100)]
             found = await load(log)  # what was begun before the load is seen by it
             for appending in reversed(begun):
                 await appending.wait()
@@ -172,10 +173,10 @@ def test_under_an_older_epoch_nothing_is_done(opened: Open, tmp_path: Path) -> N
         async with opened(tmp_path) as bench:
             await bench.lead(1)
             old = bench.logs.open(TOPIC, 0, 1)
-            await old.append([row("a", "1")], TIMEOUT_MS).wait()
+            await Appending(old, [row("a", "1")], TIMEOUT_MS).wait()
             loading = old.load(None)
             await bench.lead(2)
-            appending = old.append([row("b", "1")], TIMEOUT_MS)
+            appending = Appending(old, [row("b", "1")], TIMEOUT_MS)
             assert await code_of(appending.wait) == ErrorCode.NOT_LEADER_OR_FOLLOWER
             assert await code_of(loading.next) == ErrorCode.NOT_LEADER_OR_FOLLOWER
             loading.close()
@@ -190,7 +191,7 @@ def test_a_load_may_be_closed_at_any_time_and_again(opened: Open, tmp_path: Path
         async with opened(tmp_path) as bench:
             await bench.lead(0)
             log = bench.logs.open(TOPIC, 0, 0)
-            await log.append([row(str(at), "value") for at in range(2_000)], TIMEOUT_MS).wait()
+            await Appending(log, [row(str(at), "value") for at in range(2_000)], TIMEOUT_MS).wait()
             for portions in range(3):
                 loading = log.load(None)
                 for _ in range(portions):
@@ -227,7 +228,7 @@ def test_random_histories(opened: Open, tmp_path: Path, seed: int) -> None:
                     if each.value is not None:
                         model[each.key] = LoadedRecord(*each, offset, NO_PRODUCER_ID, -1)
                     offset += 1
-                await log.append(rows, TIMEOUT_MS).wait()
+                await Appending(log, rows, TIMEOUT_MS).wait()
                 if drawn.random() < 0.2:
                     assert await load(log) == list(model.values())
 
@@ -241,7 +242,7 @@ def test_a_partition_that_is_not_here(tmp_path: Path) -> None:
     async def main() -> None:
         async with on_engine(tmp_path) as bench:
             log = bench.logs.open(TOPIC, 0, 0)
-            appending = log.append([row("a", "1")], TIMEOUT_MS)
+            appending = Appending(log, [row("a", "1")], TIMEOUT_MS)
             assert await code_of(appending.wait) == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
             loading = log.load(None)
             assert await code_of(loading.next) == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
@@ -257,11 +258,11 @@ def test_refusals_have_words(tmp_path: Path) -> None:
             await bench.lead(0, max_message_bytes="1000")
             log = bench.logs.open(TOPIC, 0, 0)
             with pytest.raises(LogError, match=r"__consumer_offsets-0.* 1000") as raised:
-                await log.append([row("a", "x" * 1000)], TIMEOUT_MS).wait()
+                await Appending(log, [row("a", "x" * 1000)], TIMEOUT_MS).wait()
             assert raised.value.code == ErrorCode.MESSAGE_TOO_LARGE
             await bench.stop()
             with pytest.raises(LogError, match=r"__consumer_offsets-0 is not led here under leader epoch 0"):
-                await log.append([row("a", "x")], TIMEOUT_MS).wait()
+                await Appending(log, [row("a", "x")], TIMEOUT_MS).wait()
 
     played(main)
 
@@ -271,8 +272,8 @@ def test_what_a_replica_does_not_have_is_not_committed(tmp_path: Path) -> None:
         async with on_engine(tmp_path) as bench:
             await bench.lead(0, isr=(1, 2))
             log = bench.logs.open(TOPIC, 0, 0)
-            assert await code_of(log.append([row("a", "1")], 1).wait) == ErrorCode.REQUEST_TIMED_OUT
-            waits = log.append([row("b", "2")], TIMEOUT_MS)
+            assert await code_of(Appending(log, [row("a", "1")], 1).wait) == ErrorCode.REQUEST_TIMED_OUT
+            waits = Appending(log, [row("b", "2")], TIMEOUT_MS)
             loading = log.load(None)
             assert [loaded.key for loaded in await loading.next()] == [b"a", b"b"]
             ended = trio.Event()
@@ -297,7 +298,7 @@ def test_who_gives_the_partition_up_lets_nobody_wait(tmp_path: Path) -> None:
         async with on_engine(tmp_path) as bench:
             await bench.lead(0, isr=(1, 2))
             log = bench.logs.open(TOPIC, 0, 0)
-            appending, loading = log.append([row("a", "1")], TIMEOUT_MS), log.load(None)
+            appending, loading = Appending(log, [row("a", "1")], TIMEOUT_MS), log.load(None)
             assert await loading.next()
             async with trio.open_nursery() as nursery:
                 for waits in (appending.wait, loading.next):
@@ -313,7 +314,7 @@ def test_a_load_that_waits_may_be_closed(tmp_path: Path) -> None:
         async with on_engine(tmp_path) as bench:
             await bench.lead(0, isr=(1, 2))
             log = bench.logs.open(TOPIC, 0, 0)
-            log.append([row("a", "1")], TIMEOUT_MS)
+            Appending(log, [row("a", "1")], TIMEOUT_MS)
             loading = log.load(None)
             assert await loading.next()
             async with trio.open_nursery() as nursery:
@@ -330,7 +331,7 @@ def test_flush_messages_holds_an_append_until_it_is_on_the_disk(tmp_path: Path) 
             await bench.lead(0, flush_messages="1")
             log = bench.logs.open(TOPIC, 0, 0)
             for at in range(5):
-                await log.append([row(str(at), "x")], TIMEOUT_MS).wait()
+                await Appending(log, [row(str(at), "x")], TIMEOUT_MS).wait()
             assert len(await load(log)) == 5
 
     played(main)
@@ -341,8 +342,8 @@ def test_what_was_committed_survives_a_crash(tmp_path: Path) -> None:
         async with on_engine(tmp_path, crashes=True) as bench:
             await bench.lead(0)
             log = bench.logs.open(TOPIC, 0, 0)
-            await log.append([row("a", "1"), row("b", "2")], TIMEOUT_MS).wait()
-            await log.append([row("a", None)], TIMEOUT_MS).wait()
+            await Appending(log, [row("a", "1"), row("b", "2")], TIMEOUT_MS).wait()
+            await Appending(log, [row("a", None)], TIMEOUT_MS).wait()
 
     async def found() -> None:
         async with on_engine(tmp_path) as bench:
@@ -371,7 +372,7 @@ def test_offsets_go_into_their_table_and_the_rest_comes_up(tmp_path: Path) -> No
             beside, last = OffsetTable(), {}
             for value in range(300):
                 rows = [offset_row(value), row(f"\0\2{value % 7}", str(value)), offset_row(value + 1)]
-                await log.append(rows, TIMEOUT_MS).wait()
+                await Appending(log, rows, TIMEOUT_MS).wait()
                 last[rows[1].key] = rows[1].value
                 for key, content, _ in (rows[0], rows[2]):
                     beside.apply(key, content)
@@ -382,7 +383,7 @@ def test_offsets_go_into_their_table_and_the_rest_comes_up(tmp_path: Path) -> No
                 assert list(committed(table, group)) == list(committed(beside, group))
             # What cannot be read comes up, for whoever judges it.
             key, _ = offset_record("g", "t", 0, 1, -1, "", 1, -1, bytes(16))
-            await log.append([LogRecord(key, b"\0\x63", 0)], TIMEOUT_MS).wait()
+            await Appending(log, [LogRecord(key, b"\0\x63", 0)], TIMEOUT_MS).wait()
             assert (key, b"\0\x63") in [loaded[:2] for loaded in await load(log, OffsetTable())]
 
     played(main)
@@ -393,12 +394,12 @@ def test_after_the_engine_was_closed(tmp_path: Path) -> None:
         with engine(tmp_path) as serving:
             plane = serving.plane
             log = PlaneCoordinatorLogs(plane).open(TOPIC, 0, 0)
-            loading, appending = log.load(None), log.append([row("a", "1")], TIMEOUT_MS)
+            loading, appending = log.load(None), Appending(log, [row("a", "1")], TIMEOUT_MS)
             plane.close(-1)
             assert await code_of(appending.wait) == ErrorCode.NOT_LEADER_OR_FOLLOWER
             assert await code_of(loading.next) == ErrorCode.NOT_LEADER_OR_FOLLOWER
             loading.close()
-            assert await code_of(log.append([row("a", "1")], TIMEOUT_MS).wait) == ErrorCode.NOT_LEADER_OR_FOLLOWER
+            assert await code_of(Appending(log, [row("a", "1")], TIMEOUT_MS).wait) == ErrorCode.NOT_LEADER_OR_FOLLOWER
             assert await code_of(log.load(None).next) == ErrorCode.NOT_LEADER_OR_FOLLOWER
 
     played(main)

@@ -111,7 +111,8 @@ class World:
                 text = f"{type(ask.request).__name__.removesuffix('Request')} {error.code.name}"
             self._answers.append((ask.client, text))
 
-        reply: Reply[Any] = Reply(settled)
+        reply: Reply[Any] = Reply()
+        reply.when_settled(settled)
         handle: Any = {
             JoinGroupRequest: self._groups.join,
             SyncGroupRequest: self._groups.sync,

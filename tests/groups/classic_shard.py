@@ -105,8 +105,9 @@ class Shard:
     def ask(self, request: Any, client: Client, version: int) -> int:
         """A request comes in. Returns its number."""
         number = next(self._numbers)
-        reply: Reply[Any] = Reply(lambda: self._settled(number))
+        reply: Reply[Any] = Reply()
         self.owed[number] = Owed(reply, request, client)
+        reply.when_settled(lambda: self._settled(number))
         handle: Any = {
             JoinGroupRequest: self.groups.join,
             SyncGroupRequest: self.groups.sync,
@@ -271,7 +272,9 @@ class Shard:
             held += (id(m.sync) for m in group.members.values() if m.sync is not None)
             set_timers = (group.phase, *group.pending.values(), *(m.session for m in group.members.values()))
             timers += (timer.at_ms for timer in set_timers if timer is not None and timer.at_ms is not None)
-        assert self.groups.next_deadline_ms() == min(timers, default=None), "the next deadline is the earliest of all"
+        next_ms = self.groups.next_deadline_ms()
+        assert (next_ms is None) == (not timers), "a deadline is set when anything may become due"
+        assert next_ms is None or next_ms <= min(timers), "nothing is due before somebody looks"
         queued = sum(len(batch.answers) for batch in self._written)
         assert len(held) == len(set(held)), "a reply is kept once"
         assert set(held) <= {id(owed.reply) for owed in self.owed.values()}, "who was answered does not wait"

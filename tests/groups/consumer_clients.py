@@ -57,7 +57,8 @@ class Member:
             if not self.loses_answers:
                 settled(answer)
 
-        reply: Reply[Any] = Reply(done)
+        reply: Reply[Any] = Reply()
+        reply.when_settled(done)
         self.broker.call(operation, reply)
 
     @property

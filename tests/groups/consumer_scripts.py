@@ -137,7 +137,8 @@ class World:
                 answer = error
             self._answers.append((ask.client, answer_text(ask, answer, self.names, self.topics)))
 
-        reply: Reply[Any] = Reply(settled)
+        reply: Reply[Any] = Reply()
+        reply.when_settled(settled)
         client = Client(ask.client, "/127.0.0.1")
 
         def run(outbox: Outbox) -> None:

@@ -37,10 +37,14 @@ def test_timers_come_up_when_they_are_due(seed: int) -> None:
                     came_ms = due.pop(timers.index(timer))
                     assert came_ms <= min([*due.values(), now_ms])
                 assert min(due.values(), default=now_ms + 1) > now_ms
+                look_ms = deadlines.next_ms()
+                assert look_ms is None or look_ms > now_ms, "nobody looks twice at one moment"
             case _:
                 due[number] = now_ms + rng.randrange(-5, 500)
                 timers[number].set(due[number])
-        assert deadlines.next_ms() == min(due.values(), default=None)
+        look_ms = deadlines.next_ms()
+        assert (look_ms is None) == (not due)
+        assert look_ms is None or look_ms <= min(due.values())
     assert {number: timer.at_ms for number, timer in enumerate(timers) if timer.at_ms is not None} == due
 
 

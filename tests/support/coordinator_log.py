@@ -9,7 +9,7 @@ from typing import Final, final
 
 import trio
 
-from ottla.coordinator.log import NO_PRODUCER_ID, Intake, LoadedRecord, LogError, LogRecord
+from ottla.coordinator.log import NO_PRODUCER_ID, Appended, Intake, LoadedRecord, LogError, LogRecord
 from ottla.errors import ErrorCode
 
 
@@ -80,7 +80,7 @@ class MemoryCoordinatorLog:
         self._held = held
         self._leader_epoch = leader_epoch
 
-    def append(self, records: Sequence[LogRecord], timeout_ms: int) -> _Appending:
+    def append(self, records: Sequence[LogRecord], timeout_ms: int, appended: Appended) -> None:
         assert records
         self._held.appends_begun += 1
         failure = self._held.failures.popleft() if self._held.failures else None
@@ -88,7 +88,8 @@ class MemoryCoordinatorLog:
             failure = ErrorCode.NOT_LEADER_OR_FOLLOWER
         if failure is None or self._held.written_though_failed:
             self._held.batches.append(list(records))
-        return _Appending(self._held.append_delay_ms, timeout_ms, failure, self._held.gate)
+        appending = _Appending(self._held.append_delay_ms, timeout_ms, failure, self._held.gate)
+        trio.lowlevel.spawn_system_task(appending.end, appended)
 
     def load(self, intake: Intake | None) -> _Loading:
         # Nothing is taken: the machine applies all.
@@ -104,14 +105,13 @@ class _Appending:
     failure: ErrorCode | None
     gate: trio.Event | None
 
-    async def wait(self) -> None:
+    async def end(self, appended: Appended) -> None:
         await trio.sleep(min(self.delay_ms, self.timeout_ms) / 1000)
         if self.gate is not None:
             await self.gate.wait()
-        if self.failure is not None:
-            raise LogError(self.failure)
-        if self.delay_ms > self.timeout_ms:
-            raise LogError(ErrorCode.REQUEST_TIMED_OUT)
+        failure = ErrorCode.REQUEST_TIMED_OUT if self.delay_ms > self.timeout_ms else None
+        failure = self.failure or failure
+        appended(None if failure is None else LogError(failure))
 
 
 @final

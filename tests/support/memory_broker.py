@@ -6,6 +6,7 @@ import random
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from inspect import isawaitable
 from typing import Any, Final
 
 import trio
@@ -13,6 +14,7 @@ import trio
 from ottla.api.broker import Broker, BrokerSettings, LogDirView
 from ottla.api.configs import MetadataConfigs
 from ottla.api.context import RequestContext
+from ottla.api.pending import Pending
 from ottla.api.table import TABLE
 from ottla.clock import ManualClock
 from ottla.config.values import BrokerConfig
@@ -108,7 +110,7 @@ class MemoryBroker:
         api = next(api for api in TABLE if api.key == key)
         assert api.handler is not None
         parsed = decode_request(key, version, encode_request(request, version))
-        answer = await api.handler(parsed, self.context(key, version), self.broker)
+        answer = await _responded(api.handler(parsed, self.context(key, version), self.broker))
         return decode_response(key, version, encode_response(answer, version).body)
 
     def metadata_records(self) -> list[object]:
@@ -120,6 +122,16 @@ class MemoryBroker:
             for _, value in batch.records
             if value is not None
         ]
+
+
+async def _responded(answer: Any) -> Any:
+    """The response, whichever way a handler gives it: at once, awaited, or pending."""
+    if isinstance(answer, Pending):
+        ready = trio.Event()
+        answer.when_ready(ready.set)
+        await ready.wait()
+        return answer.response()
+    return await answer if isawaitable(answer) else answer
 
 
 def local_voter() -> Voter:
@@ -172,6 +184,7 @@ async def memory_broker(
         group_logs,
         TrioClock(),
         chance.randbytes,
+        lambda: False,
         trio.lowlevel.checkpoint,
         lambda _event, _partition, _detail: None,
         lambda _partition, _records, _took_ms: None,

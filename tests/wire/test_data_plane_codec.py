@@ -34,6 +34,7 @@ KEYS: Final = (
     ApiKey.FETCH,
     ApiKey.LIST_OFFSETS,
     ApiKey.METADATA,
+    ApiKey.FIND_COORDINATOR,
     ApiKey.API_VERSIONS,
     ApiKey.OFFSET_FOR_LEADER_EPOCH,
 )
@@ -59,7 +60,7 @@ def _known(message: Any, version: int, bits: random.Random) -> Any:
             changes[field.attribute] = tuple(_known(item, version, bits) for item in value)
         elif field.struct is not None and value is not None:
             changes[field.attribute] = _known(value, version, bits)
-        elif field.attribute == "error_code":
+        elif field.attribute == "error_code" and version in field.versions:
             changes[field.attribute] = int(CODES[bits.getrandbits(16) % len(CODES)])
         elif field.attribute == "zk_migration_ready":
             changes[field.attribute] = False

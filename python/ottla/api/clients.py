@@ -20,6 +20,9 @@ def client_of(context: RequestContext) -> Client:
 
 def java_address(host: str) -> str:
     """``InetAddress.toString`` of an address without a name: a slash, and IPv6 without a double colon."""
+    if host.isascii() and host.replace(".", "").isdigit():
+        # IPv4, as the data plane writes it: every request of a member asks for this.
+        return f"/{host}"
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

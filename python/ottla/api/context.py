@@ -7,8 +7,7 @@ can say what it refuses.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TypeVar, final
+from typing import NamedTuple, TypeVar, final
 
 from ottla.security.authorizer import CLUSTER, Authorizer, Operation, Principal, Resource, ResourceType
 
@@ -18,9 +17,8 @@ T = TypeVar("T")
 
 
 @final
-@dataclass(slots=True, frozen=True)
-class RequestContext:
-    """Stamped once when a request is passed up; never changes."""
+class RequestContext(NamedTuple):
+    """Stamped once when a request is passed up; never changes. A tuple, since each request makes one."""
 
     api_key: int
     api_version: int

@@ -14,7 +14,8 @@ from ottla.api.broker import Broker
 from ottla.api.clients import client_of
 from ottla.api.context import RequestContext
 from ottla.api.group_access import may
-from ottla.coordinator.machine import CoordinatorError
+from ottla.api.pending import Pending
+from ottla.coordinator.machine import Reply
 from ottla.errors import ErrorCode
 from ottla.security.authorizer import Operation
 from ottla.wire.k11_join_group import JoinGroupRequest, JoinGroupResponse
@@ -24,16 +25,16 @@ __all__ = ["join_group"]
 NULL_PROTOCOL_SINCE: Final = 7
 
 
-async def join_group(request: JoinGroupRequest, context: RequestContext, broker: Broker) -> JoinGroupResponse:
+def join_group(
+    request: JoinGroupRequest, context: RequestContext, broker: Broker
+) -> JoinGroupResponse | Pending[JoinGroupResponse]:
     """See the module."""
     version = context.api_version
     if not may(context, Operation.READ, request.group_id):
         protocol = None if version >= NULL_PROTOCOL_SINCE else ""
         return JoinGroupResponse(error_code=ErrorCode.GROUP_AUTHORIZATION_FAILED, protocol_name=protocol)
     client = client_of(context)
-    try:
-        return await broker.groups.ask(
-            request.group_id, lambda shard, outbox, reply: shard.join_group(request, client, version, reply, outbox)
-        )
-    except CoordinatorError as error:
-        return JoinGroupResponse(error_code=error.code, member_id=request.member_id)
+    reply: Reply[JoinGroupResponse] = broker.groups.begin(
+        request.group_id, lambda shard, outbox, reply: shard.join_group(request, client, version, reply, outbox)
+    )
+    return Pending(reply, lambda error: JoinGroupResponse(error_code=error.code, member_id=request.member_id))

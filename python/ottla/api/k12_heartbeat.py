@@ -10,7 +10,8 @@ from ottla.api.broker import Broker
 from ottla.api.clients import client_of
 from ottla.api.context import RequestContext
 from ottla.api.group_access import may
-from ottla.coordinator.machine import CoordinatorError
+from ottla.api.pending import Pending
+from ottla.coordinator.machine import CoordinatorError, Reply
 from ottla.errors import ErrorCode
 from ottla.security.authorizer import Operation
 from ottla.wire.k12_heartbeat import HeartbeatRequest, HeartbeatResponse
@@ -18,15 +19,19 @@ from ottla.wire.k12_heartbeat import HeartbeatRequest, HeartbeatResponse
 __all__ = ["heartbeat"]
 
 
-async def heartbeat(request: HeartbeatRequest, context: RequestContext, broker: Broker) -> HeartbeatResponse:
+def heartbeat(
+    request: HeartbeatRequest, context: RequestContext, broker: Broker
+) -> HeartbeatResponse | Pending[HeartbeatResponse]:
     """See the module."""
     if not may(context, Operation.READ, request.group_id):
         return HeartbeatResponse(error_code=ErrorCode.GROUP_AUTHORIZATION_FAILED)
     client, version = client_of(context), context.api_version
-    try:
-        return await broker.groups.ask(
-            request.group_id, lambda shard, outbox, reply: shard.heartbeat(request, client, version, reply, outbox)
-        )
-    except CoordinatorError as error:
-        loading = error.code is ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
-        return HeartbeatResponse(error_code=ErrorCode.NONE if loading else error.code)
+    reply: Reply[HeartbeatResponse] = broker.groups.begin(
+        request.group_id, lambda shard, outbox, reply: shard.heartbeat(request, client, version, reply, outbox)
+    )
+    return Pending(reply, _failed)
+
+
+def _failed(error: CoordinatorError) -> HeartbeatResponse:
+    is_loading = error.code is ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
+    return HeartbeatResponse(error_code=ErrorCode.NONE if is_loading else error.code)

@@ -13,7 +13,8 @@ from ottla.api.broker import Broker
 from ottla.api.clients import client_of
 from ottla.api.context import RequestContext
 from ottla.api.group_access import may
-from ottla.coordinator.machine import CoordinatorError
+from ottla.api.pending import Pending
+from ottla.coordinator.machine import Reply
 from ottla.errors import ErrorCode
 from ottla.security.authorizer import Operation
 from ottla.wire.k14_sync_group import SyncGroupRequest, SyncGroupResponse
@@ -23,7 +24,9 @@ __all__ = ["sync_group"]
 PROTOCOL_SINCE: Final = 5
 
 
-async def sync_group(request: SyncGroupRequest, context: RequestContext, broker: Broker) -> SyncGroupResponse:
+def sync_group(
+    request: SyncGroupRequest, context: RequestContext, broker: Broker
+) -> SyncGroupResponse | Pending[SyncGroupResponse]:
     """See the module."""
     version = context.api_version
     if version >= PROTOCOL_SINCE and (request.protocol_type is None or request.protocol_name is None):
@@ -31,9 +34,7 @@ async def sync_group(request: SyncGroupRequest, context: RequestContext, broker:
     if not may(context, Operation.READ, request.group_id):
         return SyncGroupResponse(error_code=ErrorCode.GROUP_AUTHORIZATION_FAILED)
     client = client_of(context)
-    try:
-        return await broker.groups.ask(
-            request.group_id, lambda shard, outbox, reply: shard.sync_group(request, client, version, reply, outbox)
-        )
-    except CoordinatorError as error:
-        return SyncGroupResponse(error_code=error.code)
+    reply: Reply[SyncGroupResponse] = broker.groups.begin(
+        request.group_id, lambda shard, outbox, reply: shard.sync_group(request, client, version, reply, outbox)
+    )
+    return Pending(reply, lambda error: SyncGroupResponse(error_code=error.code))

@@ -12,7 +12,8 @@ from ottla.api.broker import Broker
 from ottla.api.clients import client_of
 from ottla.api.context import RequestContext
 from ottla.api.group_access import consumer_protocol_enabled, may
-from ottla.coordinator.machine import CoordinatorError
+from ottla.api.pending import Pending
+from ottla.coordinator.machine import Reply
 from ottla.errors import ErrorCode
 from ottla.security.authorizer import Operation
 from ottla.wire.k68_consumer_group_heartbeat import ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse
@@ -20,9 +21,9 @@ from ottla.wire.k68_consumer_group_heartbeat import ConsumerGroupHeartbeatReques
 __all__ = ["consumer_group_heartbeat"]
 
 
-async def consumer_group_heartbeat(
+def consumer_group_heartbeat(
     request: ConsumerGroupHeartbeatRequest, context: RequestContext, broker: Broker
-) -> ConsumerGroupHeartbeatResponse:
+) -> ConsumerGroupHeartbeatResponse | Pending[ConsumerGroupHeartbeatResponse]:
     """See the module."""
     refusal = _refusal(request, context, broker)
     if refusal is not ErrorCode.NONE:
@@ -32,15 +33,13 @@ async def consumer_group_heartbeat(
     def may_describe(topic: str) -> bool:
         return context.authorize_topic(Operation.DESCRIBE, topic)
 
-    try:
-        return await broker.groups.ask(
-            request.group_id,
-            lambda shard, outbox, reply: shard.consumer_heartbeat(
-                request, client, version, may_describe, reply, outbox
-            ),
-        )
-    except CoordinatorError as error:
-        return ConsumerGroupHeartbeatResponse(error_code=error.code, error_message=error.message)
+    reply: Reply[ConsumerGroupHeartbeatResponse] = broker.groups.begin(
+        request.group_id,
+        lambda shard, outbox, reply: shard.consumer_heartbeat(request, client, version, may_describe, reply, outbox),
+    )
+    return Pending(
+        reply, lambda error: ConsumerGroupHeartbeatResponse(error_code=error.code, error_message=error.message)
+    )
 
 
 def _refusal(request: ConsumerGroupHeartbeatRequest, context: RequestContext, broker: Broker) -> ErrorCode:

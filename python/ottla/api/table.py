@@ -7,7 +7,7 @@ handler in the file of the same stem here, add a row, a test, and a line in the 
 from __future__ import annotations
 
 import enum
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, final
 
@@ -39,9 +39,11 @@ from ottla.api.k75_describe_topic_partitions import describe_topic_partitions
 
 __all__ = ["TABLE", "Api", "Authorization", "Handler", "Lane", "Side", "by_key"]
 
-Handler: TypeAlias = Callable[[Any, RequestContext, Broker], Awaitable[Any]]
-"""(request, context, broker) to response; both are the dataclasses of ``ottla.wire`` for the row's key.
-``throttle_time_ms`` is left 0: whoever sends the reply patches it, since only the data plane knows the quota."""
+Handler: TypeAlias = Callable[[Any, RequestContext, Broker], object]
+"""(request, context, broker) to response; both are the dataclasses of ``ottla.wire`` for the row's key. May be a
+coroutine; a plain function answers at once or with a ``Pending``, and must not take long: requests are taken up many
+at a time. ``throttle_time_ms`` is left 0: whoever sends the reply patches it, since only the data plane knows the
+quota."""
 
 
 class Side(enum.Enum):
@@ -86,6 +88,8 @@ class Api:
     """For the Python side; for a Rust one it serves the requests that the data plane passes up."""
     advertised: range | None = None
     """What ApiVersions says, where it differs."""
+    is_patient: bool = False
+    """Where many come, a request may wait a little for others: nobody waits for the answer."""
 
     def __post_init__(self) -> None:
         assert self.handler is not None or self.side is Side.RUST, f"{self.name} has nobody to answer it"
@@ -109,9 +113,10 @@ TABLE: Final[tuple[Api, ...]] = (
     Api(3, "Metadata", _versions(0, 13), _RUST, Lane.ADMIN, _PLANE, metadata),
     Api(8, "OffsetCommit", _versions(2, 10), _PYTHON, Lane.GROUPS, _HANDLER, offset_commit),
     Api(9, "OffsetFetch", _versions(1, 10), _PYTHON, Lane.GROUPS, _HANDLER, offset_fetch),
-    Api(10, "FindCoordinator", _versions(0, 6), _PYTHON, Lane.GROUPS, _HANDLER, find_coordinator),
+    # Answered by the data plane from its view; passed up for all but groups whose coordinators are there.
+    Api(10, "FindCoordinator", _versions(0, 6), _RUST, Lane.GROUPS, _PLANE, find_coordinator),
     Api(11, "JoinGroup", _versions(0, 9), _PYTHON, Lane.GROUPS, _HANDLER, join_group),
-    Api(12, "Heartbeat", _versions(0, 4), _PYTHON, Lane.GROUPS, _HANDLER, heartbeat),
+    Api(12, "Heartbeat", _versions(0, 4), _PYTHON, Lane.GROUPS, _HANDLER, heartbeat, is_patient=True),
     Api(13, "LeaveGroup", _versions(0, 5), _PYTHON, Lane.GROUPS, _HANDLER, leave_group),
     Api(14, "SyncGroup", _versions(0, 5), _PYTHON, Lane.GROUPS, _HANDLER, sync_group),
     Api(15, "DescribeGroups", _versions(0, 6), _PYTHON, Lane.GROUPS, _HANDLER, describe_groups),
@@ -129,7 +134,16 @@ TABLE: Final[tuple[Api, ...]] = (
     Api(44, "IncrementalAlterConfigs", _versions(0, 1), _PYTHON, Lane.ADMIN, _HANDLER, incremental_alter_configs),
     Api(47, "OffsetDelete", _versions(0, 0), _PYTHON, Lane.GROUPS, _HANDLER, offset_delete),
     Api(60, "DescribeCluster", _versions(0, 2), _PYTHON, Lane.ADMIN, _HANDLER, describe_cluster),
-    Api(68, "ConsumerGroupHeartbeat", _versions(0, 1), _PYTHON, Lane.GROUPS, _HANDLER, consumer_group_heartbeat),
+    Api(
+        68,
+        "ConsumerGroupHeartbeat",
+        _versions(0, 1),
+        _PYTHON,
+        Lane.GROUPS,
+        _HANDLER,
+        consumer_group_heartbeat,
+        is_patient=True,
+    ),
     Api(69, "ConsumerGroupDescribe", _versions(0, 1), _PYTHON, Lane.GROUPS, _HANDLER, consumer_group_describe),
     Api(75, "DescribeTopicPartitions", _versions(0, 0), _PYTHON, Lane.ADMIN, _HANDLER, describe_topic_partitions),
 )

@@ -72,9 +72,13 @@ class DynamicLayers:
 
     def __init__(self, static: BrokerConfig) -> None:
         self._static = static
+        self._image: Image | None = None
         self._last: tuple[Mapping[str, str], Mapping[str, str], BrokerConfig] | None = None
 
     def __call__(self, image: Image) -> BrokerConfig:
+        if image is self._image and self._last is not None:
+            return self._last[2]
+        self._image = image
         cluster = image.config(RESOURCE_BROKER, "")
         broker = image.config(RESOURCE_BROKER, str(self._static.node_id))
         if self._last is None or self._last[0] != cluster or self._last[1] != broker:

@@ -10,8 +10,8 @@ nothing; appends are written in the order in which they were begun, each whole o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, NamedTuple, Protocol, final
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple, Protocol, TypeAlias, final
 
 from ottla.errors import ErrorCode
 
@@ -19,7 +19,7 @@ __all__ = [
     "BATCH_OVERHEAD_BYTES",
     "NO_PRODUCER_ID",
     "RECORD_OVERHEAD_BYTES_MAX",
-    "Appending",
+    "Appended",
     "CoordinatorLog",
     "CoordinatorLogs",
     "Intake",
@@ -82,12 +82,9 @@ class Intake(Protocol):
         """How many records it holds."""
 
 
-class Appending(Protocol):
-    """An append under way."""
-
-    async def wait(self) -> None:
-        """Returns when the records are committed: the high watermark has passed them. Raises LogError; the records may
-        be in the log all the same, or get there later."""
+Appended: TypeAlias = Callable[[LogError | None], None]
+"""Called once, with None when the records are committed: the high watermark has passed them. After a LogError they may
+be in the log all the same, or get there later."""
 
 
 class Loading(Protocol):
@@ -104,7 +101,7 @@ class Loading(Protocol):
 class CoordinatorLog(Protocol):
     """One partition under the leader epoch it was opened for."""
 
-    def append(self, records: Sequence[LogRecord], timeout_ms: int) -> Appending:
+    def append(self, records: Sequence[LogRecord], timeout_ms: int, appended: Appended) -> None:
         """Begin to write them as one batch, with acks=all; returns at once. Never called without records. Fails with
         REQUEST_TIMED_OUT when they are not committed after ``timeout_ms``."""
 

@@ -55,11 +55,15 @@ class Reply(Generic[T]):
     """An answer that is owed to one request. A machine keeps it for as long as the request waits, and answers it
     through an ``Outbox``; whoever runs the machine settles it when that answer may be known."""
 
-    __slots__ = ("_on_settled", "_outcome")
+    __slots__ = ("_call", "_outcome", "_owed")
 
-    def __init__(self, on_settled: Callable[[], None] = lambda: None) -> None:
-        self._on_settled = on_settled
+    def __init__(self, owed: dict[Reply[Any], None] | None = None) -> None:
+        """``owed``: where it stands until it is settled."""
+        self._call: Callable[[], None] | None = None
         self._outcome: tuple[T] | CoordinatorError | None = None
+        self._owed = owed
+        if owed is not None:
+            owed[self] = None
 
     @property
     def is_settled(self) -> bool:
@@ -73,17 +77,35 @@ class Reply(Generic[T]):
             raise self._outcome
         return self._outcome[0]
 
+    def when_settled(self, call: Callable[[], None]) -> None:
+        """Calls once, now or later. One caller at most."""
+        assert self._call is None, "somebody else waits for it already"
+        if self._outcome is None:
+            self._call = call
+        else:
+            call()
+
     def succeed(self, answer: T) -> None:
         """Settle it. One that is settled stays as it is: its coordinator was given up meanwhile."""
-        if self._outcome is None:
-            self._outcome = (answer,)
-            self._on_settled()
+        self._settle((answer,))
 
     def fail(self, error: CoordinatorError) -> None:
         """Settle it without an answer."""
+        self._settle(error)
+
+    def forget(self) -> None:
+        """Nobody waits for it any longer."""
+        self._call = None
+        if self._owed is not None:
+            self._owed.pop(self, None)
+
+    def _settle(self, outcome: tuple[T] | CoordinatorError) -> None:
         if self._outcome is None:
-            self._outcome = error
-            self._on_settled()
+            self._outcome = outcome
+            call = self._call
+            self.forget()
+            if call is not None:
+                call()
 
 
 @final

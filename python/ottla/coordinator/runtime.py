@@ -1,8 +1,8 @@
 """Runs the machines of a coordinator: one for each partition of its topic that this broker leads.
 
 Prior art: Kafka's ``CoordinatorRuntime``, with its event queue per partition, loader threads and timer. Ours has one
-thread and no queue: an operation runs at once, when its request arrives. What all operations of one pass of the loop
-did to a partition is written as one batch, by the task of that partition, which runs when they have.
+thread and no queue: an operation runs at once, when its request arrives. What all requests that were taken up together
+did to a partition is written as one batch, by ``write_out``, at the end of that drain or of this pass of the loop.
 
 Life of a partition: ``elect`` (load, then active), ``resign``. A failed append gives the machine up and loads again.
 
@@ -48,7 +48,7 @@ async def _at_once() -> None:
 class _Led(Generic[M]):
     """A partition that this broker leads, and what its task works with."""
 
-    __slots__ = ("dirty", "failures", "log", "ready", "scope", "shard")
+    __slots__ = ("_failed", "error", "failures", "log", "ready", "scope", "shard")
 
     def __init__(
         self,
@@ -57,18 +57,29 @@ class _Led(Generic[M]):
         log: CoordinatorLog,
         codec: RecordCodec,
         ready: Callable[[], Awaitable[None]],
+        wake: Callable[[_Led[M]], None],
         give: Callable[[Sequence[Callable[[], None]]], None],
     ) -> None:
-        self.shard: Final[Shard[M]] = Shard(partition, leader_epoch, codec, self._wake, give)
+        self.shard: Final[Shard[M]] = Shard(partition, leader_epoch, codec, lambda: wake(self), give)
         self.log: Final = log
         self.ready: Final = ready
         self.scope: Final = trio.CancelScope()
-        self.dirty = trio.Event()
         self.failures = 0
         """Since the last append that succeeded."""
+        self.error: LogError | None = None
+        self._failed = trio.Event()
 
-    def _wake(self) -> None:
-        self.dirty.set()
+    def fail(self, error: LogError) -> None:
+        """An append failed."""
+        self.error = error
+        self._failed.set()
+
+    async def failed(self) -> LogError:
+        """Waits until an append fails."""
+        await self._failed.wait()
+        error, self.error, self._failed = self.error, None, trio.Event()
+        assert error is not None
+        return error
 
 
 @final
@@ -84,11 +95,13 @@ class CoordinatorRuntime(Generic[M]):
         *,
         append_timeout_ms: int,
         batch_bytes_max: Callable[[], int],
+        writes_out_soon: Callable[[], bool] = lambda: False,
         caught_up: Callable[[], Awaitable[None]] = _at_once,
         report: Callable[[str, int, str], None] = lambda _event, _partition, _detail: None,
         loaded: Callable[[int, int, int], None] = lambda _partition, _records, _took_ms: None,
     ) -> None:
         """``new_machine``: an empty one for a partition. ``batch_bytes_max``: max.message.bytes of the topic, now.
+        ``writes_out_soon``: somebody will call ``write_out`` before this thread does anything else.
         ``caught_up``: returns when every request that the data plane had read when it was called is with its handler,
         and that has run up to its first wait. ``report``: what an operator should know: event, partition, detail.
         ``loaded``: partition, how many records it holds, how many milliseconds their loading took."""
@@ -103,6 +116,12 @@ class CoordinatorRuntime(Generic[M]):
         self._loaded = loaded
         self._loads = trio.CapacityLimiter(LOADS_AT_ONCE)
         self._led: dict[int, _Led[M]] = {}
+        self._writes_out_soon = writes_out_soon
+        self._dirty: dict[_Led[M], None] = {}
+        """Partitions with something to write."""
+        self._touched: dict[Shard[M], None] = {}
+        """Those that may have something to do at another time than was known."""
+        self._news = trio.Event()
         self._answers = Answers()
         self._nursery: trio.Nursery | None = None
         self._armed_ms: int | None = None
@@ -113,40 +132,39 @@ class CoordinatorRuntime(Generic[M]):
     async def ask(self, partition: int, operation: Callable[[M, Outbox, Reply[T]], None], *, atomic: bool = True) -> T:
         """Runs ``operation`` before this gives way for the first time, and returns its answer when that may be known.
         ``atomic``: all it emits is written together; else what each ``emit`` is given is. Raises CoordinatorError."""
+        return await _settled(self.begin(partition, operation, atomic=atomic))
+
+    def begin(
+        self, partition: int, operation: Callable[[M, Outbox, Reply[T]], None], *, atomic: bool = True
+    ) -> Reply[T]:
+        """Runs ``operation`` now; what is returned is settled when its answer may be known."""
         led = self._led.get(partition)
         if led is None:
-            raise _not_led(partition)
-        return await _settled(led.shard, self._begin(led.shard, operation, atomic=atomic))
+            reply: Reply[T] = Reply()
+            reply.fail(_not_led(partition))
+            return reply
+        return self._begin(led.shard, operation, atomic=atomic)
 
     async def ask_many(
         self, asked: Sequence[tuple[int, Callable[[M, Outbox, Reply[T]], None]]], *, atomic: bool = True
     ) -> list[T | CoordinatorError]:
         """Runs operations, each on its partition, in slices, and waits for all of them; the answers in their order."""
         slices = Slices()
-        begun: list[tuple[Shard[M], _Asked[T]] | CoordinatorError] = []
+        begun: list[Reply[T]] = []
         answers: list[T | CoordinatorError] = []
         try:
             for partition, operation in asked:
-                led = self._led.get(partition)
-                if led is None:
-                    begun.append(_not_led(partition))
-                else:
-                    begun.append((led.shard, self._begin(led.shard, operation, atomic=atomic)))
+                begun.append(self.begin(partition, operation, atomic=atomic))
                 await slices.pause()
-            for each in begun:
-                if isinstance(each, CoordinatorError):
-                    answers.append(each)
-                    continue
-                shard, one = each
+            for reply in begun:
                 try:
-                    answer: T = await _settled(shard, one)
+                    answer: T = await _settled(reply)
                     answers.append(answer)
                 except CoordinatorError as error:
                     answers.append(error)
         finally:
-            for each in begun:
-                if not isinstance(each, CoordinatorError):
-                    each[0].owed.pop(each[1].reply, None)
+            for reply in begun:
+                reply.forget()
         return answers
 
     async def ask_all(self, operation: Callable[[M, Outbox, Reply[T]], None]) -> list[T]:
@@ -173,9 +191,8 @@ class CoordinatorRuntime(Generic[M]):
         led = self._led.get(partition)
         return None if led is None else led.shard.state
 
-    def _begin(self, shard: Shard[M], operation: Callable[[M, Outbox, Reply[T]], None], *, atomic: bool) -> _Asked[T]:
-        asked: _Asked[T] = _Asked()
-        reply = asked.reply
+    def _begin(self, shard: Shard[M], operation: Callable[[M, Outbox, Reply[T]], None], *, atomic: bool) -> Reply[T]:
+        reply: Reply[T] = Reply(shard.owed)
 
         def answered(machine: M, outbox: Outbox) -> None:
             try:
@@ -184,19 +201,20 @@ class CoordinatorRuntime(Generic[M]):
                 # A refusal, too, may tell of what is not committed yet.
                 outbox.refuse(reply, error.code, error.message)
 
-        shard.owed[reply] = None
         try:
             self._perform(shard, answered, atomic=atomic)
         except CoordinatorError as error:
             reply.fail(error)
         except BaseException:
-            shard.owed.pop(reply, None)
+            reply.forget()
             raise
-        return asked
+        return reply
 
     def _perform(self, shard: Shard[M], operation: Callable[[M, Outbox], None], *, atomic: bool) -> None:
-        shard.perform(self._now(), operation, self._batch_bytes_max(), atomic=atomic)
-        self._arm(shard)
+        try:
+            shard.perform(self._now(), operation, self._batch_bytes_max(), atomic=atomic)
+        finally:
+            self._touch(shard)
 
     def _now(self) -> Now:
         return Now(self._clock.monotonic_ms(), self._clock.wall_ms())
@@ -214,7 +232,7 @@ class CoordinatorRuntime(Generic[M]):
                 return
             self.resign(partition)
         log = self._logs.open(topic_id, partition, leader_epoch)
-        self._start(_Led(partition, leader_epoch, log, self._codec, ready, self._answers.give))
+        self._start(_Led(partition, leader_epoch, log, self._codec, ready, self._wake, self._answers.give))
 
     def _start(self, led: _Led[M]) -> None:
         led.shard.state = State.LOADING
@@ -247,6 +265,7 @@ class CoordinatorRuntime(Generic[M]):
                 for led in self._led.values():
                     nursery.start_soon(self._live, led)
                 nursery.start_soon(self._answers.run)
+                nursery.start_soon(self._write_out_later)
                 await self._timers()
             finally:
                 self._nursery = None
@@ -260,7 +279,7 @@ class CoordinatorRuntime(Generic[M]):
                 if led.failures > 0:
                     await trio.sleep(min(RETRY_MS * 2 ** min(led.failures - 1, 20), RETRY_MS_MAX) / 1000)
                 if await self._load(led):
-                    error = await self._write(led)
+                    error = await led.failed()
                     await _unless_resigned()
                     self._report("coordinator's append failed, loading again", shard.partition, str(error))
                     self._answers.give_out()
@@ -288,32 +307,66 @@ class CoordinatorRuntime(Generic[M]):
             self._report("coordinator's partition cannot be loaded", shard.partition, str(error))
             return False
         shard.activate(machine, self._now())
-        self._arm(shard)
+        self._arm(shard.look_ahead())
         self._loaded(shard.partition, records, took_ms)
         return True
 
-    async def _write(self, led: _Led[M]) -> LogError:
-        """Writes what operations leave to be written, until that fails."""
-        shard = led.shard
+    # --- writing ----------------------------------------------------------------------------------------------------
+
+    def write_out(self) -> None:
+        """Begins to write what operations have left to be written, one batch for each partition; and finds out when
+        there is something to do next."""
+        if self._dirty:
+            dirty, self._dirty = self._dirty, {}
+            for led in dirty:
+                self._write(led)
+        if self._touched:
+            touched, self._touched = self._touched, {}
+            for shard in touched:
+                self._arm(shard.look_ahead())
+
+    def _touch(self, shard: Shard[M]) -> None:
+        self._touched[shard] = None
+        if not self._writes_out_soon():
+            self._news.set()
+
+    def _wake(self, led: _Led[M]) -> None:
+        self._dirty[led] = None
+        if not self._writes_out_soon():
+            self._news.set()
+
+    async def _write_out_later(self) -> None:
+        """For what was not done in a drain: runs when everybody else of this pass has."""
         while True:
-            batch = shard.next_batch
-            if batch is None:
-                led.dirty = trio.Event()
-                await led.dirty.wait()
-                continue
-            batch.sent = True
-            try:
-                await led.log.append(batch.records, self._append_timeout_ms).wait()
-                await _unless_resigned()
-            except LogError as error:
-                return error
+            await self._news.wait()
+            self._news = trio.Event()
+            self.write_out()
+
+    def _write(self, led: _Led[M]) -> None:
+        shard = led.shard
+        batch = shard.next_batch
+        if batch is None:
+            return
+        batch.sent = True
+
+        def appended(error: LogError | None) -> None:
+            if not shard.is_under_way(batch):
+                # Resigned since.
+                return
+            if error is not None:
+                led.fail(error)
+                return
             led.failures = 0
             shard.committed(batch)
-            # The requests that came with the end of this append run first: what they write goes out together.
-            await trio.lowlevel.checkpoint()
+            if shard.next_batch is not None:
+                # Requests that came with the end of this append run first: what they write goes out together.
+                self._wake(led)
 
-    def _arm(self, shard: Shard[M]) -> None:
-        due_ms = shard.deadline_ms
+        led.log.append(batch.records, self._append_timeout_ms, appended)
+
+    # --- timers -----------------------------------------------------------------------------------------------------
+
+    def _arm(self, due_ms: int | None) -> None:
         if due_ms is not None and (self._armed_ms is None or due_ms < self._armed_ms):
             self._armed_ms = due_ms
             self._rearmed.set()
@@ -349,6 +402,8 @@ class CoordinatorRuntime(Generic[M]):
                         f"{type(error).__name__}: {error}",
                     )
                     self._restart(led)
+                else:
+                    shard.look_ahead()
                 await slices.pause()
         await trio.lowlevel.checkpoint()
 
@@ -356,29 +411,22 @@ class CoordinatorRuntime(Generic[M]):
         """Gives a partition up and loads it again, a little later."""
         self.resign(led.shard.partition)
         shard = led.shard
-        again: _Led[M] = _Led(shard.partition, shard.leader_epoch, led.log, self._codec, led.ready, self._answers.give)
+        again: _Led[M] = _Led(
+            shard.partition, shard.leader_epoch, led.log, self._codec, led.ready, self._wake, self._answers.give
+        )
         again.failures = led.failures + 1
         self._start(again)
 
 
-@final
-class _Asked(Generic[T]):
-    """A request on its way through a machine."""
-
-    __slots__ = ("event", "reply")
-
-    def __init__(self) -> None:
-        self.event = trio.Event()
-        self.reply: Reply[T] = Reply(self.event.set)
-
-
-async def _settled(shard: Shard[M], asked: _Asked[T]) -> T:
+async def _settled(reply: Reply[T]) -> T:
     try:
-        if not asked.reply.is_settled:
-            await asked.event.wait()
-        return asked.reply.result()
+        if not reply.is_settled:
+            settled = trio.Event()
+            reply.when_settled(settled.set)
+            await settled.wait()
+        return reply.result()
     finally:
-        shard.owed.pop(asked.reply, None)
+        reply.forget()
 
 
 async def _unless_resigned() -> None:

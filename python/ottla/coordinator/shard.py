@@ -160,7 +160,7 @@ class Shard(Generic[M]):
         self.machine: M | None = None
         """Only while ACTIVE."""
         self.deadline_ms: int | None = None
-        """When the machine has something to do by itself."""
+        """When the machine has something to do by itself, as of ``look_ahead``."""
         self.owed: dict[Reply[Any], None] = {}
         """Every request that is inside and has no answer, in order of arrival."""
         self._codec = codec
@@ -197,7 +197,11 @@ class Shard(Generic[M]):
                 self._batches[-1].answers += outbox.answers
             else:
                 self._give(outbox.answers)
-            self.deadline_ms = machine.next_deadline_ms()
+
+    def look_ahead(self) -> int | None:
+        """Finds out when the machine has something to do by itself: after operations, once for all of them."""
+        self.deadline_ms = None if self.machine is None else self.machine.next_deadline_ms()
+        return self.deadline_ms
 
     def _add(self, unit: _Unit, batch_bytes_max: int) -> None:
         last = self._batches[-1] if self._batches else None
@@ -217,10 +221,14 @@ class Shard(Generic[M]):
             return self._batches[0]
         return None
 
+    def is_under_way(self, batch: Batch) -> bool:
+        """Is this what is being written? No longer once the partition was given up."""
+        return bool(self._batches) and self._batches[0] is batch
+
     def committed(self, batch: Batch) -> None:
         """The batch that was under way is committed: those who waited for it get their answers."""
         assert batch.sent
-        assert batch is self._batches[0]
+        assert self.is_under_way(batch)
         self._batches.popleft()
         self._give(batch.answers)
 
@@ -232,7 +240,6 @@ class Shard(Generic[M]):
         machine.loaded(now)
         self.machine = machine
         self.state = State.ACTIVE
-        self.deadline_ms = machine.next_deadline_ms()
 
     def unload(self, state: State, error: CoordinatorError) -> None:
         """Gives the machine up, and fails every request that waits for something."""

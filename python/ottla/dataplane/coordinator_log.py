@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, final
 
 from ottla._core import OffsetTable
-from ottla.coordinator.log import Intake, LoadedRecord, LogError, LogRecord
+from ottla.coordinator.log import Appended, Intake, LoadedRecord, LogError, LogRecord
 from ottla.dataplane.plane import ClosedError, CommandFailedError, Plane, Result
 from ottla.errors import ErrorCode
 
@@ -43,26 +43,20 @@ class _Log:
     plane: Plane
     place: _Place
 
-    def append(self, records: Sequence[LogRecord], timeout_ms: int) -> _Appending:
+    def append(self, records: Sequence[LogRecord], timeout_ms: int, appended: Appended) -> None:
         plane, place = self.plane, self.place
-        return _Appending(
-            _begin(plane, lambda ticket: plane.engine.coordinator_append(ticket, *place, records, timeout_ms))
-        )
+
+        def ended(value: Result, error: Exception | None) -> None:
+            appended(_refusal(value, error))
+
+        try:
+            plane.begin(lambda ticket: plane.engine.coordinator_append(ticket, *place, records, timeout_ms), ended)
+        except ClosedError as error:
+            ended(None, error)
 
     def load(self, intake: Intake | None) -> _Loading:
         assert intake is None or isinstance(intake, OffsetTable), "the engine knows no other"
         return _Loading(self.plane, self.place, intake)
-
-
-@final
-@dataclass(slots=True)
-class _Appending:
-    """A batch under way."""
-
-    wait_for: Callable[[], Awaitable[Result]]
-
-    async def wait(self) -> None:
-        await _rows(self.wait_for)
 
 
 @final
@@ -118,12 +112,22 @@ class _Closed:
 
 async def _rows(wait_for: Callable[[], Awaitable[Result]]) -> Sequence[Result]:
     try:
-        code, message, rows = await wait_for()
-    except ClosedError as error:
-        raise LogError(ErrorCode.NOT_LEADER_OR_FOLLOWER, str(error)) from error
-    except CommandFailedError as error:
-        raise LogError(ErrorCode.UNKNOWN_SERVER_ERROR, str(error)) from error
-    if code != ErrorCode.NONE:
-        raise LogError(ErrorCode(code), message)
+        value, error = await wait_for(), None
+    except (ClosedError, CommandFailedError) as raised:
+        value, error = None, raised
+    refusal = _refusal(value, error)
+    if refusal is not None:
+        raise refusal from error
+    _code, _message, rows = value
     answered: Sequence[Result] = rows
     return answered
+
+
+def _refusal(value: Result, error: Exception | None) -> LogError | None:
+    """Why a command of this log came to nothing; None when it did not."""
+    if isinstance(error, ClosedError):
+        return LogError(ErrorCode.NOT_LEADER_OR_FOLLOWER, str(error))
+    if error is not None:
+        return LogError(ErrorCode.UNKNOWN_SERVER_ERROR, str(error))
+    code, message, _rows = value
+    return None if code == ErrorCode.NONE else LogError(ErrorCode(code), message)

@@ -2,10 +2,11 @@
 
 Prior art: Seastar's cross-core mailboxes. One socket pair wakes one Trio task, which drains everything: ends of
 commands, facts, requests, in that order. Commands go down with a ticket each and end in exactly one ``Done``; whoever
-sent one waits for its ticket. Nothing here blocks the loop but the start and the end, before and after all else.
+sent one waits for its ticket. What a drain leads to at once, answers and appends, goes down together at its end, so
+that threads below are woken once. Nothing here blocks the loop but the start and the end, before and after all else.
 
 Invariants: a ticket is waited for once; after ``close`` every waiting ticket fails; the engine's threads block all
-signals.
+signals; a reply that is held until the end of a drain is never older than a View that it could depend on.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONNECTION_GONE",
+    "Callbacks",
     "ClosedError",
     "CommandFailedError",
     "EngineOptions",
@@ -51,6 +53,12 @@ CATCH_UP_DRAINS_MAX: Final = 1_024
 
 WAKES_MAX: Final = 4096
 """Bytes taken from the socket pair at a time; each is one wake."""
+
+DOZE_S: Final = 0.010
+"""Where heartbeats come by the hundred they are taken up after so long, all together: to wake this thread costs more
+than to answer one, and nobody waits for the answer."""
+BUSY_S: Final = 0.020
+"""A drain that follows another so soon may be followed by a doze."""
 
 
 class ClosedError(Exception):
@@ -119,6 +127,23 @@ Result: TypeAlias = Any
 """What a command ends with; whoever sends it knows."""
 
 
+Ended: TypeAlias = Callable[[Result, Exception | None], None]
+"""What is called with a command's value, or with why it has none: CommandFailedError, ClosedError."""
+
+
+@dataclass(slots=True, frozen=True)
+class Callbacks:
+    """Who takes what comes up. None of them may block."""
+
+    request: Callable[[Request], None]
+    """It is answered by ``Plane.reply`` at any time."""
+    fact: Callable[[Fact], None]
+    closed_connection: Callable[[str], None]
+    """Why one was closed."""
+    drained: Callable[[], None]
+    """Everything that had come is with those whom it concerns."""
+
+
 @final
 class _Ticket:
     """A command under way."""
@@ -130,12 +155,8 @@ class _Ticket:
         self._error: Exception | None = None
         self._value: Result = None
 
-    def succeed(self, value: Result) -> None:
-        self._value = value
-        self._done.set()
-
-    def fail(self, error: Exception) -> None:
-        self._error = error
+    def end(self, value: Result, error: Exception | None) -> None:
+        self._value, self._error = value, error
         self._done.set()
 
     async def value(self) -> Result:
@@ -159,10 +180,14 @@ class Plane:
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
-        self._tickets: dict[int, _Ticket] = {}
+        self._tickets: dict[int, Ended] = {}
         self._next_ticket = 1
         self._closed = False
-        self._callbacks: tuple[Callable[[Request], None], Callable[[Fact], None], Callable[[str], None]] | None = None
+        self._callbacks: Callbacks | None = None
+        self._held: list[tuple[int, bytes]] = []
+        """Replies until the end of the drain."""
+        self.is_draining = False
+        """``Callbacks.drained`` will be called before this thread does anything else."""
         # Threads inherit the mask of the thread that starts them: a signal must never end up in the engine.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
@@ -189,49 +214,66 @@ class Plane:
 
     # --- up ---------------------------------------------------------------------------------------------------------
 
-    async def run(
-        self,
-        on_request: Callable[[Request], None],
-        on_fact: Callable[[Fact], None],
-        on_closed_connection: Callable[[str], None],
-    ) -> None:
-        """Drains the mailbox for ever. The callbacks must not block; a request is answered by ``reply`` at any time."""
-        self._callbacks = (on_request, on_fact, on_closed_connection)
+    async def run(self, callbacks: Callbacks) -> None:
+        """Drains the mailbox for ever."""
+        self._callbacks = callbacks
+        dozes, drained_s = False, 0.0
         while True:
-            await trio.lowlevel.wait_readable(self._reader)
-            self._reader.recv(WAKES_MAX)
-            self._drain()
+            woken = await self._woken_within(DOZE_S) if dozes else await self._woken()
+            if woken:
+                self._reader.recv(WAKES_MAX)
+            before_s, drained_s = drained_s, trio.current_time()
+            _, dozes = self._drain(may_doze=drained_s - before_s < BUSY_S)
+
+    async def _woken(self) -> bool:
+        await trio.lowlevel.wait_readable(self._reader)
+        return True
+
+    async def _woken_within(self, seconds: float) -> bool:
+        with trio.move_on_after(seconds):
+            return await self._woken()
+        return False
 
     async def caught_up(self) -> None:
         """Returns when every request that had been read when this was called is with its handler, and that has run up
         to its first wait: what was asked before a deadline is known before the deadline fires. ``run`` must be
         running."""
         for _ in range(CATCH_UP_DRAINS_MAX):
-            if self._drain() < DRAIN_REQUESTS_MAX:
+            # Who dozes comes back by itself, and that is ``run`` alone.
+            requests, _ = self._drain(may_doze=False)
+            if requests < DRAIN_REQUESTS_MAX:
                 break
             await trio.lowlevel.checkpoint()
         # Handlers start with the next pass of the loop, in any order with this task; with the one after, they have.
         await trio.lowlevel.checkpoint()
         await trio.lowlevel.checkpoint()
 
-    def _drain(self) -> int:
-        """Takes up what has come; returns how many requests that were."""
-        assert self._callbacks is not None, "nobody takes requests yet"
-        on_request, on_fact, on_closed_connection = self._callbacks
-        done, facts, requests, closed = self._engine.drain(DRAIN_REQUESTS_MAX)
-        for ticket, succeeded, value in done:
-            waiting = self._tickets.pop(ticket)
-            if succeeded:
-                waiting.succeed(value)
-            else:
-                waiting.fail(CommandFailedError(value))
-        for fact in facts:
-            on_fact(Fact(*fact))
-        for reason in closed:
-            on_closed_connection(reason)
-        for request in requests:
-            on_request(Request(*request))
-        return len(requests)
+    def _drain(self, *, may_doze: bool) -> tuple[int, bool]:
+        """Takes up what has come; returns how many requests that were, and whether to come again soon."""
+        callbacks = self._callbacks
+        assert callbacks is not None, "nobody takes requests yet"
+        done, facts, requests, closed, dozes = self._engine.drain(DRAIN_REQUESTS_MAX, may_doze)
+        self.is_draining = True
+        try:
+            for ticket, succeeded, value in done:
+                ended = self._tickets.pop(ticket)
+                if succeeded:
+                    ended(value, None)
+                else:
+                    ended(None, CommandFailedError(value))
+            for fact in facts:
+                callbacks.fact(Fact(*fact))
+            for reason in closed:
+                callbacks.closed_connection(reason)
+            for request in requests:
+                callbacks.request(Request._make(request))
+            callbacks.drained()
+        finally:
+            self.is_draining = False
+            if self._held:
+                held, self._held = self._held, []
+                self._engine.reply(held)
+        return len(requests), dozes
 
     # --- down -------------------------------------------------------------------------------------------------------
 
@@ -242,7 +284,10 @@ class Plane:
 
     def reply(self, request_id: int, body: bytes) -> None:
         """Answers a request with the body of its response. An answer to a connection that is gone is dropped."""
-        self._engine.reply(request_id, body)
+        if self.is_draining:
+            self._held.append((request_id, body))
+        else:
+            self._engine.reply([(request_id, body)])
 
     def refuse(self, request_id: int, reason: str) -> None:
         """Closes the connection of a request that has no answer."""
@@ -352,9 +397,9 @@ class Plane:
         if self._closed:
             return
         self._closed = True
-        for waiting in self._tickets.values():
-            waiting.fail(ClosedError("the data plane was closed"))
-        self._tickets.clear()
+        tickets, self._tickets = self._tickets, {}
+        for ended in tickets.values():
+            ended(None, ClosedError("the data plane was closed"))
         self._reader.close()
         self._writer.close()
         # The lock of the directory goes with it, now and not with the next collection of garbage.
@@ -363,14 +408,19 @@ class Plane:
     # --- commands ---------------------------------------------------------------------------------------------------
 
     def submit(self, send: Callable[[int], None]) -> Callable[[], Awaitable[Result]]:
-        """Sends a command now, under a new ticket; what is returned waits for its end."""
+        """Sends a command now, under a new ticket; what is returned waits for its end. Raises ClosedError."""
+        waiting = _Ticket()
+        self.begin(send, waiting.end)
+        return waiting.value
+
+    def begin(self, send: Callable[[int], None], ended: Ended) -> None:
+        """Sends a command now, under a new ticket; ``ended`` is called once, later. Raises ClosedError."""
         if self._closed:
             raise ClosedError("the data plane was closed")
-        ticket, waiting = self._next_ticket, _Ticket()
+        ticket = self._next_ticket
         self._next_ticket += 1
         send(ticket)
-        self._tickets[ticket] = waiting
-        return waiting.value
+        self._tickets[ticket] = ended
 
     async def _command(self, send: Callable[[int], None]) -> Result:
         return await self.submit(send)()
@@ -387,9 +437,9 @@ def plain_host(host: str) -> str:
     return mapped if "." in mapped else host
 
 
-def _api_row(api: Api) -> tuple[int, int, int, int, int, bool, int]:
+def _api_row(api: Api) -> tuple[int, int, int, int, int, bool, int, bool]:
     from ottla.api.table import Side
 
     shown = api.versions if api.advertised is None else api.advertised
     python = api.side is Side.PYTHON
-    return (api.key, api.versions[0], api.versions[-1], shown[0], shown[-1], python, int(api.lane))
+    return (api.key, api.versions[0], api.versions[-1], shown[0], shown[-1], python, int(api.lane), api.is_patient)

@@ -7,6 +7,7 @@ shard, so that the way from an API to its core is one step.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeVar, final
 
 from ottla.coordinator.machine import CoordinatorError, Outbox, Reply
@@ -22,6 +23,7 @@ Item = TypeVar("Item")
 T = TypeVar("T")
 
 GROUP_TOPIC: Final = "__consumer_offsets"
+GROUPS_REMEMBERED: Final = 4_096
 
 
 @final
@@ -32,10 +34,16 @@ class GroupCoordinator:
         """``partition_count``: of ``__consumer_offsets``, or what it will have."""
         self._runtime = runtime
         self._partition_count = partition_count
+        # Every request of a member asks for the same.
+        self._known_partition = lru_cache(GROUPS_REMEMBERED)(partition_of)
 
     def partition_of(self, group_id: str) -> int:
         """The partition of ``__consumer_offsets`` that the group belongs to."""
-        return partition_of(group_id, self._partition_count())
+        return self._known_partition(group_id, self._partition_count())
+
+    def begin(self, group_id: str, operation: Callable[[GroupShard, Outbox, Reply[T]], None]) -> Reply[T]:
+        """See ``CoordinatorRuntime.begin``."""
+        return self._runtime.begin(self.partition_of(group_id), operation)
 
     async def ask(self, group_id: str, operation: Callable[[GroupShard, Outbox, Reply[T]], None]) -> T:
         """See ``CoordinatorRuntime.ask``. Raises CoordinatorError."""

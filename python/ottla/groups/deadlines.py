@@ -2,7 +2,7 @@
 
 Prior art: Kafka's timing wheel, where a heartbeat cancels one task and inserts another. Ours: a deadline that moves
 later, as nearly all do, is one assignment; the heap learns of it when the old moment comes. So a heartbeat costs no
-heap operation, and a member costs one per session timeout.
+heap operation, and a member costs one per session timeout; for that, the moment to look next may come too soon.
 
 Invariants: a timer that is set has exactly one valid entry in the heap, at its moment or before it; entries that are
 stale are dropped when they come up, or all at once when they are more than the valid ones.
@@ -85,24 +85,24 @@ class Deadlines:
         return Timer(self, action)
 
     def next_ms(self) -> int | None:
-        """The moment of the earliest timer."""
+        """When to look for what is due: at the moment of the earliest timer, or before it. None when none is set."""
         while self._heap:
             entry_ms, _, timer = self._heap[0]
-            if timer._entry_ms == entry_ms and timer.at_ms == entry_ms:
+            if timer._entry_ms == entry_ms:
                 return entry_ms
             heapq.heappop(self._heap)
             timer._come_up(entry_ms)
         return None
 
     def pop(self, now_ms: int) -> Timer | None:
-        """Takes out a timer that is due, the earliest first; of one moment, the one that was set first."""
-        at_ms = self.next_ms()
-        if at_ms is None or at_ms > now_ms:
-            return None
-        timer = heapq.heappop(self._heap)[2]
-        assert timer._come_up(at_ms), "the first entry is valid"
-        timer.at_ms = None
-        return timer
+        """Takes out a timer that is due, the earliest first; of one moment, the one that was set first. After None
+        nothing is to be looked for before ``now_ms`` is over."""
+        while self._heap and self._heap[0][0] <= now_ms:
+            entry_ms, _, timer = heapq.heappop(self._heap)
+            if timer._come_up(entry_ms):
+                timer.at_ms = None
+                return timer
+        return None
 
     def push(self, at_ms: int, timer: Timer) -> None:
         """An entry for a timer: for ``Timer`` alone."""

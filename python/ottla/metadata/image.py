@@ -135,7 +135,8 @@ class Image:
 
     def config(self, resource_type: int, name: str) -> Mapping[str, str]:
         """Dynamic configs of a resource; empty when there are none."""
-        return self.configs.get((resource_type, name), _NO_CONFIG)
+        found: Mapping[str, str] = self.configs.get((resource_type, name), _NO_CONFIG)
+        return found
 
     def alive(self, broker_id: int) -> bool:
         """Is the broker registered and not fenced?"""

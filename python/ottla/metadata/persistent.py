@@ -9,7 +9,7 @@ bucket is changed after the map that holds it was made.
 from __future__ import annotations
 
 from collections.abc import Hashable, ItemsView, Iterator, Mapping
-from typing import Final, Generic, TypeVar, final
+from typing import Any, Final, Generic, TypeVar, final
 
 __all__ = ["PersistentMap"]
 
@@ -32,6 +32,10 @@ class PersistentMap(Mapping[K, V], Generic[K, V]):
 
     def __getitem__(self, key: K) -> V:
         return self._buckets[hash(key) % BUCKETS][key]
+
+    # Of ``Mapping`` by two calls and an exception: every request looks something up.
+    def get(self, key: K, default: Any = None) -> Any:
+        return self._buckets[hash(key) % BUCKETS].get(key, default)
 
     def __contains__(self, key: object) -> bool:
         return key in self._buckets[hash(key) % BUCKETS]

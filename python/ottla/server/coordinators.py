@@ -50,14 +50,17 @@ class Coordinators:
         logs: CoordinatorLogs,
         clock: Clock,
         random_bytes: Callable[[int], bytes],
+        writes_out_soon: Callable[[], bool],
         caught_up: Callable[[], Awaitable[None]],
         report: Callable[[str, int, str], None],
         loaded: Callable[[int, int, int], None],
     ) -> None:
-        """``caught_up``, ``report``, ``loaded``: see ``CoordinatorRuntime``."""
+        """``writes_out_soon``, ``caught_up``, ``report``, ``loaded``: see ``CoordinatorRuntime``."""
         self._node_id = config.node_id
         self._partition_count = config.integer("offsets.topic.num.partitions")
         self._settings_of = BrokerTopicConfigs(config).settings
+        self._counted = 0
+        self._counted_in: Image | None = None
         self._batch_bytes_max = 0
         self._metadata: MetadataCache | None = None
         self._gone: deque[tuple[str, bytes]] = deque()
@@ -73,6 +76,7 @@ class Coordinators:
             clock,
             append_timeout_ms=groups.commit_timeout_ms,
             batch_bytes_max=lambda: self._batch_bytes_max,
+            writes_out_soon=writes_out_soon,
             caught_up=caught_up,
             report=report,
             loaded=loaded,
@@ -95,6 +99,10 @@ class Coordinators:
         finally:
             trio.lowlevel.remove_instrument(self.loop_lag)
 
+    def write_out(self) -> None:
+        """Begins to write what has been decided: the last thing in every drain of the data plane."""
+        self._runtime.write_out()
+
     async def prepare(self) -> None:
         """Imports the machines, on a thread. They take a fifth of all imports: for that no client should wait that only
         wants its first answer, and none that joins the first group either. A lack of descriptors is waited out."""
@@ -107,8 +115,12 @@ class Coordinators:
 
     def _partitions(self) -> int:
         assert self._metadata is not None
-        topic = self._metadata.image.topics.named(GROUP_TOPIC)
-        return self._partition_count if topic is None else len(topic.partitions)
+        image = self._metadata.image
+        if image is not self._counted_in:
+            topic = image.topics.named(GROUP_TOPIC)
+            self._counted = self._partition_count if topic is None else len(topic.partitions)
+            self._counted_in = image
+        return self._counted
 
     # --- the metadata -----------------------------------------------------------------------------------------------
 

@@ -33,7 +33,7 @@ from ottla.controller.node import MetadataNode, MetadataSettings
 from ottla.controller.topics import TopicDefaults, TopicTools
 from ottla.dataplane.coordinator_log import PlaneCoordinatorLogs
 from ottla.dataplane.log import PlaneLog
-from ottla.dataplane.plane import CONNECTION_GONE, EngineOptions, Fact, Periods, Plane, Request
+from ottla.dataplane.plane import CONNECTION_GONE, Callbacks, EngineOptions, Fact, Periods, Plane, Request
 from ottla.dataplane.views import ViewPublisher
 from ottla.ids import DirectoryId, random_uuid, uuid_from_text, uuid_text
 from ottla.metadata.features import SUPPORTED
@@ -188,7 +188,10 @@ class Server:
                 coordinators.follow(metadata.loader)
                 self._lag = coordinators.loop_lag
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(plane.run, self._on_request, self._on_fact, self._on_closed_connection)
+                    callbacks = Callbacks(
+                        self._on_request, self._on_fact, self._on_closed_connection, coordinators.write_out
+                    )
+                    nursery.start_soon(plane.run, callbacks)
                     await log.open()
                     if formatted:
                         voter = self._voter(meta)
@@ -300,6 +303,7 @@ class Server:
             self._coordinator_logs(plane),
             self._clock,
             os.urandom,
+            lambda: plane.is_draining,
             plane.caught_up,
             lambda event, partition, detail: self._log.warning(event, partition=partition, detail=detail),
             self._on_loaded,

@@ -1,8 +1,8 @@
 """From a request that the data plane passed up to the handler of its API, and back.
 
 Prior art: Kafka's ``KafkaApis.handle``. Ours has no list of its own: ``api/table.py`` says who answers. A request is
-decoded, handled in a task of its own, encoded and sent down. The data plane keeps the order per connection, since it
-sends up one request of a connection at a time.
+decoded, handled, encoded and sent down; in a task of its own when its handler has to wait for more than one answer. The
+data plane keeps the order per connection, since it sends up one request of a connection at a time.
 
 Invariants: every request is answered or its connection closed; what a handler raises hurts its own connection alone,
 and is logged with api, version, client and address.
@@ -10,15 +10,19 @@ and is logged with api, version, client and address.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, final
+from inspect import iscoroutine
+from typing import TYPE_CHECKING, Any, final
 
 import trio
 
 from ottla.api.context import RequestContext
+from ottla.api.pending import Pending
 from ottla.api.table import by_key
 from ottla.wire.codec import WireError, decode_request, encode_response
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from structlog.typing import FilteringBoundLogger
 
     from ottla.api.broker import Broker
@@ -64,10 +68,6 @@ class Switchboard:
             # The first request of an API imports its messages, and there may be no descriptor to do it with.
             self._plane.refuse(request.request_id, f"{api.name} cannot be read now: {error}")
             return
-        self._nursery.start_soon(self._serve, api, message, request)
-
-    async def _serve(self, api: Api, message: object, request: Request) -> None:
-        assert api.handler is not None
         context = RequestContext(
             request.api_key,
             request.api_version,
@@ -82,17 +82,41 @@ class Switchboard:
             self._authorizer,
         )
         try:
-            response = await api.handler(message, context, self._broker)
-            body = encode_response(response, request.api_version).body
+            answer: Any = api.handler(message, context, self._broker)
         except Exception as error:
-            # Whatever it was, it must not take the broker down with it; the client sees its connection end.
-            self._log.exception(
-                "request failed",
-                api=api.name,
-                version=request.api_version,
-                client=request.client_id,
-                host=request.peer_host,
-            )
-            self._plane.refuse(request.request_id, f"{api.name} failed: {type(error).__name__}: {error}")
+            self._failed(api, request, error)
+            return
+        if isinstance(answer, Pending):
+            answer.when_ready(lambda: self._send(api, request, answer.response))
+        elif iscoroutine(answer):
+            self._nursery.start_soon(self._serve, api, request, answer)
+        else:
+            self._send(api, request, lambda: answer)
+
+    async def _serve(self, api: Api, request: Request, answer: Awaitable[object]) -> None:
+        try:
+            response = await answer
+        except Exception as error:
+            self._failed(api, request, error)
+            return
+        self._send(api, request, lambda: response)
+
+    def _send(self, api: Api, request: Request, response: Callable[[], object]) -> None:
+        try:
+            body = encode_response(response(), request.api_version).body
+        except Exception as error:
+            self._failed(api, request, error)
             return
         self._plane.reply(request.request_id, body)
+
+    def _failed(self, api: Api, request: Request, error: Exception) -> None:
+        """Whatever it was, it must not take the broker down with it; the client sees its connection end."""
+        self._log.error(
+            "request failed",
+            api=api.name,
+            version=request.api_version,
+            client=request.client_id,
+            host=request.peer_host,
+            exc_info=error,
+        )
+        self._plane.refuse(request.request_id, f"{api.name} failed: {type(error).__name__}: {error}")

@@ -116,11 +116,11 @@ impl OffsetTable {
         group: &str,
         topic: &str,
         topic_id: &[u8],
-        partitions: Option<Bound<'_, PyTuple>>,
+        partitions: Option<&Bound<'_, PyTuple>>,
         require_stable: bool,
     ) -> PyResult<Encoded> {
         let question = Question { group, topic, topic_id: id(topic_id)?, require_stable };
-        let partitions = partitions.as_ref().map(numbers).transpose()?;
+        let partitions = partitions.map(numbers).transpose()?;
         let mut out = Vec::with_capacity(32 * partitions.as_ref().map_or(8, Vec::len));
         self.0.lock().write_fetched(&mut out, version, &question, partitions.as_deref());
         Ok(Encoded(out))
@@ -129,12 +129,11 @@ impl OffsetTable {
 
 /// The partitions of a topic without offsets, with or without an error.
 #[pyfunction]
-#[allow(clippy::needless_pass_by_value)] // how an argument arrives from Python
-fn fetched_nothing(version: i16, partitions: Bound<'_, PyTuple>, error_code: i16) -> PyResult<Encoded> {
+fn fetched_nothing(version: i16, partitions: &Bound<'_, PyTuple>, error_code: i16) -> PyResult<Encoded> {
     let error = ErrorCode::from_code(error_code);
     let error = error.ok_or_else(|| PyValueError::new_err(format!("no error has the code {error_code}")))?;
     let mut out = Vec::new();
-    write_missing(&mut out, version, &numbers(&partitions)?, error);
+    write_missing(&mut out, version, &numbers(partitions)?, error);
     Ok(Encoded(out))
 }
 

@@ -6,6 +6,7 @@
 use ottla_core::ids::{BrokerId, PartitionIndex};
 use ottla_core::wire::api_versions::{ApiVersionsRequest, ApiVersionsResponse, FeatureRange, encode_response};
 use ottla_core::wire::client::api_versions::ApiVersionsAnswer;
+use ottla_core::wire::client::find_coordinator::FindCoordinatorResponse;
 use ottla_core::wire::client::list_offsets::ListOffsetsResponse;
 use ottla_core::wire::client::metadata::{KnownPartition, MetadataQuestion, MetadataResponse};
 use ottla_core::wire::client::offset_for_leader_epoch::OffsetForLeaderEpochResponse;
@@ -15,6 +16,7 @@ use ottla_core::wire::fetch::{
     AbortedTransaction, EncodedFetch, FetchRequest, FetchRequestWriter, FetchResponse, FetchResponseWriter, Fetched,
     Part,
 };
+use ottla_core::wire::find_coordinator::{self, FindCoordinatorRequest};
 use ottla_core::wire::header::{RequestHeader, decode_response_header, keys};
 use ottla_core::wire::list_offsets::{ListOffsetsRequest, ListOffsetsResponseWriter};
 use ottla_core::wire::metadata::{
@@ -62,6 +64,11 @@ fn request(frame: &[u8]) -> Result<Option<Vec<u8>>, WireError> {
             let (replica, isolation) = (request.replica_id, request.isolation_level);
             client::list_offsets::encode_request(&mut out, &call, replica, isolation, &topics, request.timeout_ms);
         }
+        keys::FIND_COORDINATOR => {
+            let request = FindCoordinatorRequest::decode(body, version)?;
+            let keys: Vec<_> = request.keys.iter().collect();
+            client::find_coordinator::encode_request(&mut out, &call, request.key_type, keys.into_iter());
+        }
         keys::METADATA => metadata_request(&mut out, &call, &MetadataRequest::decode(body, version)?),
         keys::API_VERSIONS => {
             client::api_versions::encode_request(&mut out, &call, &ApiVersionsRequest::decode(body, version)?);
@@ -93,6 +100,12 @@ fn response(api_key: i16, version: i16, frame: &[u8]) -> Result<Option<Vec<u8>>,
                 topic.partitions.iter().for_each(|listed| writer.partition(&listed));
             }
             writer.finish();
+        }
+        keys::FIND_COORDINATOR => {
+            let response = FindCoordinatorResponse::decode(body, version)?;
+            let found: Vec<_> = response.found().collect();
+            let throttle = response.throttle_time_ms;
+            find_coordinator::encode_response(&mut out, correlation_id, version, throttle, found.into_iter());
         }
         keys::METADATA => metadata_response(&mut out, correlation_id, version, body)?,
         keys::API_VERSIONS => {

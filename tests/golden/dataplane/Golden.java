@@ -260,6 +260,31 @@ public class Golden {
         return data;
     }
 
+    static ApiMessage findCoordinatorRequest(short version, String kind) {
+        FindCoordinatorRequestData data = new FindCoordinatorRequestData();
+        boolean least = kind.equals("least");
+        if (version >= 1 && !least) data.setKeyType((byte) 1);
+        if (version < 4) return data.setKey(least ? "" : "alpha");
+        if (least) return data;
+        if (kind.equals("full")) return data.setCoordinatorKeys(List.of("alpha", "größe"));
+        return data.setCoordinatorKeys(upTo(200).stream().map(index -> "group-" + index).toList());
+    }
+
+    static ApiMessage findCoordinatorResponse(short version, String kind) {
+        FindCoordinatorResponseData data = new FindCoordinatorResponseData();
+        boolean least = kind.equals("least");
+        if (version >= 1 && !least) data.setThrottleTimeMs(250);
+        if (version < 4) {
+            if (least) return data.setErrorMessage(null);
+            if (version >= 1) data.setErrorMessage("not available");
+            return data.setErrorCode((short) 15).setNodeId(7).setHost("host-7").setPort(9092);
+        }
+        for (int index = 0; index < (least ? 0 : kind.equals("many") ? 200 : 1); index++)
+            data.coordinators().add(new FindCoordinatorResponseData.Coordinator().setKey("group-" + index).setNodeId(7 + index)
+                .setHost("host-7").setPort(9092).setErrorCode((short) 15).setErrorMessage("not available"));
+        return data;
+    }
+
     static ApiMessage metadataRequest(short version, String kind) {
         MetadataRequestData data = new MetadataRequestData();
         if (kind.equals("least")) return version >= 1 ? data.setTopics(null) : data;
@@ -345,6 +370,8 @@ public class Golden {
         print(ApiKeys.METADATA, false, Golden::metadataResponse);
         print(ApiKeys.OFFSET_FOR_LEADER_EPOCH, true, Golden::epochRequest);
         print(ApiKeys.OFFSET_FOR_LEADER_EPOCH, false, Golden::epochResponse);
+        print(ApiKeys.FIND_COORDINATOR, true, Golden::findCoordinatorRequest);
+        print(ApiKeys.FIND_COORDINATOR, false, Golden::findCoordinatorResponse);
         print(ApiKeys.API_VERSIONS, true, Golden::apiVersionsRequest);
         print(ApiKeys.API_VERSIONS, false, Golden::apiVersionsResponse);
     }

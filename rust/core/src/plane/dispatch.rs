@@ -7,7 +7,7 @@ use crate::plane::incoming::{Handled, Incoming};
 use crate::plane::link::{Close, Link};
 use crate::plane::output::Output;
 use crate::plane::services::Services;
-use crate::plane::{api_versions, fetch, list_offsets, metadata, offset_for_leader_epoch, produce};
+use crate::plane::{api_versions, fetch, find_coordinator, list_offsets, metadata, offset_for_leader_epoch, produce};
 use crate::wire::header::{RequestHeader, keys};
 
 /// Handles one frame. The answer goes to `output`, unless it comes later.
@@ -33,6 +33,7 @@ pub fn handle(
         keys::PRODUCE => produce::handle(&incoming, services, output),
         keys::FETCH => fetch::handle(&incoming, services, output),
         keys::METADATA => metadata::handle(&incoming, services, output),
+        keys::FIND_COORDINATOR => find_coordinator::handle(&incoming, services, output),
         keys::LIST_OFFSETS => list_offsets::handle(&incoming, services, output),
         keys::OFFSET_FOR_LEADER_EPOCH => offset_for_leader_epoch::handle(&incoming, services, output),
         _ if served.python => incoming.pass_up(services),

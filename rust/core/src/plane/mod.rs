@@ -12,6 +12,7 @@ mod coordinator_load;
 pub mod coordinator_log;
 pub mod dispatch;
 pub mod fetch;
+pub mod find_coordinator;
 pub mod frames;
 pub mod incoming;
 pub mod leaders;

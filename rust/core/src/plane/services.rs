@@ -57,6 +57,8 @@ pub struct ServedApi {
     pub python: bool,
     /// In which lane its requests go up.
     pub lane: Lane,
+    /// Whether its requests may wait a little for others, where many come.
+    pub patient: bool,
 }
 
 /// Requests that went up and were not answered yet.
@@ -83,6 +85,17 @@ impl Outstanding {
     pub fn answer(&self, id: RequestId, answer: Answer) {
         let waiting = self.waiting.lock().remove(&id);
         if let Some((link, slot)) = waiting {
+            link.answer(slot, answer);
+        }
+    }
+
+    /// Passes on many.
+    pub fn answer_all(&self, answers: impl Iterator<Item = (RequestId, Answer)>) {
+        let found: Vec<_> = {
+            let mut waiting = self.waiting.lock();
+            answers.filter_map(|(id, answer)| waiting.remove(&id).map(|asked| (asked, answer))).collect()
+        };
+        for ((link, slot), answer) in found {
             link.answer(slot, answer);
         }
     }

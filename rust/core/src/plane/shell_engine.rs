@@ -145,8 +145,8 @@ impl Engine {
     }
 
     /// Takes out what the mailbox holds, and why connections were closed. Never blocks.
-    pub fn drain(&self, requests_max: usize) -> (Drained, Vec<String>) {
-        (self.services.mailbox.drain(requests_max), self.services.connections.take_reasons())
+    pub fn drain(&self, requests_max: usize, may_doze: bool) -> (Drained, Vec<String>) {
+        (self.services.mailbox.drain(requests_max, may_doze), self.services.connections.take_reasons())
     }
 
     /// Gives an accepted socket to a network thread for life.
@@ -180,9 +180,9 @@ impl Engine {
         Ok(())
     }
 
-    /// Answers a request that went up. Never blocks.
-    pub fn reply(&self, request: RequestId, body: Vec<u8>) {
-        self.services.outstanding.answer(request, Answer::Body(body));
+    /// Answers requests that went up, each with a body. Never blocks.
+    pub fn reply(&self, answers: impl Iterator<Item = (RequestId, Vec<u8>)>) {
+        self.services.outstanding.answer_all(answers.map(|(request, body)| (request, Answer::Body(body))));
     }
 
     /// Closes the connection of a request that has no answer.

@@ -61,6 +61,8 @@ pub mod keys {
     pub const LIST_OFFSETS: i16 = 2;
     /// Which topics and brokers there are, and who leads.
     pub const METADATA: i16 = 3;
+    /// Which broker coordinates a group.
+    pub const FIND_COORDINATOR: i16 = 10;
     /// Which APIs and features there are.
     pub const API_VERSIONS: i16 = 18;
     /// Where an epoch of a leader ended.

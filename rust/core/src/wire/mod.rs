@@ -15,6 +15,7 @@ pub mod client;
 pub mod common;
 pub mod cursor;
 pub mod fetch;
+pub mod find_coordinator;
 pub mod header;
 pub mod list_offsets;
 pub mod metadata;

@@ -69,6 +69,7 @@ impl Broker {
             advertised: (first, last),
             python,
             lane: Lane::Admin,
+            patient: false,
         };
         let wakes = Arc::new(AtomicUsize::new(0));
         let counter = wakes.clone();

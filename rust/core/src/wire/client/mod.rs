@@ -4,6 +4,7 @@
 //! here: [`super::fetch`] has both directions, since a follower asks as often as it is asked.
 
 pub mod api_versions;
+pub mod find_coordinator;
 pub mod list_offsets;
 pub mod metadata;
 pub mod offset_for_leader_epoch;

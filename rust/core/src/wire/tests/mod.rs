@@ -6,6 +6,7 @@
 mod api_versions;
 mod epochs;
 mod fetch;
+mod find_coordinator;
 mod list_offsets;
 mod metadata;
 mod produce;
@@ -269,6 +270,8 @@ laws! {
     metadata_response: metadata::Response;
     epoch_request: epochs::Request;
     epoch_response: epochs::Response;
+    find_coordinator_request: find_coordinator::Request;
+    find_coordinator_response: find_coordinator::Response;
     api_versions_request: api_versions::Request;
     api_versions_response: api_versions::Response;
 }
@@ -282,6 +285,9 @@ fn decode_any(frame: &[u8]) {
         1 => super::fetch::FetchRequest::decode(body, version).map(|request| format!("{request:?}")),
         2 => super::list_offsets::ListOffsetsRequest::decode(body, version).map(|request| format!("{request:?}")),
         3 => super::metadata::MetadataRequest::decode(body, version).map(|request| format!("{request:?}")),
+        10 => {
+            super::find_coordinator::FindCoordinatorRequest::decode(body, version).map(|request| format!("{request:?}"))
+        }
         18 => super::api_versions::ApiVersionsRequest::decode(body, version).map(|request| format!("{request:?}")),
         _ => super::offset_for_leader_epoch::OffsetForLeaderEpochRequest::decode(body, version)
             .map(|request| format!("{request:?}")),

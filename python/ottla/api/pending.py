@@ -1,0 +1,48 @@
+"""A response that a coordinator owes.
+
+Most requests of groups are decided at once, and answered when what was decided is committed. A task for each would cost
+more than all the rest of its way: so a handler may be a plain function that returns a ``Pending``, and whoever sends
+responses is called when it is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar, final
+
+from ottla.coordinator.machine import CoordinatorError, Reply
+
+__all__ = ["Pending"]
+
+T = TypeVar("T")
+
+
+@final
+class Pending(Generic[T]):
+    """The response, once ``when_ready`` has called."""
+
+    __slots__ = ("_failed", "_finished", "_reply")
+
+    def __init__(
+        self,
+        reply: Reply[T],
+        failed: Callable[[CoordinatorError], T],
+        finished: Callable[[T], T] | None = None,
+    ) -> None:
+        """``failed``: the response for a coordinator's refusal. ``finished``: what becomes of either, for what the
+        handler had found out before it asked."""
+        self._reply = reply
+        self._failed = failed
+        self._finished = finished
+
+    def when_ready(self, call: Callable[[], None]) -> None:
+        """Calls once, now or later. One caller at most."""
+        self._reply.when_settled(call)
+
+    def response(self) -> T:
+        """Only once it is ready."""
+        try:
+            response = self._reply.result()
+        except CoordinatorError as error:
+            response = self._failed(error)
+        return response if self._finished is None else self._finished(response)

@@ -1,0 +1,31 @@
+"""An append to a coordinator's log that a test waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, final
+
+import trio
+
+from ottla.coordinator.log import CoordinatorLog, LogError, LogRecord
+
+
+@final
+class Appending:
+    """Begun when it is made. Inside the Trio run."""
+
+    def __init__(self, log: CoordinatorLog, records: Sequence[LogRecord], timeout_ms: int) -> None:
+        self._ended: Final = trio.Event()
+        self._error: LogError | None = None
+        log.append(records, timeout_ms, self._appended)
+
+    def _appended(self, error: LogError | None) -> None:
+        assert not self._ended.is_set(), "an append has one end"
+        self._error = error
+        self._ended.set()
+
+    async def wait(self) -> None:
+        """Returns when it is committed. Raises LogError."""
+        await self._ended.wait()
+        if self._error is not None:
+            raise self._error
