@@ -218,7 +218,7 @@ async def memory_broker(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(coordinators.run)
         nursery.start_soon(node.run)
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             if not log.hold:
                 await node.wait_ready()
         yield MemoryBroker(node, broker, plane, log_dirs, clock, log, coordinators, group_logs)

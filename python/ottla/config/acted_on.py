@@ -71,6 +71,7 @@ _GROUPS: Final = (
 )
 
 _INTERNAL_TOPICS: Final = (
+    "offsets.topic.compression.codec",
     "offsets.topic.num.partitions",
     "offsets.topic.replication.factor",
     "offsets.topic.segment.bytes",

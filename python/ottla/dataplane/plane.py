@@ -87,7 +87,8 @@ class Fact(NamedTuple):
     """Something that happened below; a later fact of the same subject replaces the earlier."""
 
     subject: str
-    """``log directory failed``, ``log directory full``, ``partition failed``, or ``connection gone``."""
+    """``log directory failed``, ``log directory full``, ``partition failed``, ``coordinator logs failed``, or
+    ``connection gone``."""
     text: str
 
 

@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 
 use crate::batch::build::{BatchBuilder, BatchOptions, RecordParts};
 use crate::batch::compress::Scratch;
+use crate::batch::header::Codec;
 use crate::batch::producer::Origin;
 use crate::batch::validate;
 use crate::error::ErrorCode;
@@ -68,6 +69,8 @@ pub enum CoordinatorCommand {
         place: Place,
         /// What, in this order; at least one.
         records: Vec<KeyedRecord>,
+        /// How they are compressed, unless the topic has a codec of its own.
+        codec: Codec,
         /// How long it may take to be committed.
         timeout_ms: i64,
     },
@@ -185,8 +188,8 @@ impl CoordinatorLogs {
     /// Begins a command.
     pub fn carry_out(&mut self, ticket: Ticket, command: CoordinatorCommand, now: Now) {
         match command {
-            CoordinatorCommand::Append { place, records, timeout_ms } => {
-                self.append(ticket, place, &records, timeout_ms, now);
+            CoordinatorCommand::Append { place, records, codec, timeout_ms } => {
+                self.append(ticket, place, &records, codec, timeout_ms, now);
             }
             CoordinatorCommand::Load(place, intake) => {
                 let begun = self.find(place);
@@ -227,6 +230,18 @@ impl CoordinatorLogs {
         }
     }
 
+    /// Whoever waits is refused. Tickets first: what follows may find things half done.
+    pub fn fail(&mut self, refusal: &LogRefusal) {
+        let appends = std::mem::take(&mut self.appends);
+        for waiting in &appends {
+            end(&self.services, waiting.ticket, Err(refusal.clone()));
+        }
+        for load in self.loads.drain().filter_map(|(_, load)| load.ok()) {
+            load.close(&self.services);
+        }
+        appends.iter().for_each(Waiting::release);
+    }
+
     /// The engine stops: nobody waits any longer.
     pub fn close(&mut self) {
         for waiting in self.appends.drain(..) {
@@ -254,9 +269,17 @@ impl CoordinatorLogs {
         })
     }
 
-    fn append(&mut self, ticket: Ticket, place: Place, records: &[KeyedRecord], timeout_ms: i64, now: Now) {
+    fn append(
+        &mut self,
+        ticket: Ticket,
+        place: Place,
+        records: &[KeyedRecord],
+        codec: Codec,
+        timeout_ms: i64,
+        now: Now,
+    ) {
         let written = self.find(place).and_then(|partition| {
-            let appended = self.write(&partition, place, records, now.wall);
+            let appended = self.write(&partition, place, records, codec, now.wall);
             appended.map(|appended| (appended, partition))
         });
         let (appended, partition) = match written {
@@ -284,12 +307,13 @@ impl CoordinatorLogs {
         partition: &Partition,
         place: Place,
         records: &[KeyedRecord],
+        codec: Codec,
         now: TimestampMs,
     ) -> Result<Appended, LogRefusal> {
         let epoch = place.leader_epoch;
         let refused = |refused: Refused| LogRefusal::refused(&refused, partition, place);
         partition.admits_under(epoch, Acks::All).map_err(refused)?;
-        let mut builder = BatchBuilder::new(BatchOptions::default());
+        let mut builder = BatchBuilder::new(BatchOptions { codec, ..BatchOptions::default() });
         for KeyedRecord { key, value, timestamp } in records {
             let parts = RecordParts { key: Some(key), value: value.as_deref(), headers: &[] };
             builder.add(*timestamp, &parts);
