@@ -8,10 +8,10 @@ TEST ?=
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint format test-rust test-python test-compat fuzz kill kill-groups flights bench bench-smoke clean
+.PHONY: help serve test lint format test-rust test-python test-compat fuzz kill kill-groups kill-transactions flights bench bench-smoke clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 
 $(BIN)/maturin:
 	$(PYTHON) -m venv .venv
@@ -60,6 +60,9 @@ kill: .venv/dev ## kill -9 under load, 25 times, and look for what was acknowled
 
 kill-groups: .venv/dev ## kill -9 under groups that join, commit and migrate, 10 times
 	$(BIN)/python -m tests.faults.kill_groups --rounds 10
+
+kill-transactions: .venv/dev ## kill -9 under transactions of both protocols, for a minute
+	$(BIN)/python -m tests.faults.kill_transactions --minutes 1
 
 flights: .venv/dev ## 336,776 flights through the broker and back
 	$(BIN)/python -m examples.flights

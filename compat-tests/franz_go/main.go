@@ -54,6 +54,7 @@ type record struct {
 var operations = map[string]func(context.Context) (any, error){
 	"create": create, "delete": remove, "add-partitions": addPartitions, "topics": topics, "topic-config": topicConfig,
 	"cluster": cluster, "produce": produce, "consume": consume, "offsets": offsets, "offset-at": offsetAt, "member": runMember,
+	"transactor": runTransactor,
 }
 
 func main() {

@@ -475,6 +475,55 @@ class Engine:
     def coordinator_close(self, ticket: int, load: int) -> None:
         """Frees what a load holds. No rows. Never blocks."""
 
+    def transactional_append(
+        self,
+        ticket: int,
+        topic_id: bytes,
+        partition: int,
+        leader_epoch: int,
+        records: Sequence[tuple[bytes, bytes | None, int]],
+        writer: tuple[int, int, int | None],
+        timeout_ms: int,
+    ) -> None:
+        """As ``coordinator_append``, in the transaction of ``writer``: (producer id, its epoch, guard).
+        INVALID_TXN_STATE when the guard is worthless; without one, when the transaction is not open here."""
+
+    def coordinator_claim(
+        self, ticket: int, topic_id: bytes, partition: int, leader_epoch: int, producer_id: int, producer_epoch: int
+    ) -> None:
+        """Takes a guard. Value: (error code, words or None, [guard]), or no guard when the transaction is open."""
+
+    def coordinator_mark(
+        self,
+        ticket: int,
+        topic_id: bytes,
+        partition: int,
+        leader_epoch: int,
+        marker: tuple[int, int, int, bool, int],
+        timeout_ms: int,
+    ) -> None:
+        """Ends a transaction in a coordinator's log; ``marker``: (producer id, its epoch, coordinator epoch, committed,
+        version of transactions). Value: as ``coordinator_append``."""
+
+    def append_markers(
+        self, ticket: int, rows: Sequence[tuple[bytes, int, int, int, int, bool, int]], timeout_ms: int
+    ) -> None:
+        """Ends transactions on partitions led here; ``rows`` as ``dataplane.MarkerRow``. Value: a code for each row,
+        when all are committed, refused or out of time."""
+
+    def describe_producers(self, ticket: int, partitions: Sequence[tuple[bytes, int]]) -> None:
+        """Value: for each (topic id, partition) an error code and the producers, as ``dataplane.ActiveProducer``."""
+
+    def take_questions(self) -> list[tuple[int, str, int, int, bool, list[tuple[str, int]]]]:
+        """The questions that came since the last call, as ``dataplane.Question``. Never blocks."""
+
+    def answer(self, question_id: int, codes: Sequence[int]) -> None:
+        """A code for each partition of a question. Never blocks; dropped when nobody waits for it."""
+
+    def configure_questions(self, verifies: bool, timeout_ms: int) -> None:
+        """Whether transactions of the first version are verified at all, and how long an answer may take. Never
+        blocks."""
+
     def connection_census(self, listener: str, host: str) -> tuple[int, int, int]:
         """How many connections are open: all, on this listener, from this address. Never blocks."""
 

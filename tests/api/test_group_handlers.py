@@ -403,7 +403,7 @@ def test_finding_a_coordinator_needs_describe() -> None:
             )
             assert await find(broker, 0, "g", "h") == [GROUP, 0]
             refused = ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
-            assert await find(broker, 1, "x", "y") == [refused, ABSENT]
+            assert await find(broker, 1, "x", "y") == [refused, 0]
             assert await find(broker, 2, SHARE_KEY) == [ErrorCode.CLUSTER_AUTHORIZATION_FAILED]
 
     run(main)
@@ -419,14 +419,11 @@ async def find(broker: MemoryBroker, key_type: int, *keys: str) -> list[int]:
 # --- where coordinators are -----------------------------------------------------------------------------------------
 
 
-def test_nobody_coordinates_transactions_and_share_groups() -> None:
+def test_nobody_coordinates_share_groups() -> None:
     async def main() -> None:
         async with memory_broker() as broker:
-            assert await find(broker, 1, "x") == [ABSENT]
             assert await find(broker, 2, SHARE_KEY, f"{SHARE_KEY}x") == [ABSENT, ErrorCode.INVALID_REQUEST]
-            old = await broker.ask(FindCoordinatorRequest(key="x", key_type=1), 3)
-            assert (old.error_code, old.error_message) == (ABSENT, "The coordinator is not available.")
-            assert "__transaction_state" not in broker.node.loader.image.topics.id_of
+            assert "__share_group_state" not in broker.node.loader.image.topics.id_of
 
     run(main)
 

@@ -211,7 +211,8 @@ def test_init_producer_id_refuses() -> None:
                 code: int = answer.error_code
                 return code
 
-            assert await error(transactional_id="t") == ErrorCode.NOT_COORDINATOR
+            assert await error(transactional_id="t") == ErrorCode.INVALID_TRANSACTION_TIMEOUT
+            assert await error(transactional_id="t", transaction_timeout_ms=1_000) == ErrorCode.NOT_COORDINATOR
             assert await error(transactional_id="") == ErrorCode.INVALID_REQUEST
             assert await error(producer_epoch=3) == ErrorCode.INVALID_REQUEST
             broker.authorizer = Rules((Operation.IDEMPOTENT_WRITE, CLUSTER), (Operation.WRITE, "t"))

@@ -50,7 +50,7 @@ class Bench:
             loaded=lambda *told: self.loaded.append(told),
         )
 
-    def new_machine(self, _partition: int) -> Leases:
+    def new_machine(self, _partition: int, _leader_epoch: int) -> Leases:
         self.machines.append(Leases())
         return self.machines[-1]
 

@@ -6,7 +6,8 @@ are comments. Commands::
     CreateTopics v7 {"topics": [{"name": "a", "num_partitions": 1, "replication_factor": 1}], "timeout_ms": 5000}
 
 Fields have the names of ``ottla.wire``; what is missing has Kafka's default. The id of a topic is written ``@name``,
-those of group members ``#1``, ``#2`` and so on, as they came. While a coordinator is made or loaded it is asked again.
+those of group members ``#1``, ``#2`` and so on, as they came. While a coordinator is made or loaded, or a transaction
+is not complete, it is asked again.
 Answers show the fields that differ from their defaults, and of configs only the dynamic ones. ``records:`` lists what
 the metadata log got.
 
@@ -49,12 +50,20 @@ KEYS: Final = {
     "CreateTopics": 19,
     "DeleteTopics": 20,
     "InitProducerId": 22,
+    "AddPartitionsToTxn": 24,
+    "AddOffsetsToTxn": 25,
+    "EndTxn": 26,
+    "WriteTxnMarkers": 27,
+    "TxnOffsetCommit": 28,
     "DescribeConfigs": 32,
     "CreatePartitions": 37,
     "DeleteGroups": 42,
     "IncrementalAlterConfigs": 44,
     "OffsetDelete": 47,
     "DescribeCluster": 60,
+    "DescribeProducers": 61,
+    "DescribeTransactions": 65,
+    "ListTransactions": 66,
     "DescribeTopicPartitions": 75,
 }
 NOT_OF_INTEREST: Final = (4, 5)
@@ -64,6 +73,7 @@ ASKED_AGAIN: Final = frozenset(
         ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
         ErrorCode.COORDINATOR_NOT_AVAILABLE,
         ErrorCode.NOT_COORDINATOR,
+        ErrorCode.CONCURRENT_TRANSACTIONS,
     )
 )
 WAIT_S: Final = 20.0
@@ -71,6 +81,9 @@ SETTLE_S: Final = 0.5
 
 
 MADE_UP: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+UNTOLD: Final = ("host", "port", "cluster_id", "throttle_time_ms", "transaction_start_time_ms", "last_timestamp")
+UNORDERED: Final = ("results_by_partition", "results_by_topic_v3_and_below", "topic_results")
+"""Kafka answers in the order of a hash map."""
 MEMBERS: Final = ("leader", "member_id")
 
 
@@ -188,10 +201,12 @@ def to_json(message: Any, ids: Ids) -> Any:
     shown: dict[str, Any] = {}
     for field in fields_of(message):
         value = getattr(message, field.attribute)
-        if field.attribute in ("host", "port", "cluster_id", "throttle_time_ms"):
+        if field.attribute in UNTOLD:
             continue
         if field.struct is not None and value is not None:
             items = [to_json(each, ids) for each in value] if field.array else to_json(value, ids)
+            if field.attribute in UNORDERED:
+                items.sort(key=lambda each: (each.get("name", ""), each.get("partition_index", 0)))
             if field.attribute == "configs":
                 items = [each for each in items if each["config_source"] not in NOT_OF_INTEREST]
                 items.sort(key=lambda each: str(each["name"]))
@@ -260,7 +275,7 @@ async def _ask_until_there(ask: Ask, request: Request) -> Any:
 def _codes(message: Any) -> Iterator[int]:
     for field in fields_of(message):
         value = getattr(message, field.attribute)
-        if field.attribute == "error_code":
+        if field.attribute in ("error_code", "partition_error_code"):
             yield value
         elif field.struct is not None and value is not None:
             for each in value if field.array else (value,):
@@ -291,7 +306,7 @@ def _asking(broker: MemoryBroker) -> Ask:
 
 async def play_against(text: str, host: str, port: int) -> str:
     """The script as a broker behind a socket plays it; the records of the transcript are left as they are."""
-    with socket.create_connection((host, port)) as connection:
+    with socket.create_connection((host, port), timeout=WAIT_S) as connection:
 
         async def ask(request: Request) -> Any:
             # Kafka answers when it is committed, and its broker follows.

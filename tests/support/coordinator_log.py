@@ -9,7 +9,17 @@ from typing import Final, final
 
 import trio
 
-from ottla.coordinator.log import NO_PRODUCER_ID, Appended, Intake, LoadedRecord, LogError, LogRecord
+from ottla.coordinator.log import (
+    NO_PRODUCER_ID,
+    Appended,
+    Intake,
+    LoadedRecord,
+    LogError,
+    LogRecord,
+    Marker,
+    Producer,
+    refuses_producer,
+)
 from ottla.errors import ErrorCode
 
 
@@ -32,8 +42,12 @@ class MemoryPartition:
     """One partition: what is committed, and what it is told to do."""
 
     batches: list[list[LogRecord]] = field(default_factory=list)
+    sources: dict[int, Producer | Marker] = field(default_factory=dict)
+    """Which of them belong to a transaction, or end one; those have no records."""
+    guards: dict[int, int] = field(default_factory=dict)
+    """Of producers that are being verified."""
     pending: list[LoadedRecord] = field(default_factory=list)
-    """Records of open transactions."""
+    """Records of open transactions, beside those in ``batches``."""
     leader_epoch: int = 0
     append_delay_ms: int = 0
     failures: deque[ErrorCode | None] = field(default_factory=deque)
@@ -52,10 +66,38 @@ class MemoryPartition:
     def compacted(self) -> list[LoadedRecord]:
         """What a load gives."""
         newest: dict[bytes, LoadedRecord] = {}
-        for offset, record in enumerate(record for batch in self.batches for record in batch):
-            newest.pop(record.key, None)
-            newest[record.key] = LoadedRecord(*record, offset, NO_PRODUCER_ID, -1)
-        return [row for row in newest.values() if row.value is not None] + self.pending
+        undecided: list[LoadedRecord] = []
+        offset = 0
+        for index, batch in enumerate(self.batches):
+            source = self.sources.get(index)
+            if isinstance(source, Marker):
+                decided = [row for row in undecided if row.producer_id == source.producer_id]
+                undecided = [row for row in undecided if row.producer_id != source.producer_id]
+                for row in decided if source.is_committed else ():
+                    _supersede(newest, row._replace(producer_id=NO_PRODUCER_ID))
+                offset += 1
+                continue
+            for record in batch:
+                if source is None:
+                    _supersede(newest, LoadedRecord(*record, offset, NO_PRODUCER_ID, -1))
+                else:
+                    undecided.append(LoadedRecord(*record, offset, source.producer_id, source.producer_epoch))
+                offset += 1
+        kept = {row.key for row in undecided}
+        rows = [row for row in newest.values() if row.value is not None or row.key in kept]
+        return sorted(rows + undecided, key=lambda row: row.offset) + self.pending
+
+    def is_open(self, producer_id: int, producer_epoch: int) -> bool:
+        """Has the producer written here since its last marker, under this epoch?"""
+        last = [source for source in self.sources.values() if source.producer_id == producer_id]
+        return bool(last) and isinstance(last[-1], Producer) and last[-1].producer_epoch == producer_epoch
+
+
+def _supersede(newest: dict[bytes, LoadedRecord], row: LoadedRecord) -> None:
+    before = newest.get(row.key)
+    if before is None or before.offset < row.offset:
+        newest.pop(row.key, None)
+        newest[row.key] = row
 
 
 @final
@@ -80,21 +122,63 @@ class MemoryCoordinatorLog:
         self._held = held
         self._leader_epoch = leader_epoch
 
-    def append(self, records: Sequence[LogRecord], timeout_ms: int, appended: Appended) -> None:
+    def append(
+        self, records: Sequence[LogRecord], timeout_ms: int, appended: Appended, producer: Producer | None = None
+    ) -> None:
         assert records
-        self._held.appends_begun += 1
-        failure = self._held.failures.popleft() if self._held.failures else None
-        if self._held.leader_epoch > self._leader_epoch:
+        held = self._held
+        refusal = None
+        if producer is not None and not held.is_open(producer.producer_id, producer.producer_epoch):
+            guard = held.guards.pop(producer.producer_id, None)
+            if guard is None or guard != producer.guard:
+                refusal = ErrorCode.INVALID_TXN_STATE
+        self._append(records, timeout_ms, appended, producer, refusal)
+
+    def append_marker(self, marker: Marker, timeout_ms: int, appended: Appended) -> None:
+        self._held.guards.pop(marker.producer_id, None)
+        self._append((), timeout_ms, appended, marker, None)
+
+    def verification(self, producer_id: int, producer_epoch: int, transaction_version: int) -> _Verification:
+        held = self._held
+        if held.is_open(producer_id, producer_epoch):
+            return _Verification(None)
+        return _Verification(held.guards.setdefault(producer_id, len(held.guards) + 1))
+
+    def _append(
+        self,
+        records: Sequence[LogRecord],
+        timeout_ms: int,
+        appended: Appended,
+        source: Producer | Marker | None,
+        failure: ErrorCode | None,
+    ) -> None:
+        held = self._held
+        held.appends_begun += 1
+        if failure is None and held.failures:
+            failure = held.failures.popleft()
+        if held.leader_epoch > self._leader_epoch:
             failure = ErrorCode.NOT_LEADER_OR_FOLLOWER
-        if failure is None or self._held.written_though_failed:
-            self._held.batches.append(list(records))
-        appending = _Appending(self._held.append_delay_ms, timeout_ms, failure, self._held.gate)
+        if failure is None or (held.written_though_failed and not refuses_producer(failure)):
+            if source is not None:
+                held.sources[len(held.batches)] = source
+            held.batches.append(list(records))
+        appending = _Appending(held.append_delay_ms, timeout_ms, failure, held.gate)
         trio.lowlevel.spawn_system_task(appending.end, appended)
 
     def load(self, intake: Intake | None) -> _Loading:
         # Nothing is taken: the machine applies all.
         self._held.loads += 1
         return _Loading(self._held, self._leader_epoch)
+
+
+@final
+@dataclass(slots=True)
+class _Verification:
+    guard: int | None
+
+    async def wait(self) -> int | None:
+        await trio.lowlevel.checkpoint()
+        return self.guard
 
 
 @final

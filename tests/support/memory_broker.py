@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from inspect import isawaitable
@@ -70,6 +70,34 @@ class LogDirsStandIn:
         return self.directories
 
 
+class PartitionsStandIn:
+    """Partitions that take every marker, unless a test says otherwise, and know of no producers but those it names."""
+
+    def __init__(self) -> None:
+        self.markers: list[tuple[bytes, int, int, int, int, bool, int]] = []
+        self.codes: dict[int, list[int]] = {}
+        """By partition, what becomes of the next markers."""
+        self.producers: dict[int, list[tuple[int, int, int, int, int, int]]] = {}
+        """By partition."""
+
+    def begin_append_markers(
+        self, rows: Sequence[tuple[bytes, int, int, int, int, bool, int]], _timeout_ms: int
+    ) -> Callable[[], Awaitable[Sequence[int]]]:
+        self.markers += rows
+
+        async def wait() -> Sequence[int]:
+            await trio.lowlevel.checkpoint()
+            return [self.codes[row[1]].pop(0) if self.codes.get(row[1]) else 0 for row in rows]
+
+        return wait
+
+    async def describe_producers(
+        self, partitions: Sequence[tuple[bytes, int]]
+    ) -> Sequence[int | list[tuple[int, int, int, int, int, int]]]:
+        await trio.lowlevel.checkpoint()
+        return [self.producers.get(index, []) for _, index in partitions]
+
+
 @dataclass
 class MemoryBroker:
     """One broker and what a test wants of it."""
@@ -82,6 +110,7 @@ class MemoryBroker:
     log: MemoryLog
     coordinators: Coordinators
     group_logs: MemoryLogs
+    partitions: PartitionsStandIn
     authorizer: Authorizer = field(default_factory=AllowAll)
     client_id: str = "test"
 
@@ -149,6 +178,8 @@ async def formatted_log(*, hold: bool = False) -> MemoryLog:
 def config(settings: Mapping[str, str]) -> BrokerConfig:
     base = {
         "offsets.topic.replication.factor": "1",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
         "process.roles": "broker,controller",
         "node.id": "1",
         "controller.listener.names": "CONTROLLER",
@@ -178,7 +209,7 @@ async def memory_broker(
     )
     plane, log_dirs, clock = DataPlaneStandIn(), LogDirsStandIn(), ManualClock()
     publisher = DataPlanePublisher(plane, lambda: LocalBroker(NODE_ID, frozenset(), 1), configs.settings)
-    group_logs = MemoryLogs()
+    group_logs, partitions = MemoryLogs(), PartitionsStandIn()
     coordinators = Coordinators(
         broker_config,
         group_logs,
@@ -188,6 +219,9 @@ async def memory_broker(
         trio.lowlevel.checkpoint,
         lambda _event, _partition, _detail: None,
         lambda _partition, _records, _took_ms: None,
+        partitions.begin_append_markers,
+        lambda: node.producer_ids,
+        lambda _event, _transactional_id, _detail: None,
     )
     metadata = metadata or MetadataSettings(idle_interval_ms=0)
     node = MetadataNode(log, local_voter(), CODEC, clock, metadata, tools, [publisher, coordinators])
@@ -214,6 +248,9 @@ async def memory_broker(
         log_dirs=log_dirs,
         configs=MetadataConfigs(broker_config, node.loader),
         groups=coordinators.groups,
+        transactions=coordinators.transactions,
+        markers=coordinators.markers,
+        producers=partitions,
     )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(coordinators.run)
@@ -221,7 +258,7 @@ async def memory_broker(
         with trio.fail_after(60):
             if not log.hold:
                 await node.wait_ready()
-        yield MemoryBroker(node, broker, plane, log_dirs, clock, log, coordinators, group_logs)
+        yield MemoryBroker(node, broker, plane, log_dirs, clock, log, coordinators, group_logs, partitions)
         nursery.cancel_scope.cancel()
 
 

@@ -37,7 +37,10 @@ SHELLS: Final = {
     "server/listener.py": "sockets",
     "server/logs.py": "log lines carry the time",
     "server/main.py": "the composition root",
+    "server/markers.py": "waits for those who write markers",
     "server/switchboard.py": "tasks of requests",
+    "transactions/coordinator.py": "asks the runtime, and waits",
+    "transactions/delivery.py": "tasks that carry markers",
     "wire/schema.py": "asks the environment whether messages are frozen",
 }
 """Every file that is no core, and why. Handlers (``api/k*``), the command line and the test plugin are shells too."""

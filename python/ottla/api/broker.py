@@ -13,11 +13,24 @@ from typing import Protocol, final
 from ottla.config.values import BrokerConfig
 from ottla.controller.client import Controller
 from ottla.controller.producer_ids import ProducerIdSource
+from ottla.errors import ErrorCode
 from ottla.groups.coordinator import GroupCoordinator
 from ottla.metadata.image import Image
+from ottla.transactions.coordinator import TransactionCoordinator
+from ottla.transactions.delivery import PlacedMarker
 from ottla.wire.k19_create_topics import CreatableTopic, CreatableTopicConfig
 
-__all__ = ["Broker", "BrokerSettings", "ConfigSource", "LogDirView", "LogDirs", "MetadataCache", "ReplicaLogView"]
+__all__ = [
+    "Broker",
+    "BrokerSettings",
+    "ConfigSource",
+    "LogDirView",
+    "LogDirs",
+    "Markers",
+    "MetadataCache",
+    "ProducerStates",
+    "ReplicaLogView",
+]
 
 
 @final
@@ -66,6 +79,24 @@ class MetadataCache(Protocol):
         """Returns when the data plane has done all that the metadata records at these offsets ask for: topics created
         there are led and usable on every connection. What other records ask for may be under way still, but ``image``
         has it if they come before; with a range from 0 on nothing is. Raises LogFailedError when the quorum is gone."""
+
+
+class Markers(Protocol):
+    """Ends of transactions, on their way into partitions of this broker."""
+
+    async def write(self, placed: Sequence[PlacedMarker]) -> Sequence[ErrorCode]:
+        """See ``WriteMarkers``."""
+
+
+class ProducerStates(Protocol):
+    """What the partitions of this broker know of those who produce to them."""
+
+    async def describe_producers(
+        self, partitions: Sequence[tuple[bytes, int]]
+    ) -> Sequence[int | Sequence[tuple[int, int, int, int, int, int]]]:
+        """Of each partition (topic id, index) an error code, or a row for each producer: id, epoch, last sequence (-1
+        for none), last timestamp in milliseconds since 1970, coordinator epoch (-1), first offset of the open
+        transaction (-1 for none)."""
 
 
 class ConfigSource(Protocol):
@@ -180,3 +211,6 @@ class Broker:
     log_dirs: LogDirs
     configs: ConfigSource
     groups: GroupCoordinator
+    transactions: TransactionCoordinator
+    markers: Markers
+    producers: ProducerStates

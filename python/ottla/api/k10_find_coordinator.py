@@ -1,9 +1,9 @@
-"""FindCoordinator (10), v0-6: which broker coordinates a group.
+"""FindCoordinator (10), v0-6: which broker coordinates a group or a transactional id.
 
 v1 key types · v3 flexible · v4 many keys (KIP-699) · v6 share groups (KIP-932).
 A missing internal topic is created; the answer waits for that, bounded, and is COORDINATOR_NOT_AVAILABLE when the time
 is over or the topic cannot be made, where Kafka says so at once and lets the client ask again. Nobody coordinates
-transactions and share groups here: COORDINATOR_NOT_AVAILABLE. Without Describe on the group
+share groups here: COORDINATOR_NOT_AVAILABLE. Without Describe on the group
 GROUP_AUTHORIZATION_FAILED, and likewise for the others.
 """
 
@@ -20,6 +20,7 @@ from ottla.errors import ErrorCode
 from ottla.groups.coordinator import GROUP_TOPIC
 from ottla.ids import uuid_from_text
 from ottla.security.authorizer import Operation, Resource, ResourceType
+from ottla.transactions.coordinator import TRANSACTION_TOPIC
 from ottla.wire.k10_find_coordinator import Coordinator, FindCoordinatorRequest, FindCoordinatorResponse
 from ottla.wire.schema import replace
 
@@ -78,15 +79,18 @@ async def _find(key_type: int, key: str, context: RequestContext, broker: Broker
     refusal = _refusal(key_type, key, context)
     if refusal is not ErrorCode.NONE:
         return _nobody(key, refusal)
-    if key_type != KeyType.GROUP:
+    if key_type == KeyType.SHARE:
         return _nobody(key, ErrorCode.COORDINATOR_NOT_AVAILABLE)
-    if GROUP_TOPIC not in broker.metadata.image.topics.id_of:
-        await create_topics_asked_for([GROUP_TOPIC], broker)
+    of_group = key_type == KeyType.GROUP
+    name = GROUP_TOPIC if of_group else TRANSACTION_TOPIC
+    if name not in broker.metadata.image.topics.id_of:
+        await create_topics_asked_for([name], broker)
     image = broker.metadata.image
-    topic = image.topics.named(GROUP_TOPIC)
+    topic = image.topics.named(name)
     if topic is None:
         return _nobody(key, ErrorCode.COORDINATOR_NOT_AVAILABLE)
-    partition = topic.partitions[broker.groups.partition_of(key)]
+    partition_of = broker.groups.partition_of if of_group else broker.transactions.partition_of
+    partition = topic.partitions[partition_of(key)]
     leader, error = leader_on(image, partition, context, broker)
     node = None if error is not ErrorCode.NONE else reachable(image.brokers[leader], context, broker)
     if node is None:

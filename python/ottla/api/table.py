@@ -26,6 +26,11 @@ from ottla.api.k16_list_groups import list_groups
 from ottla.api.k19_create_topics import create_topics
 from ottla.api.k20_delete_topics import delete_topics
 from ottla.api.k22_init_producer_id import init_producer_id
+from ottla.api.k24_add_partitions_to_txn import add_partitions_to_txn
+from ottla.api.k25_add_offsets_to_txn import add_offsets_to_txn
+from ottla.api.k26_end_txn import end_txn
+from ottla.api.k27_write_txn_markers import write_txn_markers
+from ottla.api.k28_txn_offset_commit import txn_offset_commit
 from ottla.api.k32_describe_configs import describe_configs
 from ottla.api.k35_describe_log_dirs import describe_log_dirs
 from ottla.api.k37_create_partitions import create_partitions
@@ -33,6 +38,9 @@ from ottla.api.k42_delete_groups import delete_groups
 from ottla.api.k44_incremental_alter_configs import incremental_alter_configs
 from ottla.api.k47_offset_delete import offset_delete
 from ottla.api.k60_describe_cluster import describe_cluster
+from ottla.api.k61_describe_producers import describe_producers
+from ottla.api.k65_describe_transactions import describe_transactions
+from ottla.api.k66_list_transactions import list_transactions
 from ottla.api.k68_consumer_group_heartbeat import consumer_group_heartbeat
 from ottla.api.k69_consumer_group_describe import consumer_group_describe
 from ottla.api.k75_describe_topic_partitions import describe_topic_partitions
@@ -127,6 +135,11 @@ TABLE: Final[tuple[Api, ...]] = (
     # Version 6 is unstable in 4.4 and not advertised (KIP-939).
     Api(22, "InitProducerId", _versions(0, 5), _PYTHON, Lane.GROUPS, _HANDLER, init_producer_id),
     Api(23, "OffsetForLeaderEpoch", _versions(2, 4), _RUST, Lane.CLUSTER, _PLANE),
+    Api(24, "AddPartitionsToTxn", _versions(0, 5), _PYTHON, Lane.GROUPS, _HANDLER, add_partitions_to_txn),
+    Api(25, "AddOffsetsToTxn", _versions(0, 4), _PYTHON, Lane.GROUPS, _HANDLER, add_offsets_to_txn),
+    Api(26, "EndTxn", _versions(0, 5), _PYTHON, Lane.GROUPS, _HANDLER, end_txn),
+    Api(27, "WriteTxnMarkers", _versions(1, 2), _PYTHON, Lane.CLUSTER, _HANDLER, write_txn_markers),
+    Api(28, "TxnOffsetCommit", _versions(0, 6), _PYTHON, Lane.GROUPS, _HANDLER, txn_offset_commit),
     Api(32, "DescribeConfigs", _versions(1, 4), _PYTHON, Lane.ADMIN, _HANDLER, describe_configs),
     Api(35, "DescribeLogDirs", _versions(1, 5), _PYTHON, Lane.ADMIN, _HANDLER, describe_log_dirs),
     Api(37, "CreatePartitions", _versions(0, 3), _PYTHON, Lane.ADMIN, _HANDLER, create_partitions),
@@ -134,6 +147,9 @@ TABLE: Final[tuple[Api, ...]] = (
     Api(44, "IncrementalAlterConfigs", _versions(0, 1), _PYTHON, Lane.ADMIN, _HANDLER, incremental_alter_configs),
     Api(47, "OffsetDelete", _versions(0, 0), _PYTHON, Lane.GROUPS, _HANDLER, offset_delete),
     Api(60, "DescribeCluster", _versions(0, 2), _PYTHON, Lane.ADMIN, _HANDLER, describe_cluster),
+    Api(61, "DescribeProducers", _versions(0, 0), _PYTHON, Lane.ADMIN, _HANDLER, describe_producers),
+    Api(65, "DescribeTransactions", _versions(0, 0), _PYTHON, Lane.GROUPS, _HANDLER, describe_transactions),
+    Api(66, "ListTransactions", _versions(0, 2), _PYTHON, Lane.GROUPS, _HANDLER, list_transactions),
     Api(
         68,
         "ConsumerGroupHeartbeat",

@@ -22,7 +22,7 @@ from ottla.cli import output
 from ottla.cli.client import Client, add_client_arguments, client_of, error_name, refusal
 from ottla.cli.coordination import lag, members, moving, reset
 from ottla.cli.coordination.coordinator import Groups
-from ottla.cli.coordination.positions import LATEST, list_offsets, record_times
+from ottla.cli.coordination.positions import LATEST, list_offsets, look_ahead
 from ottla.cli.errors import DONE, FAILED, CommandError, UsageError
 from ottla.errors import ErrorCode
 
@@ -191,8 +191,8 @@ def _lag(client: Client, groups: Groups, args: Namespace) -> int:
         partitions = assigned | set(committed)
         cluster = client.cluster({where.topic for where in partitions})
         ends = list_offsets(client, cluster, partitions, LATEST).found
-        times = record_times(client, cluster, lag.to_ask_times_of(committed, ends)).found
-        of_group = lag.lags(name, partitions, committed, ends, times, round(time.time() * 1000))
+        aheads = look_ahead(client, cluster, lag.to_ask_times_of(committed, ends), ends)
+        of_group = lag.lags(name, partitions, committed, ends, aheads, round(time.time() * 1000))
         found += of_group
         total = lag.total(of_group)
         totals.append(lag.summary(name, total))

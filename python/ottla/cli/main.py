@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "serve": "run a broker",
     "topics": "create, list, describe, delete topics, add partitions",
     "groups": "list, describe, reset, delete groups; what they committed, how far behind they are",
+    "transactions": "list, describe, abort transactions; find those that hang",
     "produce": "write lines of standard input to a topic",
     "consume": "read records of a topic",
     "inspect": "decode files of a data directory and find what is wrong in them",

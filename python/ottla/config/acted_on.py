@@ -70,6 +70,17 @@ _GROUPS: Final = (
     "offsets.retention.minutes",
 )
 
+_TRANSACTIONS: Final = (
+    "add.partitions.to.txn.retry.backoff.max.ms",
+    "request.timeout.ms",
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms",
+    "transaction.max.timeout.ms",
+    "transaction.partition.verification.enable",
+    "transaction.remove.expired.transaction.cleanup.interval.ms",
+    "transaction.two.phase.commit.enable",
+    "transactional.id.expiration.ms",
+)
+
 _INTERNAL_TOPICS: Final = (
     "offsets.topic.compression.codec",
     "offsets.topic.num.partitions",
@@ -130,7 +141,16 @@ _MAINTENANCE: Final = (
 )
 
 ACTED_ON: Final = frozenset(
-    (*_MAINTENANCE, *_IDENTITY, *_REQUESTS, *_GROUPS, *_INTERNAL_TOPICS, *_METADATA, *_TOPIC_DEFAULTS)
+    (
+        *_MAINTENANCE,
+        *_IDENTITY,
+        *_REQUESTS,
+        *_GROUPS,
+        *_TRANSACTIONS,
+        *_INTERNAL_TOPICS,
+        *_METADATA,
+        *_TOPIC_DEFAULTS,
+    )
 )
 
 FOLLOWED: Final = frozenset((*_TOPIC_DEFAULTS, "group.consumer.assignment.interval.ms"))

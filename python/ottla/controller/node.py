@@ -121,6 +121,7 @@ class MetadataNode:
             nursery.start_soon(self.raft.run)
             nursery.start_soon(self.loader.run, self._served_from)
             nursery.start_soon(self._snapshots)
+            nursery.start_soon(self.producer_ids.run)
             if self._settings.idle_interval_ms > 0:
                 nursery.start_soon(self.controller.beat, self._settings.idle_interval_ms)
 

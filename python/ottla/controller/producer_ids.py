@@ -22,6 +22,8 @@ __all__ = ["BLOCK_IDS", "ProducerIdSource", "ProducerIds", "allocate"]
 
 BLOCK_IDS: Final = 1_000
 PRODUCER_ID_MAX: Final = 2**63 - 1
+RETRY_S: Final = 0.1
+"""After the controller refused a block: for as long, nobody who cannot wait gets an id."""
 
 
 def allocate(image: Image, broker_id: int, broker_epoch: int) -> Decision[range]:
@@ -43,6 +45,12 @@ class ProducerIdSource(Protocol):
     async def next(self) -> int:
         """A producer id that nobody had before."""
 
+    async def ready(self) -> None:
+        """Returns when ``take`` has one; whoever calls it next, before anybody else runs, gets it."""
+
+    def take(self) -> int | None:
+        """A producer id that nobody had before; None when the block in hand is used up: the next is fetched."""
+
 
 @final
 class ProducerIds:
@@ -52,12 +60,38 @@ class ProducerIds:
         self._allocate_block = allocate_block
         self._block = range(0)
         self._lock = trio.Lock()
+        self._wanted = trio.Event()
+
+    async def run(self) -> None:
+        """Fetches blocks for those who cannot wait for one (``take``), until cancelled."""
+        while True:
+            await self._wanted.wait()
+            self._wanted = trio.Event()
+            try:
+                await self.ready()
+            except Refused:
+                # Whoever wants one asks again; there is nobody to tell.
+                await trio.sleep(RETRY_S)
 
     async def next(self) -> int:
         """A producer id that nobody had before; waits for a commit once in a block."""
+        await self.ready()
+        return self._pop()
+
+    async def ready(self) -> None:
+        """See ``ProducerIdSource``."""
         while not self._block:
             async with self._lock:
                 if not self._block:
                     self._block = await self._allocate_block()
+
+    def take(self) -> int | None:
+        """See ``ProducerIdSource``."""
+        if self._block:
+            return self._pop()
+        self._wanted.set()
+        return None
+
+    def _pop(self) -> int:
         producer_id, self._block = self._block[0], self._block[1:]
         return producer_id

@@ -27,6 +27,10 @@ __all__ = [
     "Loading",
     "LogError",
     "LogRecord",
+    "Marker",
+    "Producer",
+    "Verification",
+    "refuses_producer",
 ]
 
 NO_PRODUCER_ID: Final = -1
@@ -63,6 +67,28 @@ class LoadedRecord(NamedTuple):
     producer_epoch: int
 
 
+class Producer(NamedTuple):
+    """In whose transaction records are written."""
+
+    producer_id: int
+    producer_epoch: int
+    guard: int | None
+    """What ``CoordinatorLog.verification`` gave; None when the transaction was open on the partition then."""
+    transaction_version: int
+    """By whose rules: 2 for clients that leave it to the broker to add partitions (KIP-890)."""
+
+
+class Marker(NamedTuple):
+    """The end of a producer's transaction on one partition."""
+
+    producer_id: int
+    producer_epoch: int
+    coordinator_epoch: int
+    """Leader epoch of the partition of ``__transaction_state`` that decided; an older one is refused."""
+    is_committed: bool
+    transaction_version: int
+
+
 @final
 class LogError(Exception):
     """The log did not do what it was asked. Kafka's code of ``ReplicaManager.appendRecords`` or of a read:
@@ -80,6 +106,31 @@ class Intake(Protocol):
 
     def __len__(self) -> int:
         """How many records it holds."""
+
+
+_REFUSALS: Final = frozenset(
+    (
+        ErrorCode.CONCURRENT_TRANSACTIONS,
+        ErrorCode.INVALID_PRODUCER_EPOCH,
+        ErrorCode.INVALID_TXN_STATE,
+        ErrorCode.PRODUCER_FENCED,
+        ErrorCode.TRANSACTION_ABORTABLE,
+        ErrorCode.TRANSACTION_COORDINATOR_FENCED,
+    )
+)
+
+
+def refuses_producer(code: ErrorCode) -> bool:
+    """Did the log refuse this producer's batch, and write nothing? It takes others all the same."""
+    return code in _REFUSALS
+
+
+class Verification(Protocol):
+    """A question to the state of a producer."""
+
+    async def wait(self) -> int | None:
+        """The guard to write with; None when the producer's transaction is open on the partition already: then nobody
+        need be asked. Raises LogError, INVALID_PRODUCER_EPOCH for one that was replaced."""
 
 
 Appended: TypeAlias = Callable[[LogError | None], None]
@@ -101,9 +152,19 @@ class Loading(Protocol):
 class CoordinatorLog(Protocol):
     """One partition under the leader epoch it was opened for."""
 
-    def append(self, records: Sequence[LogRecord], timeout_ms: int, appended: Appended) -> None:
+    def append(
+        self, records: Sequence[LogRecord], timeout_ms: int, appended: Appended, producer: Producer | None = None
+    ) -> None:
         """Begin to write them as one batch, with acks=all; returns at once. Never called without records. Fails with
-        REQUEST_TIMED_OUT when they are not committed after ``timeout_ms``."""
+        REQUEST_TIMED_OUT when they are not committed after ``timeout_ms``. With ``producer`` they are part of its
+        transaction, and what its state refuses (``refuses_producer``) is not written."""
+
+    def append_marker(self, marker: Marker, timeout_ms: int, appended: Appended) -> None:
+        """Begin to write the end of a transaction; otherwise as ``append``."""
+
+    def verification(self, producer_id: int, producer_epoch: int, transaction_version: int) -> Verification:
+        """Begin the first write of a transaction: whoever coordinates it is asked between this and ``append``; a marker
+        that comes in between makes the guard worthless (KIP-890)."""
 
     def load(self, intake: Intake | None) -> Loading:
         """Begin to read everything; returns at once. Of what ``intake`` takes nothing is read here."""

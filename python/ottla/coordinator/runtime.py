@@ -12,22 +12,31 @@ before it is committed (``Shard``); a load that ends under another leader epoch 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Final, Generic, TypeVar, final
 
 import trio
 
 from ottla.clock import Clock
 from ottla.coordinator.answers import Answers
-from ottla.coordinator.log import CoordinatorLog, CoordinatorLogs, LogError
-from ottla.coordinator.machine import CoordinatorError, Machine, Now, Outbox, Reply
+from ottla.coordinator.log import (
+    Appended,
+    CoordinatorLog,
+    CoordinatorLogs,
+    LogError,
+    Marker,
+    Producer,
+    refuses_producer,
+)
+from ottla.coordinator.machine import CoordinatorError, Machine, Now, Outbox, Record, Reply
 from ottla.coordinator.replay import replay
-from ottla.coordinator.shard import RecordCodec, Shard, State, client_error
+from ottla.coordinator.shard import Batch, RecordCodec, Shard, State, client_error
 from ottla.coordinator.slices import Slices
 from ottla.errors import ErrorCode
 from ottla.wire.codec import WireError
 
-__all__ = ["LOADS_AT_ONCE", "CoordinatorRuntime"]
+__all__ = ["LOADS_AT_ONCE", "CoordinatorRuntime", "settled"]
 
 M = TypeVar("M", bound=Machine)
 T = TypeVar("T")
@@ -90,7 +99,7 @@ class CoordinatorRuntime(Generic[M]):
         self,
         logs: CoordinatorLogs,
         codec: RecordCodec,
-        new_machine: Callable[[int], M],
+        new_machine: Callable[[int, int], M],
         clock: Clock,
         *,
         append_timeout_ms: int,
@@ -100,8 +109,8 @@ class CoordinatorRuntime(Generic[M]):
         report: Callable[[str, int, str], None] = lambda _event, _partition, _detail: None,
         loaded: Callable[[int, int, int], None] = lambda _partition, _records, _took_ms: None,
     ) -> None:
-        """``new_machine``: an empty one for a partition. ``batch_bytes_max``: max.message.bytes of the topic, now.
-        ``writes_out_soon``: somebody will call ``write_out`` before this thread does anything else.
+        """``new_machine``: an empty one for a partition and its leader epoch. ``batch_bytes_max``: max.message.bytes of
+        the topic, now. ``writes_out_soon``: somebody will call ``write_out`` before this thread does anything else.
         ``caught_up``: returns when every request that the data plane had read when it was called is with its handler,
         and that has run up to its first wait. ``report``: what an operator should know: event, partition, detail.
         ``loaded``: partition, how many records it holds, how many milliseconds their loading took."""
@@ -132,18 +141,13 @@ class CoordinatorRuntime(Generic[M]):
     async def ask(self, partition: int, operation: Callable[[M, Outbox, Reply[T]], None], *, atomic: bool = True) -> T:
         """Runs ``operation`` before this gives way for the first time, and returns its answer when that may be known.
         ``atomic``: all it emits is written together; else what each ``emit`` is given is. Raises CoordinatorError."""
-        return await _settled(self.begin(partition, operation, atomic=atomic))
+        return await settled(self.begin(partition, operation, atomic=atomic))
 
     def begin(
         self, partition: int, operation: Callable[[M, Outbox, Reply[T]], None], *, atomic: bool = True
     ) -> Reply[T]:
         """Runs ``operation`` now; what is returned is settled when its answer may be known."""
-        led = self._led.get(partition)
-        if led is None:
-            reply: Reply[T] = Reply()
-            reply.fail(_not_led(partition))
-            return reply
-        return self._begin(led.shard, operation, atomic=atomic)
+        return self._owe(partition, lambda shard, reply: self._begin(shard, operation, reply, atomic=atomic))
 
     async def ask_many(
         self, asked: Sequence[tuple[int, Callable[[M, Outbox, Reply[T]], None]]], *, atomic: bool = True
@@ -158,7 +162,7 @@ class CoordinatorRuntime(Generic[M]):
                 await slices.pause()
             for reply in begun:
                 try:
-                    answer: T = await _settled(reply)
+                    answer: T = await settled(reply)
                     answers.append(answer)
                 except CoordinatorError as error:
                     answers.append(error)
@@ -186,14 +190,67 @@ class CoordinatorRuntime(Generic[M]):
                 self._perform(led.shard, operation, atomic=False)
                 await slices.pause()
 
+    # --- transactions -----------------------------------------------------------------------------------------------
+
+    async def verify(
+        self, partition: int, producer_id: int, producer_epoch: int, transaction_version: int
+    ) -> int | None:
+        """See ``CoordinatorLog.verification``. Raises CoordinatorError."""
+        led = self._led.get(partition)
+        if led is None:
+            raise _not_led(partition)
+        led.shard.require_active()
+        try:
+            return await led.log.verification(producer_id, producer_epoch, transaction_version).wait()
+        except LogError as error:
+            raise CoordinatorError(client_error(error.code), str(error)) from error
+
+    async def ask_in_transaction(
+        self,
+        partition: int,
+        producer: Producer,
+        operation: Callable[[M, Outbox, Reply[T]], None],
+        then: Callable[[M, Sequence[Record], Sequence[Record]], None],
+    ) -> T:
+        """Runs an operation whose records belong to a transaction; see ``Shard.perform_in_transaction``."""
+
+        def perform(shard: Shard[M], reply: Reply[T]) -> None:
+            shard.perform_in_transaction(self._now(), producer, operation, then, reply, self._batch_bytes_max())
+
+        return await settled(self._owe(partition, perform))
+
+    async def mark(
+        self, marks: Sequence[tuple[int, Marker]], then: Callable[[M, Marker, Sequence[Record]], None]
+    ) -> list[CoordinatorError | None]:
+        """Writes ends of transactions, each into its partition; see ``Shard.mark``. What came of each."""
+
+        def perform(marker: Marker, shard: Shard[M], reply: Reply[None]) -> None:
+            shard.mark(marker, lambda machine, later: then(machine, marker, later), reply)
+
+        begun = [self._owe(partition, partial(perform, marker)) for partition, marker in marks]
+        outcomes: list[CoordinatorError | None] = []
+        for reply in begun:
+            try:
+                await settled(reply)
+                outcomes.append(None)
+            except CoordinatorError as error:
+                outcomes.append(error)
+        return outcomes
+
+    def machines(self) -> Iterator[tuple[int, M]]:
+        """Those that are active, with their partitions; to look at."""
+        for partition, led in self._led.items():
+            if led.shard.machine is not None:
+                yield partition, led.shard.machine
+
     def state(self, partition: int) -> State | None:
         """Of a partition; None when it is not led here."""
         led = self._led.get(partition)
         return None if led is None else led.shard.state
 
-    def _begin(self, shard: Shard[M], operation: Callable[[M, Outbox, Reply[T]], None], *, atomic: bool) -> Reply[T]:
-        reply: Reply[T] = Reply(shard.owed)
-
+    def _begin(
+        self, shard: Shard[M], operation: Callable[[M, Outbox, Reply[T]], None], reply: Reply[T], *, atomic: bool
+    ) -> None:
         def answered(machine: M, outbox: Outbox) -> None:
             try:
                 operation(machine, outbox, reply)
@@ -201,8 +258,17 @@ class CoordinatorRuntime(Generic[M]):
                 # A refusal, too, may tell of what is not committed yet.
                 outbox.refuse(reply, error.code, error.message)
 
+        self._perform(shard, answered, atomic=atomic)
+
+    def _owe(self, partition: int, perform: Callable[[Shard[M], Reply[T]], None]) -> Reply[T]:
+        led = self._led.get(partition)
+        if led is None:
+            nobody: Reply[T] = Reply()
+            nobody.fail(_not_led(partition))
+            return nobody
+        reply: Reply[T] = Reply(led.shard.owed)
         try:
-            self._perform(shard, answered, atomic=atomic)
+            perform(led.shard, reply)
         except CoordinatorError as error:
             reply.fail(error)
         except BaseException:
@@ -290,7 +356,7 @@ class CoordinatorRuntime(Generic[M]):
         """Whether the partition is active now."""
         shard = led.shard
         shard.state = State.LOADING
-        machine = self._new_machine(shard.partition)
+        machine = self._new_machine(shard.partition, shard.leader_epoch)
 
         def skipped(what: str) -> None:
             self._report("record of the coordinator's topic skipped", shard.partition, what)
@@ -353,16 +419,21 @@ class CoordinatorRuntime(Generic[M]):
             if not shard.is_under_way(batch):
                 # Resigned since.
                 return
-            if error is not None:
+            if error is None:
+                led.failures = 0
+                shard.committed(batch)
+            elif batch.transaction is not None and refuses_producer(error.code):
+                shard.refused(batch, CoordinatorError(error.code, str(error)))
+            else:
                 led.fail(error)
                 return
-            led.failures = 0
-            shard.committed(batch)
+            if batch.transaction is not None:
+                self._touch(shard)
             if shard.next_batch is not None:
                 # Requests that came with the end of this append run first: what they write goes out together.
                 self._wake(led)
 
-        led.log.append(batch.records, self._append_timeout_ms, appended)
+        _append(led.log, batch, self._append_timeout_ms, appended)
 
     # --- timers -----------------------------------------------------------------------------------------------------
 
@@ -418,7 +489,17 @@ class CoordinatorRuntime(Generic[M]):
         self._start(again)
 
 
-async def _settled(reply: Reply[T]) -> T:
+def _append(log: CoordinatorLog, batch: Batch, timeout_ms: int, appended: Appended) -> None:
+    if batch.transaction is None:
+        log.append(batch.records, timeout_ms, appended)
+    elif isinstance(batch.transaction.source, Marker):
+        log.append_marker(batch.transaction.source, timeout_ms, appended)
+    else:
+        log.append(batch.records, timeout_ms, appended, batch.transaction.source)
+
+
+async def settled(reply: Reply[T]) -> T:
+    """Waits for an answer. Raises CoordinatorError."""
     try:
         if not reply.is_settled:
             settled = trio.Event()

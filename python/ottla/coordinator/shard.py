@@ -3,6 +3,10 @@
 Prior art: Kafka's ``CoordinatorRuntime.CoordinatorContext``. Kafka keeps snapshots of its state, to take back what was
 not written; ours gives the state up and reads it again, since an append fails only with the leadership or the disk.
 
+What belongs to a transaction, and the marker that ends one, is a batch of its own, which the log may refuse for the
+sake of its producer. So it changes the machine only once it is committed; and then what was emitted after it, and
+applied before it, is handed over to be applied again, so that the state is that of the log's order.
+
 Invariants: an operation is written in one batch, unless it says that its parts stand for themselves; one batch is under
 way at a time, so that a batch never follows one that failed; an answer leaves when the batch that was newest at its
 time is committed, after all answers before it.
@@ -13,16 +17,18 @@ from __future__ import annotations
 import enum
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar, final
 
-from ottla.coordinator.log import BATCH_OVERHEAD_BYTES, RECORD_OVERHEAD_BYTES_MAX, LogRecord
+from ottla.coordinator.log import BATCH_OVERHEAD_BYTES, RECORD_OVERHEAD_BYTES_MAX, LogRecord, Marker, Producer
 from ottla.coordinator.machine import CoordinatorError, Machine, Now, Outbox, Record, Reply
 from ottla.errors import ErrorCode
 from ottla.wire.codec import WireError
 
-__all__ = ["Batch", "RecordCodec", "Shard", "State", "client_error"]
+__all__ = ["Batch", "InTransaction", "RecordCodec", "Shard", "State", "client_error"]
 
 M = TypeVar("M", bound=Machine)
+T = TypeVar("T")
 
 _CLIENT_ERRORS: Final = {
     ErrorCode.UNKNOWN_TOPIC_OR_PARTITION: ErrorCode.COORDINATOR_NOT_AVAILABLE,
@@ -63,17 +69,30 @@ class State(enum.Enum):
     CLOSED = "closed"
 
 
+class InTransaction(NamedTuple):
+    """What a batch is to a transaction."""
+
+    source: Producer | Marker
+    reply: Reply[Any]
+    """Of the one request that it is written for."""
+    then: Callable[[Sequence[Record]], None]
+    """Changes the machine, once it is committed; is given what was emitted after it."""
+
+
 @final
 class Batch:
     """Records that are written together, and the answers that wait for them."""
 
-    __slots__ = ("answers", "records", "sent", "size_bytes")
+    __slots__ = ("answers", "emitted", "records", "sent", "size_bytes", "transaction")
 
-    def __init__(self) -> None:
+    def __init__(self, transaction: InTransaction | None = None) -> None:
         self.records: list[LogRecord] = []
         self.size_bytes = BATCH_OVERHEAD_BYTES
         self.answers: list[Callable[[], None]] = []
         self.sent = False
+        self.transaction: Final = transaction
+        self.emitted: list[Record] = []
+        """The same records, while a batch of a transaction is before this one."""
 
 
 class _Unit(NamedTuple):
@@ -137,6 +156,7 @@ class Shard(Generic[M]):
         "_batches",
         "_codec",
         "_give",
+        "_undecided",
         "_wake",
         "deadline_ms",
         "leader_epoch",
@@ -167,6 +187,8 @@ class Shard(Generic[M]):
         self._wake = wake
         self._give = give
         self._batches: deque[Batch] = deque()
+        self._undecided = 0
+        """Batches of transactions among them."""
 
     def require_active(self) -> M:
         """The machine. Raises CoordinatorError: COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR."""
@@ -193,19 +215,60 @@ class Shard(Generic[M]):
         finally:
             for unit in writer.units:
                 self._add(unit, batch_bytes_max)
-            if self._batches:
-                self._batches[-1].answers += outbox.answers
-            else:
-                self._give(outbox.answers)
+            if self._undecided and writer.units:
+                self._batches[-1].emitted += outbox.records
+            self._answer(outbox.answers)
 
     def look_ahead(self) -> int | None:
         """Finds out when the machine has something to do by itself: after operations, once for all of them."""
         self.deadline_ms = None if self.machine is None else self.machine.next_deadline_ms()
         return self.deadline_ms
 
+    def perform_in_transaction(
+        self,
+        now: Now,
+        producer: Producer,
+        operation: Callable[[M, Outbox, Reply[T]], None],
+        then: Callable[[M, Sequence[Record], Sequence[Record]], None],
+        reply: Reply[T],
+        batch_bytes_max: int,
+    ) -> None:
+        """Runs an operation whose records belong to a transaction. It must change nothing; ``then`` does, given the
+        machine, what was emitted, and what was emitted after it, once that is committed. If the log refuses the
+        producer, the reply fails with what it says. Raises what the operation raises, and CoordinatorError when not
+        active."""
+        machine = self.require_active()
+        writer = _Writer(self._codec, now.wall_ms, batch_bytes_max, atomic=True)
+        outbox = Outbox(now, lambda _record: None, writer.check)
+        operation(machine, outbox, reply)
+        for unit in writer.units:
+            batch = Batch(InTransaction(producer, reply, partial(then, machine, outbox.records)))
+            batch.records = unit.records
+            batch.size_bytes += unit.size_bytes
+            self._add_undecided(batch)
+        self._answer(outbox.answers)
+
+    def mark(self, marker: Marker, then: Callable[[M, Sequence[Record]], None], reply: Reply[None]) -> None:
+        """Writes the end of a transaction; else as ``perform_in_transaction``."""
+        batch = Batch(InTransaction(marker, reply, partial(then, self.require_active())))
+        self._add_undecided(batch)
+        self._answer([partial(reply.succeed, None)])
+
+    def _answer(self, answers: Sequence[Callable[[], None]]) -> None:
+        if self._batches:
+            self._batches[-1].answers += answers
+        else:
+            self._give(answers)
+
+    def _add_undecided(self, batch: Batch) -> None:
+        self._batches.append(batch)
+        self._undecided += 1
+        self._wake()
+
     def _add(self, unit: _Unit, batch_bytes_max: int) -> None:
         last = self._batches[-1] if self._batches else None
-        if last is None or last.sent or last.size_bytes + unit.size_bytes > batch_bytes_max:
+        full = last is not None and last.size_bytes + unit.size_bytes > batch_bytes_max
+        if last is None or last.sent or last.transaction is not None or full:
             last = Batch()
             self._batches.append(last)
         last.records += unit.records
@@ -227,10 +290,25 @@ class Shard(Generic[M]):
 
     def committed(self, batch: Batch) -> None:
         """The batch that was under way is committed: those who waited for it get their answers."""
+        self._take(batch)
+        if batch.transaction is not None:
+            assert self.machine is not None
+            batch.transaction.then([record for later in self._batches for record in later.emitted])
+        self._give(batch.answers)
+
+    def refused(self, batch: Batch, error: CoordinatorError) -> None:
+        """The log did not take the batch of a transaction: it has changed nothing. Others who waited for it are
+        answered."""
+        assert batch.transaction is not None
+        self._take(batch)
+        self._give([partial(batch.transaction.reply.fail, error), *batch.answers])
+
+    def _take(self, batch: Batch) -> None:
         assert batch.sent
         assert self.is_under_way(batch)
         self._batches.popleft()
-        self._give(batch.answers)
+        if batch.transaction is not None:
+            self._undecided -= 1
 
     # --- life -------------------------------------------------------------------------------------------------------
 
@@ -247,6 +325,7 @@ class Shard(Generic[M]):
         self.state = state
         self.deadline_ms = None
         self._batches.clear()
+        self._undecided = 0
         owed, self.owed = self.owed, {}
         for reply in (*owed, *(() if machine is None else machine.abandon())):
             reply.fail(error)

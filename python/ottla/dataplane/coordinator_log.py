@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, final
 
 from ottla._core import OffsetTable
-from ottla.coordinator.log import Appended, Intake, LoadedRecord, LogError, LogRecord
+from ottla.coordinator.log import Appended, Intake, LoadedRecord, LogError, LogRecord, Marker, Producer
 from ottla.dataplane.plane import ClosedError, CommandFailedError, Plane, Result
 from ottla.errors import ErrorCode
 
@@ -46,22 +46,56 @@ class _Log:
     codec: int
     place: _Place
 
-    def append(self, records: Sequence[LogRecord], timeout_ms: int, appended: Appended) -> None:
+    def append(
+        self, records: Sequence[LogRecord], timeout_ms: int, appended: Appended, producer: Producer | None = None
+    ) -> None:
         plane, place, codec = self.plane, self.place, self.codec
+        if producer is None:
+            self._write(
+                lambda ticket: plane.engine.coordinator_append(ticket, *place, records, codec, timeout_ms), appended
+            )
+            return
+        writer = (producer.producer_id, producer.producer_epoch, producer.guard)
+        self._write(
+            lambda ticket: plane.engine.transactional_append(ticket, *place, records, writer, timeout_ms), appended
+        )
 
+    def append_marker(self, marker: Marker, timeout_ms: int, appended: Appended) -> None:
+        plane, place = self.plane, self.place
+        self._write(lambda ticket: plane.engine.coordinator_mark(ticket, *place, marker, timeout_ms), appended)
+
+    def _write(self, send: Callable[[int], None], appended: Appended) -> None:
         def ended(value: Result, error: Exception | None) -> None:
             appended(_refusal(value, error))
 
         try:
-            plane.begin(
-                lambda ticket: plane.engine.coordinator_append(ticket, *place, records, codec, timeout_ms), ended
-            )
+            self.plane.begin(send, ended)
         except ClosedError as error:
             ended(None, error)
+
+    def verification(self, producer_id: int, producer_epoch: int, transaction_version: int) -> _Verification:
+        # Its version matters for sequences alone, which coordinators do not have.
+        del transaction_version
+        plane, place = self.plane, self.place
+        return _Verification(
+            _begin(plane, lambda ticket: plane.engine.coordinator_claim(ticket, *place, producer_id, producer_epoch))
+        )
 
     def load(self, intake: Intake | None) -> _Loading:
         assert intake is None or isinstance(intake, OffsetTable), "the engine knows no other"
         return _Loading(self.plane, self.place, intake)
+
+
+@final
+@dataclass(slots=True)
+class _Verification:
+    """A guard that is being taken."""
+
+    wait_for: Callable[[], Awaitable[Result]]
+
+    async def wait(self) -> int | None:
+        rows = await _rows(self.wait_for)
+        return rows[0] if rows else None
 
 
 @final

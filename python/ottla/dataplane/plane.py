@@ -22,6 +22,8 @@ import trio
 
 from ottla import _core
 from ottla.api.broker import LogDirView, ReplicaLogView
+from ottla.dataplane.transactions import ActiveProducer, MarkerRow, Question, refused_all
+from ottla.errors import ErrorCode
 from ottla.ids import ZERO_UUID
 from ottla.metadata.view import LeadPartition, StopPartition, ViewDelta
 
@@ -184,6 +186,7 @@ class Plane:
         self._tickets: dict[int, Ended] = {}
         self._next_ticket = 1
         self._closed = False
+        self._on_question: Callable[[Question], None] = self._have_no_coordinator
         self._callbacks: Callbacks | None = None
         self._held: list[tuple[int, bytes]] = []
         """Replies until the end of the drain."""
@@ -266,6 +269,8 @@ class Plane:
                 callbacks.fact(Fact(*fact))
             for reason in closed:
                 callbacks.closed_connection(reason)
+            for question in self._engine.take_questions():
+                self._on_question(Question._make(question))
             for request in requests:
                 callbacks.request(Request._make(request))
             callbacks.drained()
@@ -275,6 +280,14 @@ class Plane:
                 held, self._held = self._held, []
                 self._engine.reply(held)
         return len(requests), dozes
+
+    def on_question(self, callback: Callable[[Question], None]) -> None:
+        """From now on ``callback`` takes questions; it must not block, and each is to be answered by ``answer``. Before
+        this is called nobody coordinates transactions."""
+        self._on_question = callback
+
+    def _have_no_coordinator(self, question: Question) -> None:
+        self.answer(question.question_id, refused_all(question, ErrorCode.COORDINATOR_NOT_AVAILABLE))
 
     # --- down -------------------------------------------------------------------------------------------------------
 
@@ -293,6 +306,35 @@ class Plane:
     def refuse(self, request_id: int, reason: str) -> None:
         """Closes the connection of a request that has no answer."""
         self._engine.refuse(request_id, reason)
+
+    def answer(self, question_id: int, codes: Sequence[int]) -> None:
+        """Answers a question with the coordinator's code for each of its partitions. An answer that nobody waits for is
+        dropped."""
+        self._engine.answer(question_id, codes)
+
+    def set_transaction_rules(self, verify: bool, timeout_ms: int) -> None:
+        """``transaction.partition.verification.enable``, and how long an answer may take (``request.timeout.ms``); may
+        change at any time."""
+        self._engine.configure_questions(verify, timeout_ms)
+
+    def begin_append_markers(self, rows: Sequence[MarkerRow], timeout_ms: int) -> Callable[[], Awaitable[list[int]]]:
+        """Writes the ends of transactions to partitions led here; begun at once. Waiting gives a code for each row when
+        all that were written are committed or ``timeout_ms`` is over: NONE, INVALID_PRODUCER_EPOCH,
+        TRANSACTION_COORDINATOR_FENCED, NOT_LEADER_OR_FOLLOWER, UNKNOWN_TOPIC_OR_PARTITION, KAFKA_STORAGE_ERROR,
+        NOT_ENOUGH_REPLICAS, NOT_ENOUGH_REPLICAS_AFTER_APPEND, REQUEST_TIMED_OUT. With the last two it may be in the log
+        all the same; it may be written again."""
+        return self.submit(lambda ticket: self._engine.append_markers(ticket, rows, timeout_ms))
+
+    async def append_markers(self, rows: Sequence[MarkerRow], timeout_ms: int) -> list[int]:
+        """As ``begin_append_markers``, and waits."""
+        return await self.begin_append_markers(rows, timeout_ms)()
+
+    async def describe_producers(
+        self, partitions: Sequence[tuple[bytes, int]]
+    ) -> list[ErrorCode | list[ActiveProducer]]:
+        """Who writes to these partitions (topic id, partition), as far as they know; or why that is not known here."""
+        found = await self._command(lambda ticket: self._engine.describe_producers(ticket, partitions))
+        return [ErrorCode(code) if code else list(map(ActiveProducer._make, rows)) for code, rows in found]
 
     def install(self, cluster: _core.Cluster | None, delta: ViewDelta) -> None:
         """Changes the View that requests are routed and answered by; later replies do not overtake it."""

@@ -15,7 +15,9 @@ from ottla.coordinator.partitions import partition_of
 from ottla.coordinator.runtime import CoordinatorRuntime
 
 if TYPE_CHECKING:
+    from ottla.coordinator.log import Marker, Producer
     from ottla.groups.shard import GroupShard
+    from ottla.wire.k28_txn_offset_commit import TxnOffsetCommitRequest, TxnOffsetCommitResponse
 
 __all__ = ["GROUP_TOPIC", "GroupCoordinator"]
 
@@ -48,6 +50,32 @@ class GroupCoordinator:
     async def ask(self, group_id: str, operation: Callable[[GroupShard, Outbox, Reply[T]], None]) -> T:
         """See ``CoordinatorRuntime.ask``. Raises CoordinatorError."""
         return await self._runtime.ask(self.partition_of(group_id), operation)
+
+    async def commit_in_transaction(
+        self, request: TxnOffsetCommitRequest, version: int, producer: Producer
+    ) -> TxnOffsetCommitResponse:
+        """TxnOffsetCommit, once the transaction is known to be open. Raises CoordinatorError."""
+        return await self._runtime.ask_in_transaction(
+            self.partition_of(request.group_id),
+            producer,
+            lambda shard, outbox, reply: shard.txn_offset_commit(request, version, reply, outbox),
+            lambda shard, records, later: shard.offsets_pending(producer.producer_id, records, later),
+        )
+
+    async def verify(
+        self, group_id: str, producer_id: int, producer_epoch: int, transaction_version: int
+    ) -> int | None:
+        """See ``CoordinatorLog.verification``, of the group's partition. Raises CoordinatorError."""
+        return await self._runtime.verify(self.partition_of(group_id), producer_id, producer_epoch, transaction_version)
+
+    async def mark(self, marks: Sequence[tuple[int, Marker]]) -> list[CoordinatorError | None]:
+        """Ends transactions on partitions of ``__consumer_offsets``; what came of each."""
+        return await self._runtime.mark(
+            marks,
+            lambda shard, marker, later: shard.transaction_ended(
+                marker.producer_id, later, is_committed=marker.is_committed
+            ),
+        )
 
     async def ask_each(
         self,

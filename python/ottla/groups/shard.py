@@ -36,6 +36,7 @@ from ottla.wire.k13_leave_group import LeaveGroupRequest, LeaveGroupResponse
 from ottla.wire.k14_sync_group import SyncGroupRequest, SyncGroupResponse
 from ottla.wire.k15_describe_groups import DescribedGroup
 from ottla.wire.k16_list_groups import ListedGroup
+from ottla.wire.k28_txn_offset_commit import TxnOffsetCommitRequest, TxnOffsetCommitResponse
 from ottla.wire.k47_offset_delete import OffsetDeleteRequest, OffsetDeleteResponse
 from ottla.wire.k68_consumer_group_heartbeat import ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse
 from ottla.wire.k69_consumer_group_describe import DescribedGroup as DescribedConsumerGroup
@@ -199,6 +200,29 @@ class GroupShard:
         self, request: OffsetCommitRequest, version: int, reply: Reply[OffsetCommitResponse], outbox: Outbox
     ) -> None:
         self._offsets.commit(request, version, reply, outbox)
+
+    def txn_offset_commit(
+        self, request: TxnOffsetCommitRequest, version: int, reply: Reply[TxnOffsetCommitResponse], outbox: Outbox
+    ) -> None:
+        """Changes nothing: that is for ``offsets_pending``."""
+        self._offsets.commit_in_transaction(request, version, reply, outbox)
+
+    def offsets_pending(self, producer_id: int, records: Sequence[Record], later: Sequence[Record]) -> None:
+        """These are in the log, in an open transaction; ``later`` came after them, and was applied before."""
+        for record in records:
+            self._offsets.apply_pending(producer_id, record)
+        self._apply_again(later)
+
+    def transaction_ended(self, producer_id: int, later: Sequence[Record], *, is_committed: bool) -> None:
+        """A marker is in the log; ``later`` as for ``offsets_pending``."""
+        self._offsets.end_transaction(producer_id, is_committed=is_committed)
+        self._apply_again(later)
+
+    def _apply_again(self, records: Sequence[Record]) -> None:
+        """Offsets alone: no other record has to do with transactions, and of one offset the last record counts."""
+        for record in records:
+            if type(record.key) is bytes:
+                self._offsets.apply(record)
 
     def offset_fetch(
         self,

@@ -1,4 +1,5 @@
-"""The coordinators of one broker: which of their partitions it leads, from the metadata; and the tasks that run them.
+"""The coordinators of one broker, of groups and of transactions: which of their partitions it leads, from the metadata;
+and the tasks that run them.
 
 Prior art: Kafka's ``BrokerMetadataPublisher``, which elects and resigns coordinators as topics change hands. Ours is a
 publisher beside that of the data plane, and begins to load when the data plane has done what the same metadata asks.
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import trio
 
@@ -21,6 +22,11 @@ from ottla.groups.coordinator import GROUP_TOPIC, GroupCoordinator
 from ottla.groups.metadata import GroupMetadata, TopicsChanged
 from ottla.groups.records import GroupRecords
 from ottla.metadata.image import LEADER, LEADER_EPOCH, RESOURCE_BROKER, RESOURCE_TOPIC, Image
+from ottla.server.markers import MarkerWriter
+from ottla.transactions.config import TransactionsConfig
+from ottla.transactions.coordinator import TRANSACTION_TOPIC, TransactionCoordinator
+from ottla.transactions.delivery import MarkerDelivery
+from ottla.transactions.records import TransactionRecords
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -28,10 +34,13 @@ if TYPE_CHECKING:
     from ottla.api.broker import MetadataCache
     from ottla.clock import Clock
     from ottla.config.values import BrokerConfig
+    from ottla.controller.producer_ids import ProducerIdSource
     from ottla.coordinator.log import CoordinatorLogs
     from ottla.coordinator.machine import Outbox
     from ottla.groups.shard import GroupShard
-    from ottla.metadata.delta import Delta
+    from ottla.metadata.delta import Delta, TopicDelta
+    from ottla.server.markers import AppendMarkers
+    from ottla.transactions.shard import TransactionShard
 
 __all__ = ["Coordinators"]
 
@@ -40,8 +49,29 @@ IMPORT_AGAIN_S: Final = 0.1
 
 
 @final
+class _Led:
+    """The partitions of a coordinator's topic, as they come and go."""
+
+    def __init__(self, topic: str, runtime: CoordinatorRuntime[Any], partition_count: int) -> None:
+        """``partition_count``: what the topic will have, when it is made."""
+        self.topic: Final = topic
+        self.runtime: Final = runtime
+        self._partition_count: Final = partition_count
+        self._counted = 0
+        self._counted_in: Image | None = None
+
+    def count(self, image: Image) -> int:
+        """How many partitions it has, or will have."""
+        if image is not self._counted_in:
+            topic = image.topics.named(self.topic)
+            self._counted = self._partition_count if topic is None else len(topic.partitions)
+            self._counted_in = image
+        return self._counted
+
+
+@final
 class Coordinators:
-    """The group coordinator, and who follows the metadata for it (``Publisher``). ``follow`` comes before the first
+    """Both coordinators, and who follows the metadata for them (``Publisher``). ``follow`` comes before the first
     publication; ``run`` must be running for anything but refusals."""
 
     def __init__(
@@ -54,34 +84,61 @@ class Coordinators:
         caught_up: Callable[[], Awaitable[None]],
         report: Callable[[str, int, str], None],
         loaded: Callable[[int, int, int], None],
+        append_markers: AppendMarkers,
+        producer_ids: Callable[[], ProducerIdSource],
+        report_transaction: Callable[[str, str, str], None],
     ) -> None:
-        """``writes_out_soon``, ``caught_up``, ``report``, ``loaded``: see ``CoordinatorRuntime``."""
+        """``writes_out_soon``, ``caught_up``, ``report``, ``loaded``: see ``CoordinatorRuntime``. ``producer_ids``:
+        once the node has started. ``report_transaction``: see ``TransactionShard``."""
         self._node_id = config.node_id
-        self._partition_count = config.integer("offsets.topic.num.partitions")
         self._settings_of = BrokerTopicConfigs(config).settings
-        self._counted = 0
-        self._counted_in: Image | None = None
-        self._batch_bytes_max = 0
+        self._batch_bytes_max: dict[str, int] = {}
         self._metadata: MetadataCache | None = None
         self._gone: deque[tuple[str, bytes]] = deque()
         self._changed: deque[TopicsChanged] = deque()
         self._news = trio.Event()
         self._config_of = DynamicLayers(config)
         self._topics = GroupMetadata(config)
+        self._producer_ids = producer_ids
+        self._report_transaction = report_transaction
         groups = GroupsConfig.of(config, self._topics.settings)
-        self._runtime: CoordinatorRuntime[GroupShard] = CoordinatorRuntime(
+        self._groups: CoordinatorRuntime[GroupShard] = CoordinatorRuntime(
             logs,
             GroupRecords(),
-            lambda _partition: _machine_class()(groups, lambda: uuid_of(random_bytes), self._topics.hashes),
+            lambda _partition, _epoch: _group_shard()(groups, lambda: uuid_of(random_bytes), self._topics.hashes),
             clock,
             append_timeout_ms=groups.commit_timeout_ms,
-            batch_bytes_max=lambda: self._batch_bytes_max,
+            batch_bytes_max=lambda: self._batch_bytes_max[GROUP_TOPIC],
             writes_out_soon=writes_out_soon,
             caught_up=caught_up,
             report=report,
             loaded=loaded,
         )
-        self.groups: Final = GroupCoordinator(self._runtime, self._partitions)
+        transactions = TransactionsConfig.of(config)
+        self._transactions: CoordinatorRuntime[TransactionShard] = CoordinatorRuntime(
+            logs,
+            TransactionRecords(self._transaction_version),
+            lambda _partition, epoch: self._new_transaction_shard(transactions, epoch),
+            clock,
+            append_timeout_ms=transactions.append_timeout_ms,
+            batch_bytes_max=lambda: self._batch_bytes_max[TRANSACTION_TOPIC],
+            writes_out_soon=writes_out_soon,
+            caught_up=caught_up,
+            report=report,
+            loaded=loaded,
+        )
+        self._led: Final = (
+            _Led(GROUP_TOPIC, self._groups, config.integer("offsets.topic.num.partitions")),
+            _Led(TRANSACTION_TOPIC, self._transactions, config.integer("transaction.state.log.num.partitions")),
+        )
+        self.groups: Final = GroupCoordinator(self._groups, partial(self._partitions, self._led[0]))
+        self.transactions: Final = TransactionCoordinator(
+            self._transactions, partial(self._partitions, self._led[1]), transactions
+        )
+        self.markers: Final = MarkerWriter(
+            self._followed, self.groups, append_markers, config.integer("request.timeout.ms")
+        )
+        self._delivery = MarkerDelivery(self._transactions, self.markers.write)
         self.loop_lag: Final = LoopLag()
         """How long requests wait for this thread."""
 
@@ -89,77 +146,95 @@ class Coordinators:
         """Whose publications these are."""
         self._metadata = metadata
 
+    def _followed(self) -> MetadataCache:
+        assert self._metadata is not None
+        return self._metadata
+
     async def run(self) -> None:
         """Until cancelled."""
         trio.lowlevel.add_instrument(self.loop_lag)
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._runtime.run)
+                for led in self._led:
+                    nursery.start_soon(led.runtime.run)
+                nursery.start_soon(self._delivery.run)
                 await self._tell()
         finally:
             trio.lowlevel.remove_instrument(self.loop_lag)
 
     def write_out(self) -> None:
         """Begins to write what has been decided: the last thing in every drain of the data plane."""
-        self._runtime.write_out()
+        for led in self._led:
+            led.runtime.write_out()
 
     async def prepare(self) -> None:
         """Imports the machines, on a thread. They take a fifth of all imports: for that no client should wait that only
         wants its first answer, and none that joins the first group either. A lack of descriptors is waited out."""
         while True:
             try:
-                await trio.to_thread.run_sync(_machine_class, abandon_on_cancel=True)
+                await trio.to_thread.run_sync(_machine_classes, abandon_on_cancel=True)
                 return
             except OSError:
                 await trio.sleep(IMPORT_AGAIN_S)
 
-    def _partitions(self) -> int:
-        assert self._metadata is not None
-        image = self._metadata.image
-        if image is not self._counted_in:
-            topic = image.topics.named(GROUP_TOPIC)
-            self._counted = self._partition_count if topic is None else len(topic.partitions)
-            self._counted_in = image
-        return self._counted
+    def _partitions(self, led: _Led) -> int:
+        return led.count(self._followed().image)
+
+    def _transaction_version(self) -> int:
+        return self._followed().image.features.get("transaction.version", 0)
+
+    def _new_transaction_shard(self, config: TransactionsConfig, leader_epoch: int) -> TransactionShard:
+        return _transaction_shard()(
+            config,
+            leader_epoch,
+            transaction_version=self._transaction_version,
+            take_producer_id=self._producer_ids().take,
+            wake=self._delivery.wake,
+            report=self._report_transaction,
+        )
 
     # --- the metadata -----------------------------------------------------------------------------------------------
 
     def publish(self, delta: Delta, image: Image) -> None:
         """See ``Publisher``."""
         for topic_id, topic in delta.removed_topics.items():
-            if topic.name == GROUP_TOPIC:
-                self._runtime.resign_all()
-            else:
+            own = [led for led in self._led if led.topic == topic.name]
+            for led in own:
+                led.runtime.resign_all()
+            if not own:
                 self._gone.append((topic.name, topic_id))
                 self._news.set()
         changed = self._topics.publish(delta, image, self._config_of(image))
         if changed.names:
             self._changed.append(changed)
             self._news.set()
-        self._configure(delta, image)
-        for topic_id, change in delta.topics.items():
-            if change.name == GROUP_TOPIC:
-                for index in change.changed:
-                    partition = change.get(index)
-                    if partition[LEADER] == self._node_id:
-                        ready = partial(self._served, range(image.provenance.offset, image.provenance.offset + 1))
-                        self._runtime.elect(topic_id, index, partition[LEADER_EPOCH], ready)
-                    else:
-                        self._runtime.resign(index)
+        for led in self._led:
+            self._configure(led.topic, delta, image)
+            for topic_id, change in delta.topics.items():
+                if change.name == led.topic:
+                    self._elect(led.runtime, topic_id, change, image)
 
-    def _configure(self, delta: Delta, image: Image) -> None:
-        resources = ((RESOURCE_TOPIC, GROUP_TOPIC), (RESOURCE_BROKER, ""), (RESOURCE_BROKER, str(self._node_id)))
-        if self._batch_bytes_max == 0 or any(resource in delta.configs for resource in resources):
-            settings = self._settings_of(image, image.config(RESOURCE_TOPIC, GROUP_TOPIC))
-            self._batch_bytes_max = settings.max_message_bytes
+    def _elect(self, runtime: CoordinatorRuntime[Any], topic_id: bytes, change: TopicDelta, image: Image) -> None:
+        for index in change.changed:
+            partition = change.get(index)
+            if partition[LEADER] == self._node_id:
+                ready = partial(self._served, range(image.provenance.offset, image.provenance.offset + 1))
+                runtime.elect(topic_id, index, partition[LEADER_EPOCH], ready)
+            else:
+                runtime.resign(index)
+
+    def _configure(self, topic: str, delta: Delta, image: Image) -> None:
+        resources = ((RESOURCE_TOPIC, topic), (RESOURCE_BROKER, ""), (RESOURCE_BROKER, str(self._node_id)))
+        if topic not in self._batch_bytes_max or any(resource in delta.configs for resource in resources):
+            settings = self._settings_of(image, image.config(RESOURCE_TOPIC, topic))
+            self._batch_bytes_max[topic] = settings.max_message_bytes
 
     async def _served(self, offsets: range) -> None:
-        assert self._metadata is not None
-        await self._metadata.wait_served(offsets)
+        await self._followed().wait_served(offsets)
         while True:
             try:
                 # Long done by ``prepare``, but for those who are elected at once.
-                _machine_class()
+                _machine_classes()
                 return
             except OSError:
                 await trio.sleep(IMPORT_AGAIN_S)
@@ -169,9 +244,9 @@ class Coordinators:
         while True:
             while self._gone:
                 name, topic_id = self._gone.popleft()
-                await self._runtime.tell_all(partial(_topic_deleted, name, topic_id))
+                await self._groups.tell_all(partial(_topic_deleted, name, topic_id))
             while self._changed:
-                await self._runtime.tell_all(partial(_topics_changed, self._changed.popleft()))
+                await self._groups.tell_all(partial(_topics_changed, self._changed.popleft()))
             self._news = trio.Event()
             await self._news.wait()
 
@@ -184,10 +259,21 @@ def _topics_changed(changed: TopicsChanged, shard: GroupShard, _outbox: Outbox) 
     shard.topics_changed(changed.names, created=changed.created)
 
 
-def _machine_class() -> type[GroupShard]:
+def _machine_classes() -> None:
+    _group_shard()
+    _transaction_shard()
+
+
+def _group_shard() -> type[GroupShard]:
     from ottla.groups.shard import GroupShard
 
     return GroupShard
+
+
+def _transaction_shard() -> type[TransactionShard]:
+    from ottla.transactions.shard import TransactionShard
+
+    return TransactionShard
 
 
 def uuid_of(random_bytes: Callable[[int], bytes]) -> str:

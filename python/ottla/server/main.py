@@ -15,6 +15,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, final
 
@@ -49,6 +50,7 @@ from ottla.server.coordinators import Coordinators
 from ottla.server.listener import BoundListener, Buffers, bind
 from ottla.server.release import check_served
 from ottla.server.switchboard import Switchboard
+from ottla.transactions.coordinator import codes_of
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -57,6 +59,8 @@ if TYPE_CHECKING:
     from ottla.config.values import BrokerConfig
     from ottla.coordinator.log import CoordinatorLogs
     from ottla.coordinator.slices import LoopLag
+    from ottla.dataplane.transactions import Question
+    from ottla.transactions.coordinator import TransactionCoordinator
 
 __all__ = ["DataDirectoryError", "Server", "Started", "in_words"]
 
@@ -186,6 +190,10 @@ class Server:
                 coordinators.follow(metadata.loader)
                 self._lag = coordinators.loop_lag
                 async with trio.open_nursery() as nursery:
+                    plane.set_transaction_rules(
+                        coordinators.transactions.config.verify, coordinators.transactions.config.append_timeout_ms
+                    )
+                    plane.on_question(partial(self._answer, plane, coordinators.transactions))
                     callbacks = Callbacks(
                         self._on_request, self._on_fact, self._on_closed_connection, coordinators.write_out
                     )
@@ -305,6 +313,11 @@ class Server:
             plane.caught_up,
             lambda event, partition, detail: self._log.warning(event, partition=partition, detail=detail),
             self._on_loaded,
+            plane.begin_append_markers,
+            lambda: self.services.producer_ids,
+            lambda event, transactional_id, detail: self._log.warning(
+                event, transactional_id=transactional_id, detail=detail
+            ),
         )
 
     def _metadata(
@@ -396,6 +409,9 @@ class Server:
             log_dirs=plane,
             configs=MetadataConfigs(self._config, metadata.loader),
             groups=coordinators.groups,
+            transactions=coordinators.transactions,
+            markers=coordinators.markers,
+            producers=plane,
         )
 
     async def _set_strays_aside(self, plane: Plane, metadata: MetadataNode) -> None:
@@ -417,6 +433,19 @@ class Server:
     def _on_request(self, request: Request) -> None:
         assert self._switchboard is not None, "a request before connections were accepted"
         self._switchboard.route(request)
+
+    @staticmethod
+    def _answer(plane: Plane, transactions: TransactionCoordinator, question: Question) -> None:
+        """What a partition led here asks before the first record of a transaction."""
+        reply = transactions.begin_add(
+            question.transactional_id,
+            question.producer_id,
+            question.producer_epoch,
+            question.partitions,
+            verify_only=not question.add,
+            transaction_version=2 if question.add else 0,
+        )
+        reply.when_settled(lambda: plane.answer(question.question_id, codes_of(reply, question.partitions)))
 
     def _on_failed_command(self, failed: FailedCommand) -> None:
         self._log.error("partition not served", topic=failed.topic, partition=failed.partition, reason=failed.message)

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use ottla_core::batch::Codec;
 use ottla_core::batch::validate::{ProduceRules, Target, TimestampType};
-use ottla_core::ids::{BrokerId, LeaderEpoch, Offset, PartitionIndex, TimestampMs, TopicId};
+use ottla_core::ids::{BrokerId, LeaderEpoch, Offset, PartitionIndex, ProducerEpoch, ProducerId, TimestampMs, TopicId};
 use ottla_core::log::LogConfig;
 use ottla_core::plane::command::{
     Command, Done, DoneValue, Lead, MetadataCommand, NewBatch, NewRecord, SnapshotId, Ticket,
 };
 use ottla_core::plane::coordinator_log::CoordinatorCommand;
+use ottla_core::plane::coordinator_transactions::TransactionCommand;
 use ottla_core::plane::mailbox::{Lane, Request, RequestId};
 use ottla_core::plane::maintenance::Periods;
 use ottla_core::plane::services::{Limits, ServedApi};
@@ -24,6 +25,7 @@ use pyo3::types::{PyBytes, PyList};
 use crate::coordinator_log::{self, KeyedRow};
 use crate::offsets::OffsetTable;
 use crate::records::codec_numbered;
+use crate::transactions::{self, EndTuple, MarkerTuple, QuestionTuple, WriterTuple};
 
 /// The settings of a topic; made once, shared by its partitions.
 #[pyclass(frozen, module = "ottla._core")]
@@ -223,6 +225,10 @@ impl Engine {
 
     fn coordinator(&self, ticket: Ticket, command: CoordinatorCommand) {
         self.0.command(ticket, Command::Coordinator(command));
+    }
+
+    fn transact(&self, ticket: Ticket, command: TransactionCommand) {
+        self.coordinator(ticket, CoordinatorCommand::Transact(command));
     }
 }
 
@@ -432,6 +438,73 @@ impl Engine {
         self.coordinator(ticket, CoordinatorCommand::Close(load));
     }
 
+    #[allow(clippy::too_many_arguments)] // a place, and what is done there
+    fn transactional_append(
+        &self,
+        ticket: Ticket,
+        topic_id: [u8; 16],
+        partition: i32,
+        leader_epoch: i32,
+        records: Vec<KeyedRow<'_>>,
+        writer: WriterTuple,
+        timeout_ms: i64,
+    ) {
+        let place = coordinator_log::place(topic_id, partition, leader_epoch);
+        let records = records.into_iter().map(coordinator_log::keyed_record).collect();
+        let writer = transactions::writer(writer);
+        self.transact(ticket, TransactionCommand::Append { place, records, writer, timeout_ms });
+    }
+
+    fn coordinator_claim(
+        &self,
+        ticket: Ticket,
+        topic_id: [u8; 16],
+        partition: i32,
+        leader_epoch: i32,
+        producer_id: i64,
+        producer_epoch: i16,
+    ) {
+        let place = coordinator_log::place(topic_id, partition, leader_epoch);
+        let command = TransactionCommand::Claim(place, ProducerId(producer_id), ProducerEpoch(producer_epoch));
+        self.transact(ticket, command);
+    }
+
+    fn coordinator_mark(
+        &self,
+        ticket: Ticket,
+        topic_id: [u8; 16],
+        partition: i32,
+        leader_epoch: i32,
+        marker: EndTuple,
+        timeout_ms: i64,
+    ) {
+        let place = coordinator_log::place(topic_id, partition, leader_epoch);
+        let marker = transactions::marker(marker);
+        self.transact(ticket, TransactionCommand::Mark { place, marker, timeout_ms });
+    }
+
+    fn append_markers(&self, ticket: Ticket, rows: Vec<MarkerTuple>, timeout_ms: i64) {
+        let rows = rows.into_iter().map(transactions::marker_row).collect();
+        self.transact(ticket, TransactionCommand::Markers { rows, timeout_ms });
+    }
+
+    fn describe_producers(&self, ticket: Ticket, partitions: Vec<([u8; 16], i32)>) {
+        let partitions = partitions.into_iter().map(|(id, index)| (TopicId(id), PartitionIndex(index))).collect();
+        self.transact(ticket, TransactionCommand::Producers(partitions));
+    }
+
+    fn take_questions(&self) -> Vec<QuestionTuple> {
+        self.0.take_questions().into_iter().map(transactions::question).collect()
+    }
+
+    fn answer(&self, question_id: u64, codes: Vec<i16>) {
+        self.0.answer(question_id, codes.into_iter().map(transactions::code).collect());
+    }
+
+    fn configure_questions(&self, verifies: bool, timeout_ms: i64) {
+        self.0.configure_questions(verifies, timeout_ms);
+    }
+
     fn connection_census(&self, listener: &str, host: &str) -> (usize, usize, usize) {
         let census = self.0.connection_census(listener, host);
         (census.total, census.of_listener, census.of_host)
@@ -526,6 +599,7 @@ fn done_value(py: Python<'_>, value: DoneValue) -> PyResult<Bound<'_, PyAny>> {
             rows.into_any()
         }
         DoneValue::Coordinator(outcome) => coordinator_log::outcome(py, outcome)?,
+        DoneValue::Transactions(outcome) => transactions::outcome(py, outcome)?,
     })
 }
 

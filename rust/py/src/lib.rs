@@ -6,6 +6,7 @@ mod engine;
 mod offsets;
 mod recode;
 mod records;
+mod transactions;
 
 use pyo3::prelude::*;
 

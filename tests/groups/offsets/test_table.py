@@ -131,6 +131,7 @@ def everything_pending(table: OffsetTable) -> set[Any]:
     return {(group, *where) for group in table.groups() for where in pending(table, group)}
 
 
+@settings(deadline=None)
 @given(steps)
 def test_it_agrees_with_the_model_at_every_step(steps: list[Put | Remove | End]) -> None:
     table, model = OffsetTable(), Model()
@@ -143,6 +144,7 @@ def test_it_agrees_with_the_model_at_every_step(steps: list[Put | Remove | End])
         assert len(table) == len(model.committed)
 
 
+@settings(deadline=None)
 @given(steps)
 def test_a_log_that_was_compacted_while_it_was_read_says_the_same(steps: list[Put | Remove | End]) -> None:
     """As the data plane reads it: of each key the last that counts, and everything of transactions that are open."""
@@ -182,7 +184,7 @@ def test_a_log_that_was_compacted_while_it_was_read_says_the_same(steps: list[Pu
         assert everything(read) == everything(whole)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(steps)
 def test_the_log_brings_the_state_back(steps: list[Put | Remove | End]) -> None:
     world = World()
@@ -224,6 +226,7 @@ def test_a_group_whose_tombstone_came_before_those_of_its_offsets_is_there_again
 # --- the bytes, beside the declarations
 
 
+@settings(deadline=None)
 @given(values, st.text(max_size=6), st.text(max_size=6), int32)
 def test_a_record_is_written_as_it_is_declared(
     value: OffsetCommitValue, group: str, topic: str, partition: int
@@ -268,6 +271,7 @@ def declared(key: bytes, value: bytes) -> object:
 
 
 @pytest.mark.parametrize("version", range(5))
+@settings(deadline=None)
 @given(data=st.data())
 def test_a_record_is_read_as_it_is_declared(version: int, data: st.DataObject) -> None:
     """Whole, cut off, with some bytes changed, and with tagged fields of the future."""
@@ -296,6 +300,7 @@ def test_a_record_is_read_as_it_is_declared(version: int, data: st.DataObject) -
 
 
 @pytest.mark.parametrize("version", range(1, 11))
+@settings(deadline=None)
 @given(
     offsets=st.dictionaries(st.integers(0, 300), values, max_size=200),
     asked=st.one_of(st.none(), st.lists(st.integers(-2, 310), max_size=200)),

@@ -1,6 +1,9 @@
 """How far behind a group is: in records, and in seconds.
 
-Records: from what is committed to the end of the partition, as Kafka's tool counts. Seconds: how long ago the record
+Records: from what is committed to the end of the partition, as Kafka's tool counts; but where the end is near enough to
+be seen (some kilobytes), markers of transactions are left out, which have offsets and which nobody reads. So who has
+read all is not behind, where Kafka's tool says 1 for ever; and of who is far behind, markers are a small part. Counting
+them there, too, would mean to read what the group has not read yet. Seconds: how long ago the record
 was written that the group has to read next; none when it has read all. So a group at the end is not behind however
 quiet its topics are, and one that has stopped falls behind by a second each second.
 
@@ -15,6 +18,7 @@ from typing import Any, Final, NamedTuple, final
 
 from ottla.cli import output
 from ottla.cli.coordination.coordinator import Committed, TopicPartition
+from ottla.cli.coordination.positions import Ahead
 
 __all__ = ["HEADINGS", "Lag", "Total", "excess", "facts", "lags", "rows", "summary", "to_ask_times_of", "total"]
 
@@ -32,9 +36,13 @@ class Lag(NamedTuple):
     end: int | None
     """None: its leader did not say."""
     seconds: float | None
+    seen: int | None = None
+    """Records up to the end, where all of them were seen."""
 
     @property
     def records(self) -> int | None:
+        if self.seen is not None:
+            return self.seen
         if self.end is None or (self.committed is None and self.end > 0):
             return None
         return self.end - (self.committed or 0)
@@ -63,7 +71,7 @@ def lags(
     partitions: Iterable[TopicPartition],
     committed: Mapping[TopicPartition, Committed],
     ends: Mapping[TopicPartition, int],
-    times_ms: Mapping[TopicPartition, int],
+    aheads: Mapping[TopicPartition, Ahead],
     now_ms: int,
 ) -> list[Lag]:
     """Of each of these partitions, which the group has committed, or reads."""
@@ -71,13 +79,15 @@ def lags(
     for where in sorted(partitions):
         end = ends.get(where)
         offset = committed[where].offset if where in committed else None
+        ahead = aheads.get(where)
+        seen = ahead.records if ahead is not None and end is not None and ahead.reached >= end else None
         seconds = None
-        if end is not None and (offset or 0) >= end:
+        if seen == 0 or (end is not None and (offset or 0) >= end):
             seconds = 0.0
-        elif where in times_ms and times_ms[where] >= 0:
+        elif ahead is not None and ahead.at_ms is not None and ahead.at_ms >= 0:
             # A producer's clock may be ahead of ours.
-            seconds = max(now_ms - times_ms[where], 0) / 1000
-        found.append(Lag(group, where, offset, end, seconds))
+            seconds = max(now_ms - ahead.at_ms, 0) / 1000
+        found.append(Lag(group, where, offset, end, seconds, seen))
     return found
 
 

@@ -4,7 +4,8 @@ record at an offset was written.
 The last is no question that Kafka's protocol has. ListOffsets answers the other way round, and its answer for the
 newest record says nothing of the one that a group has to read next. So the batch that holds the offset is fetched: a
 few kilobytes of each partition, all partitions of a leader in one request. A partition whose batch is larger is asked
-again with more room; a leader gives at least one batch in every answer, however large that is.
+again with more room; a leader gives at least one batch in every answer, however large that is. Where that reaches the
+end of the partition, it also says how many records are left to read: markers of transactions have offsets and are none.
 
 Invariants: partitions without a leader, or refused by it, are left out, and said to be so by the code they came with.
 """
@@ -21,7 +22,7 @@ from ottla.errors import ErrorCode
 from ottla.wire.k01_fetch import FetchPartition, FetchRequest, FetchResponse, FetchTopic
 from ottla.wire.k02_list_offsets import ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic
 
-__all__ = ["EARLIEST", "LATEST", "Answers", "list_offsets", "record_times"]
+__all__ = ["EARLIEST", "LATEST", "Ahead", "Answers", "ahead_in", "list_offsets", "look_ahead"]
 
 EARLIEST: Final = -2
 LATEST: Final = -1
@@ -63,33 +64,44 @@ def list_offsets(client: Client, cluster: Cluster, partitions: Iterable[TopicPar
     return Answers(found, refused)
 
 
-def record_times(client: Client, cluster: Cluster, offsets: Mapping[TopicPartition, int]) -> Answers:
+@final
+class Ahead(NamedTuple):
+    """What was seen from an offset on, as far as that reached."""
+
+    at_ms: int | None
+    """When the first record was written; None when there was none."""
+    records: int
+    reached: int
+    """The offset behind the last batch."""
+
+
+def look_ahead(
+    client: Client, cluster: Cluster, offsets: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
+) -> dict[TopicPartition, Ahead]:
     """When the record at an offset was written, in milliseconds since 1970; where compaction has taken it, the next.
-    Only for offsets below the end of their partitions."""
-    by_leader, refused = _by_leader(cluster, offsets)
-    found: dict[TopicPartition, int] = {}
+    Only for offsets below the end of their partitions; those that cannot be read are left out."""
+    by_leader, _ = _by_leader(cluster, offsets)
+    found: dict[TopicPartition, Ahead] = {}
     for leader, mine in by_leader.items():
         left, room = set(mine), SMALL_BYTES
         while left:
             before = len(left)
-            for where, code, at_ms in _fetch_times(client, cluster, leader, {w: offsets[w] for w in left}, room):
-                if code != ErrorCode.NONE:
-                    refused[where] = code
-                elif at_ms is not None:
-                    found[where] = at_ms
-                else:
-                    continue
+            for where, code, ahead in _fetch_ahead(client, cluster, leader, {w: offsets[w] for w in left}, room):
+                if code == ErrorCode.NONE:
+                    if ahead.at_ms is None and ahead.reached < ends[where]:
+                        continue
+                    found[where] = ahead
                 left.discard(where)
             if len(left) == before and room == LARGE_BYTES:
                 # Nothing can be read there, as of a batch that is damaged. The others still may.
                 left.discard(min(left))
             room = LARGE_BYTES
-    return Answers(found, refused)
+    return found
 
 
-def _fetch_times(
+def _fetch_ahead(
     client: Client, cluster: Cluster, leader: int, offsets: Mapping[TopicPartition, int], room: int
-) -> Iterable[tuple[TopicPartition, int, int | None]]:
+) -> Iterable[tuple[TopicPartition, int, Ahead]]:
     topics = tuple(
         FetchTopic(
             topic=name,
@@ -106,25 +118,28 @@ def _fetch_times(
     request = FetchRequest(max_wait_ms=0, min_bytes=0, max_bytes=_FETCH_BYTES_MAX, topics=topics)
     response: FetchResponse = client.request(request, leader)
     if response.error_code != ErrorCode.NONE:
-        yield from ((where, response.error_code, None) for where in offsets)
+        yield from ((where, response.error_code, Ahead(None, 0, offsets[where])) for where in offsets)
         return
     names = {cluster.topics[where.topic].topic_id: where.topic for where in offsets}
     for topic in response.responses:
         for data in topic.partitions:
             where = TopicPartition(topic.topic or names[topic.topic_id], data.partition_index)
-            yield where, data.error_code, time_at(data.records or b"", offsets[where])
+            yield where, data.error_code, ahead_in(data.records or b"", offsets[where])
 
 
-def time_at(data: bytes, offset: int) -> int | None:
-    """The time of the first record from this offset on, out of batches; None when they do not reach that far."""
+def ahead_in(data: bytes, offset: int) -> Ahead:
+    """What is in these batches from this offset on."""
+    at_ms, records, reached = None, 0, offset
     for batch in decode_batches(data).batches:
-        for record in batch.records:
-            if record.offset >= offset:
-                return record.timestamp_ms
-        if batch.last_offset >= offset and batch.fault is None:
-            # Compaction took the rest of the batch; what remains says how late it was.
-            return batch.max_timestamp_ms
-    return None
+        if batch.fault is not None:
+            break
+        times = [] if batch.control else [each.timestamp_ms for each in batch.records if each.offset >= offset]
+        if at_ms is None and batch.last_offset >= offset and not batch.control:
+            # Where compaction took the rest of the batch, what remains says how late it was.
+            at_ms = times[0] if times else batch.max_timestamp_ms
+        records += len(times)
+        reached = max(reached, batch.last_offset + 1)
+    return Ahead(at_ms, records, reached)
 
 
 def _by_leader(

@@ -1,5 +1,7 @@
 """The versions of the offset APIs: one form for all of them inside, and whole answers out of one error.
 
+A commit within a transaction is, but for who may, one without.
+
 Version 8 of OffsetFetch brought many groups, each with a list of topics like that of the versions before. Here a
 request is a tuple of groups whatever its version, and its answer is made of theirs.
 """
@@ -13,6 +15,8 @@ from ottla.errors import ErrorCode
 from ottla.groups.offsets.table import fetched_nothing
 from ottla.wire.k08_offset_commit import (
     OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
     OffsetCommitResponse,
     OffsetCommitResponsePartition,
     OffsetCommitResponseTopic,
@@ -26,8 +30,23 @@ from ottla.wire.k09_offset_fetch import (
     OffsetFetchResponseTopic,
     OffsetFetchResponseTopics,
 )
+from ottla.wire.k28_txn_offset_commit import (
+    TxnOffsetCommitRequest,
+    TxnOffsetCommitResponse,
+    TxnOffsetCommitResponsePartition,
+    TxnOffsetCommitResponseTopic,
+)
 
-__all__ = ["commit_failed", "fetch_failed", "fetch_groups", "fetch_response", "topic_failed"]
+__all__ = [
+    "commit_failed",
+    "fetch_failed",
+    "fetch_groups",
+    "fetch_response",
+    "plain_commit",
+    "topic_failed",
+    "transactional_answer",
+    "transactional_commit_failed",
+]
 
 _MANY_GROUPS_SINCE: Final = 8
 _GROUP_ERROR_SINCE: Final = 2
@@ -47,6 +66,57 @@ def commit_failed(request: OffsetCommitRequest, code: ErrorCode) -> OffsetCommit
         for topic in request.topics
     )
     return OffsetCommitResponse(topics=tuple(topics))
+
+
+def plain_commit(request: TxnOffsetCommitRequest) -> OffsetCommitRequest:
+    """The same commit without its transaction."""
+    topics = (
+        OffsetCommitRequestTopic(
+            name=topic.name,
+            topic_id=topic.topic_id,
+            partitions=tuple(
+                OffsetCommitRequestPartition(
+                    partition_index=partition.partition_index,
+                    committed_offset=partition.committed_offset,
+                    committed_leader_epoch=partition.committed_leader_epoch,
+                    committed_metadata=partition.committed_metadata,
+                )
+                for partition in topic.partitions
+            ),
+        )
+        for topic in request.topics
+    )
+    return OffsetCommitRequest(
+        group_id=request.group_id,
+        member_id=request.member_id,
+        group_instance_id=request.group_instance_id,
+        generation_id_or_member_epoch=request.generation_id_or_member_epoch,
+        retention_time_ms=-1,
+        topics=tuple(topics),
+    )
+
+
+def transactional_answer(answer: OffsetCommitResponse) -> TxnOffsetCommitResponse:
+    """The answer to ``plain_commit``, to whom it came from."""
+    topics = (
+        TxnOffsetCommitResponseTopic(
+            name=topic.name,
+            topic_id=topic.topic_id,
+            partitions=tuple(
+                TxnOffsetCommitResponsePartition(
+                    partition_index=partition.partition_index, error_code=partition.error_code
+                )
+                for partition in topic.partitions
+            ),
+        )
+        for topic in answer.topics
+    )
+    return TxnOffsetCommitResponse(topics=tuple(topics))
+
+
+def transactional_commit_failed(request: TxnOffsetCommitRequest, code: ErrorCode) -> TxnOffsetCommitResponse:
+    """The answer when the whole request fails: the code for each partition."""
+    return transactional_answer(commit_failed(plain_commit(request), code))
 
 
 def fetch_groups(request: OffsetFetchRequest, version: int) -> tuple[OffsetFetchRequestGroup, ...]:

@@ -16,10 +16,12 @@ by the first offset that is applied, and by ``digest`` for those that were loade
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Final, final
 
 from ottla.coordinator.machine import CoordinatorError, Now, Outbox, Record, Reply
 from ottla.errors import ErrorCode
+from ottla.groups.offsets.answers import plain_commit, transactional_answer
 from ottla.groups.offsets.config import OffsetsConfig
 from ottla.groups.offsets.expiry import Cleaner
 from ottla.groups.offsets.group import Committer, Groups, OffsetGroup, PartitionRule
@@ -37,6 +39,7 @@ from ottla.wire.k09_offset_fetch import (
     OffsetFetchResponseGroup,
     OffsetFetchResponseTopics,
 )
+from ottla.wire.k28_txn_offset_commit import TxnOffsetCommitRequest, TxnOffsetCommitResponse
 from ottla.wire.k47_offset_delete import (
     OffsetDeleteRequest,
     OffsetDeleteResponse,
@@ -48,6 +51,8 @@ __all__ = ["Offsets"]
 
 MEMBER_EPOCHS_SINCE: Final = 9
 """The version of OffsetCommit from which on it may be answered GROUP_ID_NOT_FOUND."""
+TRANSACTIONAL_ERRORS_SINCE: Final = 6
+"""The version of TxnOffsetCommit from which on it may be, and STALE_MEMBER_EPOCH."""
 
 
 @final
@@ -102,6 +107,31 @@ class Offsets:
         if group is not None:
             group.offset_committed(request.member_id, outbox.now)
         outbox.answer(reply, response)
+
+    def commit_in_transaction(
+        self, request: TxnOffsetCommitRequest, version: int, reply: Reply[TxnOffsetCommitResponse], outbox: Outbox
+    ) -> None:
+        """TxnOffsetCommit: changes nothing until ``pending`` is told that what this emits is in the log.
+
+        Fails as ``commit``; but before version 6 what the group says of epochs is ILLEGAL_GENERATION.
+        """
+        asked = plain_commit(request)
+        committer = Committer(
+            request.member_id,
+            request.group_instance_id,
+            request.generation_id_or_member_epoch,
+            version,
+            is_transactional=True,
+        )
+        try:
+            rule = self._check_transactional_commit(request.group_id, committer)
+            records, response = self._decided(asked, rule, outbox.now.wall_ms)
+            if records:
+                outbox.emit(*records)
+        except CoordinatorError as error:
+            outbox.refuse(reply, error.code, error.message)
+            return
+        outbox.answer(reply, transactional_answer(response))
 
     def fetch(
         self,
@@ -230,6 +260,22 @@ class Offsets:
 
     # --- inside
 
+    def _check_transactional_commit(self, group_id: str, committer: Committer) -> PartitionRule | None:
+        """As ``_check_commit``, in the words of TxnOffsetCommit (KIP-1319)."""
+        old = committer.version < TRANSACTIONAL_ERRORS_SINCE
+        group = self._groups.find(group_id)
+        if group is None:
+            if committer.generation_or_epoch < 0:
+                return None
+            raise CoordinatorError(ErrorCode.ILLEGAL_GENERATION) if old else _no_group(group_id)
+        try:
+            rule = group.check_offset_commit(committer)
+        except CoordinatorError as error:
+            if old and error.code == ErrorCode.STALE_MEMBER_EPOCH:
+                raise CoordinatorError(ErrorCode.ILLEGAL_GENERATION, error.message) from error
+            raise
+        return rule if rule is None or not old else partial(_without_epochs, rule)
+
     def _decided(
         self, request: OffsetCommitRequest, rule: PartitionRule | None, wall_ms: int
     ) -> tuple[list[Record], OffsetCommitResponse]:
@@ -272,6 +318,11 @@ def _check_commit(group: OffsetGroup | None, group_id: str, committer: Committer
     if committer.version >= MEMBER_EPOCHS_SINCE:
         raise _no_group(group_id)
     raise CoordinatorError(ErrorCode.ILLEGAL_GENERATION)
+
+
+def _without_epochs(rule: PartitionRule, topic: str, topic_id: bytes, partition: int) -> ErrorCode:
+    code = rule(topic, topic_id, partition)
+    return ErrorCode.ILLEGAL_GENERATION if code == ErrorCode.STALE_MEMBER_EPOCH else code
 
 
 def _record(

@@ -94,7 +94,19 @@ impl EndMarker {
 
     /// The control batch that ends the transaction of a producer.
     pub fn batch(&self, producer_id: ProducerId, producer_epoch: ProducerEpoch) -> Result<Vec<u8>, CompressionFault> {
-        let options = BatchOptions { producer_id, producer_epoch, transactional: true, ..BatchOptions::default() };
+        self.batch_of(producer_id, producer_epoch, None)
+    }
+
+    /// The same for a topic with `LogAppendTime`, if there is a time of append.
+    pub fn batch_of(
+        &self,
+        producer_id: ProducerId,
+        producer_epoch: ProducerEpoch,
+        log_append_time: Option<TimestampMs>,
+    ) -> Result<Vec<u8>, CompressionFault> {
+        let transactional = true;
+        let options =
+            BatchOptions { producer_id, producer_epoch, transactional, log_append_time, ..BatchOptions::default() };
         let [a, b, c, d] = self.coordinator_epoch.to_be_bytes();
         let kind = if self.aborted { ControlType::Abort } else { ControlType::Commit };
         control_batch(options, self.timestamp, &[(kind, &[0, 0, a, b, c, d])])

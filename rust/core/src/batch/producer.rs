@@ -10,6 +10,7 @@
 //! batches inline: a producer costs no allocation of its own.
 
 mod recall;
+mod verification;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::{self, Display};
@@ -19,6 +20,8 @@ use super::header::BatchHeader;
 use crate::error::ErrorCode;
 use crate::ids::{Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs};
 use crate::limits::PRODUCER_BATCHES_REMEMBERED;
+
+pub use verification::{Claim, Claimed, Guard, Guards, Proof};
 
 /// Where a batch comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -105,6 +108,12 @@ impl Producer {
         self.transaction_first_offset
     }
 
+    /// Whether this incarnation has a transaction open on this partition.
+    #[must_use]
+    pub fn is_in_transaction(&self, epoch: ProducerEpoch) -> bool {
+        self.transaction_first_offset.is_some() && self.epoch == epoch
+    }
+
     /// The remembered batches, oldest first; empty when the producer is known by a marker alone.
     #[must_use]
     pub fn batches(&self) -> &[RememberedBatch] {
@@ -174,6 +183,14 @@ pub enum Reason {
     NotTransactional,
     /// A marker by a coordinator that another one has replaced.
     CoordinatorEpoch { epoch: i32, known: i32 },
+    /// A batch of a transaction that is not open here, by an incarnation that a newer one has replaced.
+    Fenced { epoch: ProducerEpoch, known: ProducerEpoch },
+    /// A batch of a transaction that is not open here, and not known to be open at its coordinator.
+    NotVerified,
+    /// With the second version of transactions, what nothing is known of begins with sequence 0.
+    NotFromZero { sequence: Sequence },
+    /// An earlier batch of the producer waits for its coordinator.
+    Overtakes { sequence: Sequence, earliest: Sequence },
 }
 
 impl ProducerRefusal {
@@ -181,9 +198,12 @@ impl ProducerRefusal {
     #[must_use]
     pub const fn code(&self) -> ErrorCode {
         match self.reason {
-            Reason::Epoch { .. } => ErrorCode::InvalidProducerEpoch,
-            Reason::FirstSequence { .. } | Reason::Sequence { .. } => ErrorCode::OutOfOrderSequenceNumber,
-            Reason::NotTransactional => ErrorCode::InvalidTxnState,
+            Reason::Epoch { .. } | Reason::Fenced { .. } => ErrorCode::InvalidProducerEpoch,
+            Reason::FirstSequence { .. }
+            | Reason::Sequence { .. }
+            | Reason::NotFromZero { .. }
+            | Reason::Overtakes { .. } => ErrorCode::OutOfOrderSequenceNumber,
+            Reason::NotTransactional | Reason::NotVerified => ErrorCode::InvalidTxnState,
             Reason::CoordinatorEpoch { .. } => ErrorCode::TransactionCoordinatorFenced,
         }
     }
@@ -214,6 +234,19 @@ impl ProducerRefusal {
             Reason::CoordinatorEpoch { epoch, known } => format!(
                 "Invalid coordinator epoch for producerId {producer_id} at offset {offset} in partition {partition}: \
                  {epoch} (zombie), {known} (current)"
+            ),
+            Reason::Fenced { epoch, known } => {
+                format!("Epoch of producer {producer_id} is {epoch}, which is smaller than the last seen epoch {known}")
+            }
+            Reason::NotVerified => "Record was not part of an ongoing transaction".to_owned(),
+            Reason::NotFromZero { sequence } => format!(
+                "Invalid sequence number for producer {producer_id} at offset {offset} in partition {partition}: \
+                 {sequence} (incoming seq. number). Expected sequence 0 for transactions v2 idempotent producer \
+                 with no existing state."
+            ),
+            Reason::Overtakes { sequence, earliest } => format!(
+                "Out of order sequence number for producer {producer_id} at offset {offset} in partition \
+                 {partition}: {sequence} (incoming seq. number), {earliest} (earliest seen sequence)"
             ),
         }
     }

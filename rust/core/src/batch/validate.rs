@@ -148,6 +148,37 @@ pub fn check<'a>(
     let body = check_whole(records, &header, rules)?;
     let codec = header.codec().ok_or(Refusal::UnknownCodec(header.attributes & 7))?;
     check_header(&header)?;
+    if header.is_control() {
+        return Err(Refusal::Control.into());
+    }
+    if header.producer_id.is_some() && header.base_sequence.0 < 0 {
+        return Err(Refusal::Sequence { sequence: header.base_sequence, producer_id: header.producer_id }.into());
+    }
+    check_records(body, header, codec, rules, now, scratch)
+}
+
+/// The same for a batch that a coordinator made: in a transaction it has a producer, but no sequence.
+pub fn check_own<'a>(
+    records: &'a [u8],
+    header: BatchHeader,
+    rules: &ProduceRules,
+    now: TimestampMs,
+    scratch: &mut Scratch,
+) -> Result<Checked<'a>, Rejected> {
+    let body = check_whole(records, &header, rules)?;
+    let codec = header.codec().ok_or(Refusal::UnknownCodec(header.attributes & 7))?;
+    check_header(&header)?;
+    check_records(body, header, codec, rules, now, scratch)
+}
+
+fn check_records<'a>(
+    body: &'a [u8],
+    header: BatchHeader,
+    codec: Codec,
+    rules: &ProduceRules,
+    now: TimestampMs,
+    scratch: &mut Scratch,
+) -> Result<Checked<'a>, Rejected> {
     let checked = match rules.target {
         Target::Codec { codec: target, level } if target != codec => {
             check_and_rebuild(body, header, codec, (target, level), rules, now, scratch)
@@ -186,7 +217,7 @@ fn check_whole<'a>(records: &'a [u8], header: &BatchHeader, rules: &ProduceRules
     batch.get(BATCH_HEADER_BYTES..).ok_or(corrupt)
 }
 
-/// What the header says about its records and its producer.
+/// What the header says about its records.
 fn check_header(header: &BatchHeader) -> Result<(), Refusal> {
     let count = i64::from(header.last_offset_delta) + 1;
     if count <= 0 {
@@ -197,12 +228,6 @@ fn check_header(header: &BatchHeader) -> Result<(), Refusal> {
     }
     if count != i64::from(header.record_count) {
         return Err(Refusal::OffsetsAndCount { last: header.last_offset(), count: header.record_count });
-    }
-    if header.is_control() {
-        return Err(Refusal::Control);
-    }
-    if header.producer_id.is_some() && header.base_sequence.0 < 0 {
-        return Err(Refusal::Sequence { sequence: header.base_sequence, producer_id: header.producer_id });
     }
     Ok(())
 }

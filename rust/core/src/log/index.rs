@@ -257,29 +257,55 @@ impl<E: Entry> Index<E> {
         file: impl FnOnce() -> io::Result<Arc<dyn File>>,
         holds: impl Fn(&E) -> bool,
     ) -> io::Result<Option<E>> {
-        let written = {
+        Ok(self.around(file, holds)?.0)
+    }
+
+    /// The entry behind that: the first for which `holds` does not hold.
+    pub(crate) fn first_where_not(
+        &self,
+        file: impl FnOnce() -> io::Result<Arc<dyn File>>,
+        holds: impl Fn(&E) -> bool,
+    ) -> io::Result<Option<E>> {
+        Ok(self.around(file, holds)?.1)
+    }
+
+    /// The last entry for which `holds`, and the first for which it does not.
+    fn around(
+        &self,
+        file: impl FnOnce() -> io::Result<Arc<dyn File>>,
+        holds: impl Fn(&E) -> bool,
+    ) -> io::Result<(Option<E>, Option<E>)> {
+        let (written, waiting) = {
             let state = self.state.lock();
             let waiting = state.pending.partition_point(&holds);
-            if waiting > 0 {
-                return Ok(state.pending.get(waiting - 1).copied());
+            if let Some(before) = waiting.checked_sub(1) {
+                return Ok((state.pending.get(before).copied(), state.pending.get(waiting).copied()));
             }
-            state.written
+            (state.written, state.pending.first().copied())
         };
         if written == 0 {
-            return Ok(None);
+            return Ok((None, waiting));
         }
         let file = file()?;
         // Blocks first, each by its first entry; then one read of the block.
         let blocks = written.div_ceil(BLOCK_ENTRIES);
         let first_of = |block: u32| read_entry::<E>(&*file, block * BLOCK_ENTRIES);
-        let block = partition_point(blocks, |block| Ok(first_of(block)?.is_some_and(|entry| holds(&entry))))?;
-        let Some(block) = block.checked_sub(1) else { return Ok(None) };
+        let behind = partition_point(blocks, |block| Ok(first_of(block)?.is_some_and(|entry| holds(&entry))))?;
+        let next = || if behind < blocks { first_of(behind) } else { Ok(waiting) };
+        let Some(block) = behind.checked_sub(1) else { return Ok((None, next()?)) };
         let mut bytes = [0; BLOCK_ENTRIES as usize * 12];
         let count = (written - block * BLOCK_ENTRIES).min(BLOCK_ENTRIES) as usize;
         let wanted = &mut bytes[..count * E::BYTES];
         let read = file.read_at(u64::from(block * BLOCK_ENTRIES) * E::BYTES as u64, wanted)?;
-        let entries = wanted[..read].chunks_exact(E::BYTES).filter_map(E::decode);
-        Ok(entries.take_while(|entry| holds(entry)).last())
+        let (mut last, mut first) = (None, None);
+        for entry in wanted[..read].chunks_exact(E::BYTES).filter_map(E::decode) {
+            if !holds(&entry) {
+                first = Some(entry);
+                break;
+            }
+            last = Some(entry);
+        }
+        Ok((last, if first.is_some() { first } else { next()? }))
     }
 }
 

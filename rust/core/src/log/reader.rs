@@ -212,16 +212,24 @@ impl LogReader {
         let first = segments.partition_point(|segment| segment.base <= from).saturating_sub(1);
         let mut found = Vec::new();
         for segment in segments.iter().skip(first) {
-            for aborted in segment.aborted()? {
-                if aborted.last_offset >= from && aborted.first_offset < upper {
-                    found.push(aborted);
-                }
-                if aborted.last_stable_offset >= upper {
-                    return Ok(found);
-                }
+            let (mut some, done) = segment.aborted_among(from, upper)?;
+            found.append(&mut some);
+            if done {
+                break;
             }
         }
         Ok(found)
+    }
+
+    /// An offset that no record of the range reaches, as low as the index tells: for what must be known about the records.
+    #[must_use]
+    pub fn upper_bound(&self, range: &FileRange) -> Offset {
+        let segments = self.shared.segments.load();
+        let at = segments.partition_point(|segment| segment.base <= range.segment).saturating_sub(1);
+        let Some(segment) = segments.get(at).filter(|segment| segment.base == range.segment) else {
+            return self.end();
+        };
+        segment.offset_behind(range.position + range.len as u64).unwrap_or_else(|| segment.next_offset())
     }
 
     /// The first record at or behind the start of the log that is not earlier than `timestamp`. Reads and decompresses

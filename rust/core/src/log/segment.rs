@@ -15,7 +15,7 @@ use super::files::LazyFile;
 use super::index::{Entry, Index, OffsetEntry, TimeEntry};
 use super::names::FileKind;
 use super::scan::{Fault, Frame, LOOKUP_CHUNK_BYTES, Scanner};
-use super::txn_index::{AbortedTransaction, TXN_ENTRY_BYTES};
+use super::txn_index::{self, AbortedTransaction, TXN_ENTRY_BYTES};
 use crate::disk::{File, Open};
 use crate::ids::{Offset, TimestampMs};
 
@@ -359,6 +359,14 @@ impl Segment {
         entry.ok().flatten().map_or(self.base, |entry| self.base.plus(i64::from(entry.relative)))
     }
 
+    /// The offset of a batch that begins at `position` or shortly behind it; none when no index entry is that high.
+    pub(crate) fn offset_behind(&self, position: u64) -> Option<Offset> {
+        let entry = self
+            .offsets
+            .first_where_not(|| self.offset_file(Open::Write), |entry| u64::from(entry.position) < position);
+        entry.ok().flatten().map(|entry| self.base.plus(i64::from(entry.relative)))
+    }
+
     /// Where a search for the first record not earlier than `timestamp` may begin.
     pub(crate) fn position_before(&self, timestamp: TimestampMs, from: Offset) -> u64 {
         let entry = self.times.last_where(|| self.time_file(Open::Write), |entry| entry.timestamp <= timestamp);
@@ -405,6 +413,31 @@ impl Segment {
         }
         let written = bytes[..read].chunks_exact(TXN_ENTRY_BYTES).filter_map(AbortedTransaction::decode);
         Ok(written.chain(aborted.pending.iter().copied()).collect())
+    }
+
+    /// Those of the aborted transactions that overlap `from..upper`, and whether no later segment has more of them. Of the
+    /// file a few entries are read, and those that count.
+    pub(crate) fn aborted_among(&self, from: Offset, upper: Offset) -> io::Result<(Vec<AbortedTransaction>, bool)> {
+        let (written, pending) = {
+            let aborted = self.aborted.lock();
+            (aborted.written, aborted.pending.clone())
+        };
+        let mut found = Vec::new();
+        if written > 0 {
+            let file = self.home.open(&self.name(FileKind::TxnIndex), Open::Read)?;
+            if txn_index::overlapping(&*file, written, from, upper, &mut found)? {
+                return Ok((found, true));
+            }
+        }
+        for entry in pending.iter().filter(|entry| entry.last_offset >= from) {
+            if entry.first_offset < upper {
+                found.push(*entry);
+            }
+            if entry.last_stable_offset >= upper {
+                return Ok((found, true));
+            }
+        }
+        Ok((found, false))
     }
 
     /// Keeps the aborted transactions that ended before `end`, and cuts what else is in the file; says whether there was any.

@@ -3,7 +3,10 @@
 //! A file of entries of 34 bytes, made with the first abort. Readers of committed records collect the entries that overlap what they
 //! were given. Invariant: last offsets increase.
 
+use std::io;
+
 use crate::batch::producer::CompletedTransaction;
+use crate::disk::File;
 use crate::ids::{Offset, ProducerId};
 
 /// Bytes of one entry.
@@ -55,6 +58,46 @@ impl From<CompletedTransaction> for AbortedTransaction {
         let CompletedTransaction { producer_id, first_offset, last_offset, last_stable_offset, .. } = ended;
         Self { producer_id, first_offset, last_offset, last_stable_offset }
     }
+}
+
+/// Entries read from a file at a time.
+const CHUNK_ENTRIES: u32 = 64;
+
+/// Adds the entries that overlap `from..upper` out of the `count` of a file; true when no later entry can. The first is found
+/// by halving, since last offsets increase.
+pub(crate) fn overlapping(
+    file: &dyn File,
+    count: u32,
+    from: Offset,
+    upper: Offset,
+    found: &mut Vec<AbortedTransaction>,
+) -> io::Result<bool> {
+    let mut chunk = [0; CHUNK_ENTRIES as usize * TXN_ENTRY_BYTES];
+    let mut read = |at: u32, many: u32| -> io::Result<Vec<AbortedTransaction>> {
+        let wanted = &mut chunk[..many.min(CHUNK_ENTRIES) as usize * TXN_ENTRY_BYTES];
+        let len = file.read_at(u64::from(at) * TXN_ENTRY_BYTES as u64, wanted)?;
+        Ok(wanted[..len].chunks_exact(TXN_ENTRY_BYTES).filter_map(AbortedTransaction::decode).collect())
+    };
+    let (mut low, mut high) = (0, count);
+    while high - low > CHUNK_ENTRIES {
+        let middle = low + (high - low) / 2;
+        match read(middle, 1)?.first() {
+            Some(entry) if entry.last_offset < from => low = middle + 1,
+            _ => high = middle,
+        }
+    }
+    while low < count {
+        for entry in read(low, count - low)?.iter().filter(|entry| entry.last_offset >= from) {
+            if entry.first_offset < upper {
+                found.push(*entry);
+            }
+            if entry.last_stable_offset >= upper {
+                return Ok(true);
+            }
+        }
+        low += CHUNK_ENTRIES;
+    }
+    Ok(false)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::ids::{LeaderEpoch, Offset, PartitionIndex, TimestampMs, TopicId};
 pub use crate::log::snapshot_file::SnapshotId;
 use crate::plane::coordinator_log::{CoordinatorCommand, CoordinatorOutcome};
+use crate::plane::coordinator_transactions::TransactionOutcome;
 use crate::replication::partition::{Leadership, TopicSettings};
 
 /// Names a [`Command`] until its [`Done`].
@@ -197,6 +198,8 @@ pub enum DoneValue {
     Records(Vec<ReadRecord>),
     /// Of a [`CoordinatorCommand`].
     Coordinator(CoordinatorOutcome),
+    /// Of some of the [`TransactionCommand`](crate::plane::coordinator_transactions::TransactionCommand)s.
+    Transactions(TransactionOutcome),
 }
 
 /// The end of a command.

@@ -14,7 +14,7 @@ use crate::limits::IN_FLIGHT_PER_CONNECTION_MAX;
 use crate::plane::clock::{Instant, Now};
 use crate::plane::dispatch;
 use crate::plane::frames::{Frames, split_frame};
-use crate::plane::incoming::{Handled, Waiting};
+use crate::plane::incoming::{Handled, Undecided, Waiting};
 use crate::plane::link::{Answer, Close, Link};
 use crate::plane::output::Output;
 use crate::plane::services::Services;
@@ -30,8 +30,16 @@ enum Slot {
     Ready(Output),
     /// It waits for what happens to partitions.
     Waits(Box<dyn Waiting>),
+    /// It has not begun. Always the last.
+    Undecided(Box<dyn Undecided>),
     /// Somebody else makes it.
     Away { number: u64, api: &'static Api, version: i16, correlation_id: i32 },
+}
+
+impl Slot {
+    fn is_decided(&self, now: Now) -> bool {
+        matches!(self, Self::Undecided(undecided) if undecided.is_decided(now))
+    }
 }
 
 /// The state of one connection.
@@ -61,7 +69,7 @@ impl Connection {
 
     fn accepts_requests(&self) -> bool {
         let held = match self.slots.back() {
-            Some(Slot::Away { .. }) => true,
+            Some(Slot::Away { .. } | Slot::Undecided(_)) => true,
             Some(Slot::Waits(waiting)) => waiting.holds(),
             _ => false,
         };
@@ -137,18 +145,39 @@ impl Connection {
         let direct = self.slots.is_empty();
         let mut aside = Output::default();
         let output = if direct { &mut self.output } else { &mut aside };
+        let handled = dispatch::handle(frame, &self.link, self.next_number, services, now, output)?;
+        self.note(handled, direct, aside);
+        Ok(())
+    }
+
+    /// A request that was undecided goes on where it stands: behind all others.
+    fn resume(&mut self, services: &Services, now: Now) -> Result<bool, Close> {
+        let decided = self.slots.back().is_some_and(|slot| slot.is_decided(now));
+        let last = if decided { self.slots.pop_back() } else { None };
+        let Some(Slot::Undecided(undecided)) = last else { return Ok(false) };
+        let direct = self.slots.is_empty();
+        let mut aside = Output::default();
+        let output = if direct { &mut self.output } else { &mut aside };
+        let handled = undecided.resume(services, &self.link, now, output)?;
+        self.note(handled, direct, aside);
+        self.link.used(now.instant);
+        Ok(true)
+    }
+
+    /// Gives a request the slot that it needs.
+    fn note(&mut self, handled: Handled, direct: bool, aside: Output) {
         let number = self.next_number;
-        match dispatch::handle(frame, &self.link, number, services, now, output)? {
+        match handled {
             Handled::Answered if direct => {}
             Handled::Answered => self.slots.push_back(Slot::Ready(aside)),
             Handled::Silent => {}
             Handled::Waits(waiting) => self.slots.push_back(Slot::Waits(waiting)),
+            Handled::Undecided(undecided) => self.slots.push_back(Slot::Undecided(undecided)),
             Handled::Away { api, version, correlation_id } => {
                 self.slots.push_back(Slot::Away { number, api, version, correlation_id });
                 self.next_number += 1;
             }
         }
-        Ok(())
     }
 
     /// Looks at what arrived from elsewhere and at what is due; moves the answers whose turn it is to the output. Says
@@ -160,7 +189,7 @@ impl Connection {
         for (number, answer) in self.link.take_answers() {
             self.place(number, answer)?;
         }
-        let mut moved = false;
+        let mut moved = self.resume(services, now)?;
         while let Some(front) = self.slots.front_mut() {
             match front {
                 Slot::Ready(output) => self.output.append(std::mem::take(output)),
@@ -169,7 +198,7 @@ impl Connection {
                         break;
                     }
                 }
-                Slot::Away { .. } => break,
+                Slot::Undecided(_) | Slot::Away { .. } => break,
             }
             self.slots.pop_front();
             self.link.used(now.instant);
@@ -204,16 +233,21 @@ impl Connection {
         self.link.used(now.instant);
     }
 
-    /// When [`Connection::settle`] must be called even if no bell rings; none while somebody else has the next word. Only
-    /// the first slot counts: nothing behind it may be answered before it.
+    /// When [`Connection::settle`] must be called even if no bell rings; none while somebody else has the next word. Of
+    /// those that wait only the first counts: nothing behind it may be answered before it.
     #[must_use]
     pub fn deadline(&self, services: &Services) -> Option<Instant> {
-        match self.slots.front() {
+        let begins = match self.slots.back() {
+            Some(Slot::Undecided(undecided)) => Some(undecided.deadline()),
+            _ => None,
+        };
+        let ends = match self.slots.front() {
             Some(Slot::Waits(waiting)) => Some(waiting.deadline()),
-            Some(Slot::Ready(_) | Slot::Away { .. }) => None,
+            Some(Slot::Ready(_) | Slot::Undecided(_) | Slot::Away { .. }) => None,
             None if services.limits.idle_ms_max < 0 => None,
             None => Some(self.link.last_active().after_ms(services.limits.idle_ms_max)),
-        }
+        };
+        begins.into_iter().chain(ends).min()
     }
 
     /// Whether nothing was heard, and nothing taken of what there is to send, for so long that the connection is closed.
@@ -229,7 +263,7 @@ impl Connection {
         for slot in self.slots.drain(..) {
             match slot {
                 Slot::Waits(mut waiting) => waiting.release(),
-                Slot::Ready(_) | Slot::Away { .. } => {}
+                Slot::Ready(_) | Slot::Undecided(_) | Slot::Away { .. } => {}
             }
         }
     }

@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use crate::batch::build::{BatchBuilder, BatchOptions, RecordParts};
 use crate::batch::compress::Scratch;
 use crate::batch::header::Codec;
-use crate::batch::producer::Origin;
+use crate::batch::producer::{Origin, Proof};
 use crate::batch::validate;
 use crate::error::ErrorCode;
 use crate::ids::{LeaderEpoch, PartitionIndex, TimestampMs, TopicId};
@@ -27,6 +27,7 @@ use crate::log::latest::{Intake, LatestRecord};
 use crate::plane::clock::{Instant, Now};
 use crate::plane::command::{Done, DoneValue, Ticket};
 use crate::plane::coordinator_load::Load;
+use crate::plane::coordinator_transactions::{Marking, TransactionCommand};
 use crate::plane::pool::Pool;
 use crate::plane::services::Services;
 use crate::replication::partition::{Acks, Appended, Partition, Refused};
@@ -81,6 +82,8 @@ pub enum CoordinatorCommand {
     Next(Ticket),
     /// Forget a load. One that is not known is forgotten already.
     Close(Ticket),
+    /// Something about transactions.
+    Transact(TransactionCommand),
 }
 
 /// Why a log did not do what it was asked.
@@ -111,7 +114,7 @@ impl LogRefusal {
         Self { code, message: format!("{partition} {reason}") }
     }
 
-    fn refused(refused: &Refused, partition: &Partition, place: Place) -> Self {
+    pub(super) fn refused(refused: &Refused, partition: &Partition, place: Place) -> Self {
         match refused.message(partition) {
             Some(message) => Self { code: refused.code(), message },
             None => Self::of(refused.code(), partition, place),
@@ -158,10 +161,11 @@ impl Waiting {
 /// The logs of the coordinators on this broker. One thread owns it; it writes to the page cache at most.
 #[derive(Debug)]
 pub struct CoordinatorLogs {
-    services: Arc<Services>,
+    pub(super) services: Arc<Services>,
     pool: Arc<Pool>,
-    bell: Arc<Bell>,
+    pub(super) bell: Arc<Bell>,
     appends: Vec<Waiting>,
+    pub(super) markings: Vec<Marking>,
     loads: HashMap<Ticket, Result<Arc<Load>, LogRefusal>>,
     scratch: Scratch,
 }
@@ -170,8 +174,8 @@ impl CoordinatorLogs {
     /// Nothing is under way. Logs are read on the threads of `pool`.
     #[must_use]
     pub fn new(services: Arc<Services>, pool: Arc<Pool>) -> Self {
-        let (appends, loads) = (Vec::new(), HashMap::new());
-        Self { services, pool, bell: Arc::default(), appends, loads, scratch: Scratch::default() }
+        let (appends, markings, loads) = (Vec::new(), Vec::new(), HashMap::new());
+        Self { services, pool, bell: Arc::default(), appends, markings, loads, scratch: Scratch::default() }
     }
 
     /// Leaves `context` to be woken when [`CoordinatorLogs::settle`] has something to do.
@@ -182,15 +186,22 @@ impl CoordinatorLogs {
     /// When to settle at the latest.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.appends.iter().map(|waiting| waiting.deadline).min()
+        let markings = self.markings.iter().map(Marking::deadline);
+        self.appends.iter().map(|waiting| waiting.deadline).chain(markings).min()
     }
 
     /// Begins a command.
     pub fn carry_out(&mut self, ticket: Ticket, command: CoordinatorCommand, now: Now) {
         match command {
             CoordinatorCommand::Append { place, records, codec, timeout_ms } => {
-                self.append(ticket, place, &records, codec, timeout_ms, now);
+                let written = self.find(place).and_then(|partition| {
+                    let options = BatchOptions { codec, ..BatchOptions::default() };
+                    let appended = self.write(&partition, place, options, Proof::None, &records, now.wall);
+                    appended.map(|appended| (appended, partition))
+                });
+                self.wait(ticket, place, written, timeout_ms, now);
             }
+            CoordinatorCommand::Transact(command) => self.transact(ticket, command, now),
             CoordinatorCommand::Load(place, intake) => {
                 let begun = self.find(place);
                 let begun = begun.and_then(|partition| Load::begin(partition, place, intake, &self.bell));
@@ -225,6 +236,7 @@ impl CoordinatorLogs {
             end(services, waiting.ticket, outcome);
             false
         });
+        self.markings.retain_mut(|marking| !marking.settle(services, now));
         for load in self.loads.values().flatten() {
             load.settle(services);
         }
@@ -249,12 +261,15 @@ impl CoordinatorLogs {
             let result = Err("the data plane was closed".to_owned());
             self.services.mailbox.done(Done { ticket: waiting.ticket, result });
         }
+        for marking in self.markings.drain(..) {
+            marking.close(&self.services);
+        }
         for load in self.loads.drain().filter_map(|(_, load)| load.ok()) {
             load.close(&self.services);
         }
     }
 
-    fn find(&self, place: Place) -> Result<Arc<Partition>, LogRefusal> {
+    pub(super) fn find(&self, place: Place) -> Result<Arc<Partition>, LogRefusal> {
         let Place { topic_id, index, .. } = place;
         self.services.hosted.find(topic_id, index).map_err(|code| {
             let view = self.services.view.load();
@@ -269,26 +284,20 @@ impl CoordinatorLogs {
         })
     }
 
-    fn append(
+    /// Ends a command when what it wrote is committed.
+    pub(super) fn wait(
         &mut self,
         ticket: Ticket,
         place: Place,
-        records: &[KeyedRecord],
-        codec: Codec,
+        written: Result<(Appended, Arc<Partition>), LogRefusal>,
         timeout_ms: i64,
         now: Now,
     ) {
-        let written = self.find(place).and_then(|partition| {
-            let appended = self.write(&partition, place, records, codec, now.wall);
-            appended.map(|appended| (appended, partition))
-        });
         let (appended, partition) = match written {
             Ok(written) => written,
             Err(refusal) => return end(&self.services, ticket, Err(refusal)),
         };
-        let replication = (!appended.replicated).then_some(Awaited::Replicated(appended.next_offset));
-        let flush = appended.flush.map(|need| Awaited::Flushed(need.upto));
-        let awaited: Vec<Awaited> = replication.into_iter().chain(flush).collect();
+        let awaited: Vec<Awaited> = appended.awaited().collect();
         if awaited.is_empty() {
             return end(&self.services, ticket, Ok(Vec::new()));
         }
@@ -302,18 +311,19 @@ impl CoordinatorLogs {
     }
 
     /// Writes one batch to the page cache.
-    fn write(
+    pub(super) fn write(
         &mut self,
         partition: &Partition,
         place: Place,
+        options: BatchOptions,
+        proof: Proof,
         records: &[KeyedRecord],
-        codec: Codec,
         now: TimestampMs,
     ) -> Result<Appended, LogRefusal> {
         let epoch = place.leader_epoch;
         let refused = |refused: Refused| LogRefusal::refused(&refused, partition, place);
         partition.admits_under(epoch, Acks::All).map_err(refused)?;
-        let mut builder = BatchBuilder::new(BatchOptions { codec, ..BatchOptions::default() });
+        let mut builder = BatchBuilder::new(options);
         for KeyedRecord { key, value, timestamp } in records {
             let parts = RecordParts { key: Some(key), value: value.as_deref(), headers: &[] };
             builder.add(*timestamp, &parts);
@@ -321,9 +331,9 @@ impl CoordinatorLogs {
         let batch = builder.finish().map_err(|fault| refused(Refused::Batch(fault.into())))?;
         let header = validate::parse_single(&batch, RULES_VERSION).map_err(|rejected| refused(rejected.into()))?;
         let rules = partition.settings();
-        let checked = validate::check(&batch, header, &rules.produce, now, &mut self.scratch);
+        let checked = validate::check_own(&batch, header, &rules.produce, now, &mut self.scratch);
         let checked = checked.map_err(|rejected| refused(rejected.into()))?;
-        partition.append_under(epoch, Origin::Coordinator, &checked, Acks::All, now).map_err(refused)
+        partition.append_under(epoch, Origin::Coordinator, proof, &checked, Acks::All, now).map_err(refused)
     }
 }
 

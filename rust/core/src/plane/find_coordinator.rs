@@ -15,6 +15,8 @@ use crate::wire::find_coordinator::{FindCoordinatorRequest, FoundCoordinator, en
 
 /// The topic of the group coordinators.
 const GROUP_TOPIC: &str = "__consumer_offsets";
+/// That of the transaction coordinators.
+const TRANSACTION_TOPIC: &str = "__transaction_state";
 /// From here on an answer without an error has no words either.
 const SILENT_SINCE: i16 = 4;
 
@@ -23,16 +25,18 @@ pub fn handle(incoming: &Incoming<'_>, services: &Services, output: &mut Output)
     let version = incoming.header.api_version;
     let request =
         FindCoordinatorRequest::decode(incoming.body, version).map_err(|error| malformed(incoming, &error))?;
-    if request.key_type != key_type::GROUP {
-        return incoming.pass_up(services);
-    }
+    let topic = match request.key_type {
+        key_type::GROUP => GROUP_TOPIC,
+        key_type::TRANSACTION => TRANSACTION_TOPIC,
+        _ => return incoming.pass_up(services),
+    };
     let view = services.view.load();
     let message = if version < SILENT_SINCE { "NONE" } else { "" };
     let found: Option<Vec<FoundCoordinator<'_>>> = request
         .keys
         .iter()
         .map(|key| {
-            let NodeEndpoint { node, host, port, .. } = coordinator(incoming, &view, GROUP_TOPIC, key)?;
+            let NodeEndpoint { node, host, port, .. } = coordinator(incoming, &view, topic, key)?;
             Some(FoundCoordinator { key, node, host, port, error: ErrorCode::None, message: Some(message) })
         })
         .collect();

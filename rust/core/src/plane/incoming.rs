@@ -19,6 +19,8 @@ pub enum Handled {
     Silent,
     /// The answer waits for what happens to partitions.
     Waits(Box<dyn Waiting>),
+    /// It is not even known yet what is to be done; no later request of the connection goes before that is.
+    Undecided(Box<dyn Undecided>),
     /// The answer comes through [`Link::answer`], under the number that the request was given.
     Away {
         /// For the response header.
@@ -46,6 +48,24 @@ pub trait Waiting: std::fmt::Debug + Send {
 
     /// Takes what waits out of its partitions.
     fn release(&mut self);
+}
+
+/// A request that cannot begin before something is known that only the control plane knows.
+pub trait Undecided: std::fmt::Debug + Send {
+    /// Whether to go on: it is known, or the time is over.
+    fn is_decided(&self, now: Now) -> bool;
+
+    /// When it goes on in any case.
+    fn deadline(&self) -> Instant;
+
+    /// Goes on, as if the request had just come.
+    fn resume(
+        self: Box<Self>,
+        services: &Services,
+        link: &Arc<Link>,
+        now: Now,
+        output: &mut Output,
+    ) -> Result<Handled, Close>;
 }
 
 /// A request of which the header was read.

@@ -260,7 +260,7 @@ impl Maintenance {
         }
         if is_time(&mut last.producers, PRODUCERS_MS) {
             for partition in partitions {
-                partition.with_log(|log| log.expire_producers(now.wall));
+                partition.expire_producers(now.wall);
             }
         }
         self.work.lock().last = last;

@@ -4,12 +4,14 @@
 //! before it takes the partition's lock; under the lock only offsets are assigned and bytes written. Partitions of one
 //! request succeed and fail independently.
 
+mod verify;
+
 use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::batch::BatchHeader;
 use crate::batch::compress::Scratch;
-use crate::batch::header::magic_of;
+use crate::batch::producer::Proof;
 use crate::batch::validate;
 use crate::error::ErrorCode;
 use crate::ids::{Offset, PartitionIndex, TimestampMs};
@@ -20,19 +22,18 @@ use crate::plane::link::{Close, Link};
 use crate::plane::output::Output;
 use crate::plane::services::Services;
 use crate::plane::session::TopicKey;
-use crate::plane::view::View;
+use crate::plane::view::{TopicView, View};
 use crate::replication::partition::{Acks, Appended, Partition, Refused};
 use crate::replication::waiting::{Awaited, ProduceWaiter};
 use crate::wire::produce::{ProducePartition, ProduceRequest, ProduceResponseWriter, Produced, RecordError};
 use crate::wire::{LeaderIdAndEpoch, TopicRef};
+use verify::{Before, Routed, Standing, Standings, route};
 
 thread_local! {
     /// Room to decompress into, kept per network thread: a batch is checked on one thread from end to end.
     static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
 }
 
-/// The magic of batches that may be transactional.
-const MAGIC: u8 = 2;
 /// How long an append that waits for the disk is not answered at most: the timeout of a request is meant for replication.
 const FLUSH_PATIENCE_MS: i64 = 30_000;
 /// The client id that may write to internal topics.
@@ -47,6 +48,8 @@ struct Outcome {
     log_append_time: TimestampMs,
     log_start: Offset,
     refused: Option<Box<(Refused, String)>>,
+    /// Why not, where the log has no part in it.
+    words: Option<Box<str>>,
     leader: Option<LeaderIdAndEpoch>,
 }
 
@@ -59,6 +62,7 @@ impl Outcome {
             log_append_time: TimestampMs::NONE,
             log_start: Offset(-1),
             refused: None,
+            words: None,
             leader: None,
         }
     }
@@ -85,7 +89,7 @@ impl Outcome {
             log_append_time: self.log_append_time,
             log_start_offset: self.log_start,
             record_errors: &[],
-            error_message: None,
+            error_message: self.words.as_deref(),
             current_leader: self.leader,
         };
         let Some((refused, partition)) = self.refused.as_deref() else { return writer.partition(&produced) };
@@ -141,7 +145,7 @@ impl Waiting for Replicating {
                 // The batch stays, whatever the error: as in Kafka, its offset is told.
                 outcome.error = self.waiter.outcome(slot).unwrap_or(ErrorCode::RequestTimedOut);
                 if outcome.error == ErrorCode::NotLeaderOrFollower {
-                    outcome.leader = leader(&view, topic.as_ref(), outcome.index);
+                    outcome.leader = route(&view, topic.as_ref(), outcome.index).ok().map(|routed| routed.leader);
                 }
             }
         }
@@ -171,14 +175,9 @@ impl Waiting for Replicating {
     }
 }
 
-/// Who leads a partition, as far as the View knows.
-fn leader(view: &View, topic: TopicRef<'_>, index: PartitionIndex) -> Option<LeaderIdAndEpoch> {
-    let topic = match topic {
-        TopicRef::Name(name) => view.topic(name),
-        TopicRef::Id(id) => view.topic_by_id(id),
-    };
-    let routed = topic?.partitions.get(usize::try_from(index.0).ok()?)?;
-    Some(LeaderIdAndEpoch { leader: routed.leader, epoch: routed.leader_epoch })
+/// Whether a topic is one that this client may not write to.
+fn is_closed_to(topic: &TopicView, incoming: &Incoming<'_>) -> bool {
+    topic.internal && incoming.header.client_id != ADMIN_CLIENT_ID
 }
 
 /// The partitions of a request that wait.
@@ -194,15 +193,30 @@ pub fn handle(incoming: &Incoming<'_>, services: &Services, output: &mut Output)
     let version = incoming.header.api_version;
     let request = ProduceRequest::decode(incoming.body, version).map_err(|error| malformed(incoming, &error))?;
     let view = services.view.load();
-    let refusal = refuse_transactional(&request);
-    let batch = Batch { incoming, services, view: &view, version, acks: Acks::from_wire(request.acks) };
+    match verify::before(incoming, &request, services, &view) {
+        Before::Append(standings) => append_all(incoming, &request, services, &view, &standings, output),
+        Before::Wait(verifying) => Ok(Handled::Undecided(verifying)),
+    }
+}
+
+/// Appends what may be appended, and answers or waits.
+fn append_all(
+    incoming: &Incoming<'_>,
+    request: &ProduceRequest<'_>,
+    services: &Services,
+    view: &View,
+    standings: &Standings,
+    output: &mut Output,
+) -> Result<Handled, Close> {
+    let version = incoming.header.api_version;
+    let batch = Batch { incoming, services, view, version, acks: Acks::from_wire(request.acks) };
     let mut outcomes = Vec::with_capacity(request.topics.len());
     let mut registered: Option<Registered> = None;
     for (topic, partition) in request.partitions() {
         let slot = outcomes.len();
-        outcomes.push(match refusal {
-            Some(error) => Outcome::failed(partition.index, error),
-            None => batch.append(topic, &partition, slot, &request, &mut registered),
+        outcomes.push(match standings.at(slot) {
+            Standing::Refused(error, words) => Outcome { words, ..Outcome::failed(partition.index, error) },
+            Standing::Shows(proof) => batch.append(topic, &partition, proof, slot, request, &mut registered),
         });
     }
     let silent = request.acks == 0;
@@ -226,7 +240,7 @@ pub fn handle(incoming: &Incoming<'_>, services: &Services, output: &mut Output)
     if silent {
         return refuse_silently(incoming, &outcomes).map(|()| Handled::Silent);
     }
-    let leaders = Leaders::of(&view, &incoming.link.context, outcomes.iter().filter_map(|outcome| outcome.leader));
+    let leaders = Leaders::of(view, &incoming.link.context, outcomes.iter().filter_map(|outcome| outcome.leader));
     let mut writer = ProduceResponseWriter::new(&mut output.bytes, incoming.header.correlation_id, version);
     let mut results = outcomes.iter();
     for topic in request.topics {
@@ -235,19 +249,6 @@ pub fn handle(incoming: &Incoming<'_>, services: &Services, output: &mut Output)
     }
     writer.finish(0, &leaders.endpoints());
     Ok(Handled::Answered)
-}
-
-/// What fails every partition of the request: transactional records without a transaction.
-fn refuse_transactional(request: &ProduceRequest<'_>) -> Option<ErrorCode> {
-    // What is no batch of magic 2 says nothing of transactions; it is refused for what it is.
-    let header = |partition: ProducePartition<'_>| {
-        let records = partition.records.unwrap_or_default();
-        BatchHeader::decode(records).filter(|_| magic_of(records) == Some(MAGIC))
-    };
-    let transactional =
-        || request.partitions().any(|(_, partition)| header(partition).is_some_and(|header| header.is_transactional()));
-    let refused = request.transactional_id.is_none() && transactional();
-    refused.then_some(ErrorCode::TransactionalIdAuthorizationFailed)
 }
 
 /// The log start that goes with a refusal: Kafka tells it where the records or the producer are at fault, and not where
@@ -290,21 +291,15 @@ impl Batch<'_> {
         &self,
         topic: TopicRef<'_>,
         partition: &ProducePartition<'_>,
+        proof: Proof,
         slot: usize,
         request: &ProduceRequest<'_>,
         registered: &mut Option<Registered>,
     ) -> Outcome {
         let index = partition.index;
-        let known = match topic {
-            TopicRef::Name(name) => self.view.topic(name).ok_or(ErrorCode::UnknownTopicOrPartition),
-            TopicRef::Id(id) => self.view.topic_by_id(id).ok_or(ErrorCode::UnknownTopicId),
-        };
-        let known = match known {
-            Ok(known) => known,
+        let Routed { topic: known, leader } = match route(self.view, topic, index) {
+            Ok(routed) => routed,
             Err(error) => return Outcome::failed(index, error),
-        };
-        let Some(routed) = usize::try_from(index.0).ok().and_then(|at| known.partitions.get(at)) else {
-            return Outcome::failed(index, ErrorCode::UnknownTopicOrPartition);
         };
         let records = partition.records.unwrap_or_default();
         let header = match validate::parse_single(records, self.version) {
@@ -314,21 +309,16 @@ impl Batch<'_> {
         if !(-1..=1).contains(&request.acks) {
             return Outcome::failed(index, ErrorCode::InvalidRequiredAcks);
         }
-        if known.internal && self.incoming.header.client_id != ADMIN_CLIENT_ID {
+        if is_closed_to(known, self.incoming) {
             return Outcome::failed(index, ErrorCode::InvalidTopicException);
         }
-        if header.is_transactional() {
-            // No transaction can be open: nobody is given a transactional producer id yet.
-            return Outcome::failed(index, ErrorCode::InvalidTxnState);
-        }
-        let leader = LeaderIdAndEpoch { leader: routed.leader, epoch: routed.leader_epoch };
         let not_leader = || Outcome { leader: Some(leader), ..Outcome::failed(index, ErrorCode::NotLeaderOrFollower) };
         let hosted = match self.services.hosted.find(known.id, index) {
             Ok(hosted) => hosted,
             Err(ErrorCode::NotLeaderOrFollower) => return not_leader(),
             Err(error) => return Outcome::failed(index, error),
         };
-        let outcome = match self.append_to(&hosted, records, header, slot, request, registered) {
+        let outcome = match self.append_to(&hosted, (records, header), proof, slot, request, registered) {
             Ok(outcome) => outcome,
             Err(refused) if refused.code() == ErrorCode::NotLeaderOrFollower => return not_leader(),
             Err(refused) => Outcome {
@@ -345,8 +335,8 @@ impl Batch<'_> {
     fn append_to(
         &self,
         hosted: &Arc<Partition>,
-        records: &[u8],
-        header: BatchHeader,
+        (records, header): (&[u8], BatchHeader),
+        proof: Proof,
         slot: usize,
         request: &ProduceRequest<'_>,
         registered: &mut Option<Registered>,
@@ -356,12 +346,10 @@ impl Batch<'_> {
         let now = self.incoming.now.wall;
         let appended = SCRATCH.with_borrow_mut(|scratch| {
             let checked = validate::check(records, header, &settings.produce, now, scratch)?;
-            hosted.append(&checked, self.acks, now)
+            hosted.append(&checked, proof, self.acks, now)
         })?;
-        let replicated = self.acks != Acks::All || appended.replicated;
-        let replication = (!replicated).then_some(Awaited::Replicated(appended.next_offset));
-        let flush = appended.flush.map(|need| Awaited::Flushed(need.upto));
-        for awaited in replication.into_iter().chain(flush) {
+        let all = self.acks == Acks::All;
+        for awaited in appended.awaited().filter(|awaited| all || matches!(awaited, Awaited::Flushed(_))) {
             let registered = registered.get_or_insert_with(|| {
                 let slots = request.topics.iter().map(|topic| topic.partitions.len()).sum();
                 let waiter = ProduceWaiter::new(self.incoming.link.bell.clone(), slots);

@@ -15,6 +15,7 @@ use crate::plane::connections::Connections;
 use crate::plane::link::{Answer, Link};
 use crate::plane::mailbox::{Lane, Mailbox, RequestId, Subject};
 use crate::plane::pool::Pool;
+use crate::plane::questions::Questions;
 use crate::plane::session::Sessions;
 use crate::plane::view::View;
 use crate::replication::partition::Partition;
@@ -173,6 +174,8 @@ pub struct Services {
     pub mailbox: Mailbox,
     /// Requests that went up.
     pub outstanding: Outstanding,
+    /// What is asked of the control plane.
+    pub questions: Arc<Questions>,
     /// Incremental fetches.
     pub sessions: Sessions,
     /// Open connections.

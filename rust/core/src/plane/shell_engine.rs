@@ -17,6 +17,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use crate::disk_os::OsDisk;
+use crate::error::ErrorCode;
 use crate::ids::BrokerId;
 use crate::log::LogDirectory;
 use crate::plane::clock::{Clock, SystemClock};
@@ -29,6 +30,7 @@ use crate::plane::maintenance::{Maintenance, Periods};
 use crate::plane::metadata_log::MetadataLog;
 use crate::plane::orders::Orders;
 use crate::plane::pool::Pool;
+use crate::plane::questions::Question;
 use crate::plane::services::{Limits, ServedApi, Services};
 use crate::plane::session::Sessions;
 use crate::plane::shell_coordinator::CoordinatorThread;
@@ -102,6 +104,7 @@ impl Engine {
                 let _ = rustix::io::write(&waker, &[1]);
             })),
             outstanding: crate::plane::services::Outstanding::default(),
+            questions: Arc::default(),
             sessions: Sessions::new(options.limits.fetch_sessions_max, seed),
             connections: Connections::default(),
             cold: Pool::start("ottla-cold", COLD_THREADS)?,
@@ -147,6 +150,21 @@ impl Engine {
     /// Takes out what the mailbox holds, and why connections were closed. Never blocks.
     pub fn drain(&self, requests_max: usize, may_doze: bool) -> (Drained, Vec<String>) {
         (self.services.mailbox.drain(requests_max, may_doze), self.services.connections.take_reasons())
+    }
+
+    /// Takes out the questions that came. Never blocks.
+    pub fn take_questions(&self) -> Vec<Question> {
+        self.services.questions.take()
+    }
+
+    /// Answers a question with a code for each of its partitions. Never blocks.
+    pub fn answer(&self, question: u64, codes: Vec<ErrorCode>) {
+        self.services.questions.answer(question, codes);
+    }
+
+    /// Whether transactions of the first version are verified, and how long an answer may take.
+    pub fn configure_questions(&self, verifies: bool, timeout_ms: i64) {
+        self.services.questions.configure(verifies, timeout_ms);
     }
 
     /// Gives an accepted socket to a network thread for life.

@@ -7,13 +7,15 @@
 //! Invariants: `log start <= last stable offset <= high watermark <= log end`; within a leader epoch the high watermark
 //! never goes back; nobody waits on a partition that this broker does not lead.
 
+mod transactions;
+
 use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
-use crate::batch::producer::{Origin, ProducerRefusal};
+use crate::batch::producer::{Guards, Origin, ProducerRefusal, Proof};
 use crate::batch::validate::{Checked, ProduceRules, RecordRefused, Rejected};
 use crate::error::ErrorCode;
 use crate::ids::{BrokerId, LeaderEpoch, Offset, PartitionIndex, TimestampMs, TopicId};
@@ -23,6 +25,8 @@ use crate::log::{
 use crate::replication::waiting::{Awaited, FetchWaiter, Isolation, ProduceWaiter, WaitKey, Waiters};
 use crate::replication::watermark::{effective_min_isr, high_watermark};
 use crate::wire::fetch::{AbortedTransaction, EpochEndOffset};
+
+pub use transactions::{ActiveProducer, Marker};
 
 /// The settings of a topic that the data plane acts on; one copy shared by its partitions.
 #[derive(Clone, Debug)]
@@ -123,6 +127,14 @@ pub struct Appended {
     pub replicated: bool,
     /// What must be on the disk before it is acknowledged.
     pub flush: Option<FlushNeed>,
+}
+
+impl Appended {
+    /// What must come before it is acknowledged to somebody who asks for all.
+    pub fn awaited(&self) -> impl Iterator<Item = Awaited> + use<> {
+        let replication = (!self.replicated).then_some(Awaited::Replicated(self.next_offset));
+        replication.into_iter().chain(self.flush.map(|need| Awaited::Flushed(need.upto)))
+    }
 }
 
 /// What a reader wants.
@@ -248,6 +260,8 @@ struct State {
     /// How far the other replicas have come.
     follower_ends: Vec<(BrokerId, Offset)>,
     log: Log,
+    /// Transactions whose coordinator is being asked.
+    guards: Guards,
     high_watermark: Offset,
     last_stable: Offset,
     waiters: Waiters,
@@ -295,6 +309,7 @@ impl Partition {
             high_watermark: high_watermark.clamp(start, log.end()),
             last_stable: start,
             log,
+            guards: Guards::default(),
             waiters: Waiters::default(),
         };
         state.advance(this_broker, settings.min_insync_replicas, Gain::Any);
@@ -324,7 +339,10 @@ impl Partition {
         if !newer {
             return false;
         }
-        if leadership.leader_epoch > known.leader_epoch || state.role == Role::Stopped {
+        if state.role == Role::Stopped {
+            state.guards.revoke();
+        }
+        if leadership.leader_epoch > state.leadership.leader_epoch || state.role == Role::Stopped {
             state.role = Role::Leader { epoch_start: state.log.end() };
             let latest = state.log.epochs().latest().map_or(LeaderEpoch::NONE, |latest| latest.epoch);
             if leadership.leader_epoch > latest {
@@ -418,9 +436,16 @@ impl Partition {
         Ok(())
     }
 
-    /// Appends a checked batch of a client: one write to the page cache under the lock.
-    pub fn append(&self, checked: &Checked<'_>, acks: Acks, now: TimestampMs) -> Result<Appended, Refused> {
-        self.append_under(LeaderEpoch::NONE, Origin::Client, checked, acks, now)
+    /// Appends a checked batch of a client: one write to the page cache under the lock. `proof` is what it shows if it
+    /// belongs to a transaction.
+    pub fn append(
+        &self,
+        checked: &Checked<'_>,
+        proof: Proof,
+        acks: Acks,
+        now: TimestampMs,
+    ) -> Result<Appended, Refused> {
+        self.append_under(LeaderEpoch::NONE, Origin::Client, proof, checked, acks, now)
     }
 
     /// The same for anybody, and only under the epoch that is meant.
@@ -428,6 +453,7 @@ impl Partition {
         &self,
         meant: LeaderEpoch,
         origin: Origin,
+        proof: Proof,
         checked: &Checked<'_>,
         acks: Acks,
         now: TimestampMs,
@@ -440,11 +466,13 @@ impl Partition {
         }
         let leader_epoch = state.leadership.leader_epoch;
         let (header, records) = (&checked.header, &*checked.records);
+        state.check_verified(header, origin, proof)?;
         let outcome = state.log.append(header, records, origin, leader_epoch, now);
         let outcome = outcome.map_err(|error| refused(self, error))?;
         let (base_offset, next_offset, log_append_time) = match outcome {
             Outcome::Appended(appended) => {
                 let gain = Gain::Batch { base: appended.base_offset, bytes: appended.size as i64 };
+                state.guards.appended(header);
                 state.advance(self.this_broker, min_isr, gain);
                 (appended.base_offset, appended.last_offset.plus(1), checked.log_append_time())
             }
@@ -588,8 +616,9 @@ impl Partition {
 fn find(reader: &LogReader, request: &ReadRequest, upper: Upper, reading: &mut Reading) -> Result<(), ErrorCode> {
     let range = reader.read(request.from, upper, request.bytes_max, request.whole_first_batch);
     reading.range = range.map_err(|error| error.code())?;
-    if let (Some(aborted), Some(_)) = (&mut reading.aborted, &reading.range) {
-        let listed = reader.aborted_transactions(request.from, reading.end);
+    if let (Some(aborted), Some(range)) = (&mut reading.aborted, &reading.range) {
+        // Not all that lie before the end: who has far to catch up would be told the same ones again and again.
+        let listed = reader.aborted_transactions(request.from, reader.upper_bound(range).min(reading.end));
         for transaction in listed.map_err(|_| ErrorCode::KafkaStorageError)? {
             let (producer_id, first_offset) = (transaction.producer_id, transaction.first_offset);
             aborted.push(AbortedTransaction { producer_id, first_offset });

@@ -17,6 +17,8 @@ pub(super) const MANY_SINCE: i16 = 4;
 pub mod key_type {
     /// A group.
     pub const GROUP: i8 = 0;
+    /// A transactional id.
+    pub const TRANSACTION: i8 = 1;
 }
 
 /// A request, checked to its end.

@@ -8,6 +8,8 @@ mod list_offsets;
 mod maintenance;
 pub(super) mod orders;
 mod produce;
+mod transactions;
+mod transactions_simulation;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -63,6 +65,15 @@ impl Broker {
     }
 
     fn with(limits: Limits) -> Self {
+        Self::made(limits, SimDisk::new(1))
+    }
+
+    /// On a disk that may have something on it.
+    fn on(disk: Arc<SimDisk>) -> Self {
+        Self::made(Limits::default(), disk)
+    }
+
+    fn made(limits: Limits, disk: Arc<SimDisk>) -> Self {
         let served = |key, first, last, python| ServedApi {
             key,
             versions: (first, last),
@@ -73,7 +84,6 @@ impl Broker {
         };
         let wakes = Arc::new(AtomicUsize::new(0));
         let counter = wakes.clone();
-        let disk = SimDisk::new(1);
         let services = Arc::new(Services {
             node_id: THIS,
             view: ArcSwap::from_pointee(View::default()),
@@ -82,6 +92,7 @@ impl Broker {
                 counter.fetch_add(1, Ordering::SeqCst);
             })),
             outstanding: Outstanding::default(),
+            questions: Arc::default(),
             sessions: Sessions::new(limits.fetch_sessions_max, 7),
             connections: Connections::default(),
             cold: Pool::start("test", 1).unwrap(),
@@ -143,13 +154,38 @@ impl Broker {
         let lead_one = |index: i32| {
             let name = format!("orders-{index}");
             let log = Log::create(&self.directory, &name, ORDERS, log.clone(), Offset(0), at(0).wall).unwrap();
-            let identity =
-                Identity { topic_id: ORDERS, topic: "orders".into(), index: PartitionIndex(index), this_broker: THIS };
-            let partition =
-                Arc::new(Partition::lead(identity, settings.clone(), leadership(0, 0, isr), Offset(0), log));
-            self.services.hosted.insert(partition.clone());
-            partition
+            self.host(index, settings.clone(), leadership(0, 0, isr), log)
         };
+        self.show(count, isr);
+        (0..count).map(lead_one).collect()
+    }
+
+    /// Leads again what another life of this broker led, with the logs that `open` gives.
+    fn lead_from(
+        &self,
+        known: &[Arc<Partition>],
+        open: impl Fn(&Arc<LogDirectory>, &str) -> Log,
+        settings: &Arc<TopicSettings>,
+    ) -> Vec<Arc<Partition>> {
+        self.show(known.len() as i32, &[THIS]);
+        let lead_one = |partition: &Arc<Partition>| {
+            let log = open(&self.directory, &partition.to_string());
+            let epoch = log.epochs().latest().map_or(0, |latest| latest.epoch.0);
+            self.host(partition.index.0, settings.clone(), leadership(epoch, 0, &[THIS]), log)
+        };
+        known.iter().map(lead_one).collect()
+    }
+
+    fn host(&self, index: i32, settings: Arc<TopicSettings>, leadership: Leadership, log: Log) -> Arc<Partition> {
+        let identity =
+            Identity { topic_id: ORDERS, topic: "orders".into(), index: PartitionIndex(index), this_broker: THIS };
+        let partition = Arc::new(Partition::lead(identity, settings, leadership, Offset(0), log));
+        self.services.hosted.insert(partition.clone());
+        partition
+    }
+
+    /// Lets the View know `orders`.
+    fn show(&self, count: i32, isr: &[BrokerId]) {
         let view = PartitionView {
             leader: THIS,
             leader_epoch: LeaderEpoch(0),
@@ -165,7 +201,6 @@ impl Broker {
             partitions: (0..count as usize).map(|index| (index, view.clone())).collect(),
         };
         self.install(ViewDelta { topics: vec![change], ..ViewDelta::default() });
-        (0..count).map(lead_one).collect()
     }
 }
 

@@ -68,7 +68,7 @@ fn append_under(meant: LeaderEpoch, partition: &Partition, acks: Acks) -> Result
     let header = validate::parse_single(&records, 9).unwrap();
     let mut scratch = Scratch::default();
     let checked = validate::check(&records, header, &partition.settings().produce, NOW, &mut scratch).unwrap();
-    partition.append_under(meant, Origin::Client, &checked, acks, NOW)
+    partition.append_under(meant, Origin::Client, Proof::None, &checked, acks, NOW)
 }
 
 fn waiter() -> Arc<ProduceWaiter> {

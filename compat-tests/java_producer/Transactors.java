@@ -1,0 +1,145 @@
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.io.PrintWriter;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Base64;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
+import org.apache.kafka.clients.consumer.ConsumerGroupMetadata;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+
+/**
+ * Transactional producers of Kafka's own. Each connection to the port that is printed is one producer, which is asked
+ * line by line, as compat_support/transactions.py says. The program ends when its standard input does.
+ */
+public final class Transactors {
+    public static void main(String[] arguments) throws Exception {
+        ServerSocket listener = new ServerSocket(0, 64, InetAddress.getLoopbackAddress());
+        System.out.println(listener.getLocalPort());
+        Thread accepting = new Thread(() -> accept(listener));
+        accepting.setDaemon(true);
+        accepting.start();
+        while (System.in.read() >= 0) {
+        }
+        System.exit(0);
+    }
+
+    private static void accept(ServerSocket listener) {
+        try {
+            while (true) {
+                Socket socket = listener.accept();
+                Thread producer = new Thread(() -> new Transactor(socket).serve());
+                producer.setDaemon(true);
+                producer.start();
+            }
+        } catch (java.io.IOException error) {
+            System.err.println(error);
+        }
+    }
+
+    private static final class Transactor {
+        private final Socket socket;
+        private KafkaProducer<byte[], byte[]> producer;
+
+        Transactor(Socket socket) {
+            this.socket = socket;
+        }
+
+        void serve() {
+            try (socket;
+                    BufferedReader requests = new BufferedReader(
+                            new InputStreamReader(socket.getInputStream(), StandardCharsets.UTF_8));
+                    PrintWriter answers = new PrintWriter(socket.getOutputStream(), false, StandardCharsets.UTF_8)) {
+                for (String line = requests.readLine(); line != null; line = requests.readLine()) {
+                    answers.print(answer(line.split("\t", -1)) + "\n");
+                    answers.flush();
+                }
+            } catch (java.io.IOException error) {
+                System.err.println(error);
+            }
+        }
+
+        private String answer(String[] words) {
+            try {
+                carryOut(words);
+                return "ok";
+            } catch (Exception error) {
+                return "error\t" + error.toString().replaceAll("\\s+", " ");
+            }
+        }
+
+        private void carryOut(String[] words) throws ExecutionException, InterruptedException {
+            switch (words[0]) {
+                case "open":
+                    open(words);
+                    return;
+                case "begin":
+                    producer.beginTransaction();
+                    return;
+                case "send":
+                    send(words);
+                    return;
+                case "offsets":
+                    offsets(words);
+                    return;
+                case "commit":
+                    producer.commitTransaction();
+                    return;
+                case "abort":
+                    producer.abortTransaction();
+                    return;
+                case "close":
+                    producer.close(java.time.Duration.ZERO);
+                    return;
+                default:
+                    throw new IllegalArgumentException(words[0]);
+            }
+        }
+
+        /** open, the transactional id, and settings as key=value. */
+        private void open(String[] words) {
+            Map<String, Object> settings = new HashMap<>();
+            settings.put("transactional.id", words[1]);
+            for (String setting : Arrays.copyOfRange(words, 2, words.length)) {
+                settings.put(setting.substring(0, setting.indexOf('=')), setting.substring(setting.indexOf('=') + 1));
+            }
+            producer = new KafkaProducer<>(settings, new ByteArraySerializer(), new ByteArraySerializer());
+            producer.initTransactions();
+        }
+
+        private void send(String[] words) throws ExecutionException, InterruptedException {
+            List<Future<RecordMetadata>> sent = new ArrayList<>();
+            for (String value : Arrays.copyOfRange(words, 3, words.length)) {
+                byte[] bytes = Base64.getDecoder().decode(value);
+                sent.add(producer.send(new ProducerRecord<>(words[1], Integer.parseInt(words[2]), null, bytes)));
+            }
+            for (Future<RecordMetadata> each : sent) {
+                each.get();
+            }
+        }
+
+        private void offsets(String[] words) {
+            Map<TopicPartition, OffsetAndMetadata> offsets = new HashMap<>();
+            for (String word : Arrays.copyOfRange(words, 3, words.length)) {
+                String[] pair = word.split("=");
+                offsets.put(
+                        new TopicPartition(words[2], Integer.parseInt(pair[0])),
+                        new OffsetAndMetadata(Long.parseLong(pair[1])));
+            }
+            producer.sendOffsetsToTransaction(offsets, new ConsumerGroupMetadata(words[1]));
+        }
+    }
+}

@@ -1,0 +1,1 @@
+"""The transaction coordinator: pure machines, one for each partition of ``__transaction_state``."""
