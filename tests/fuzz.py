@@ -119,13 +119,17 @@ def log_directory(batches: Sequence[bytes], choice: int) -> bytes:
 
 
 def file_seeds() -> Iterator[tuple[str, str, bytes]]:
-    """Target, name and bytes of small files that need no golden twin: their format is text."""
+    """Target, name and bytes of small inputs that need no golden twin."""
     yield "checkpoint", "offsets", b"0\n2\norders 0 17\nname-with-dash 12 9223372036854775807\n"
     yield "checkpoint", "epochs", b"0\n3\n0 0\n4 100\n5 2000\n"
     yield "checkpoint", "segment", b"00000000000000000042.timeindex"
     yield "checkpoint", "partition", b"orders-3"
     yield "checkpoint", "deleted", b"orders-3.0123456789abcdef0123456789abcdef-delete"
     yield "log_directory", "empty", log_directory([], choice=2)
+    key = b"\0\1\0\1g\0\1t" + bytes(4)
+    newest = b"\0\4" + bytes(12) + b"\2m" + bytes(8) + b"\1\0\x10" + bytes(range(16))
+    for name, value in (("newest", newest), ("with-expiry", b"\0\1" + bytes(8) + b"\0\1m" + bytes(16))):
+        yield "offset_record", name, bytes([len(key)]) + key + value
 
 
 def batch_seeds() -> Iterator[tuple[str, str, bytes]]:

@@ -6,7 +6,9 @@ from typing import Any, final
 __all__ = [
     "Batch",
     "Cluster",
+    "Encoded",
     "Engine",
+    "OffsetTable",
     "Program",
     "Record",
     "TopicSettings",
@@ -16,6 +18,10 @@ __all__ = [
     "build_batch",
     "crc32c",
     "decode_batches",
+    "fetched_nothing",
+    "java_string_hash",
+    "offset_key",
+    "offset_record",
     "recode_request",
     "recode_response",
 ]
@@ -26,6 +32,13 @@ __version__: str
 
 class WireError(ValueError):
     """Bytes that are no message, or a message that has no bytes: which message and version, which field, where."""
+
+@final
+class Encoded:
+    """An array of a message as bytes, its length in front: ``Program.encode`` takes it in the place of a tuple, and
+    writes it as it is. It was made for one version of one message. Immutable."""
+
+    def __bytes__(self) -> bytes: ...
 
 @final
 class Program:
@@ -157,6 +170,98 @@ def decode_batches(data: bytes, position: int = 0, *, with_records: bool = True)
 
 def crc32c(data: bytes) -> int:
     """The CRC-32C (Castagnoli) of `data`: the checksum of batches and producer snapshots."""
+
+# --- groups ----------------------------------------------------------------------------------------------------------
+
+def java_string_hash(text: str) -> int:
+    """``String.hashCode`` of Java: over UTF-16 code units, in 32 bits with sign."""
+
+# --- groups: committed offsets ----------------------------------------------------------------------------------------
+
+@final
+class OffsetTable:
+    """The committed offsets of one partition of ``__consumer_offsets``, and those of open transactions. No decisions.
+
+    Some 110 bytes an offset, and its metadata; names are kept once each. One thread; a load that was begun with it
+    (``Engine.coordinator_load``) fills it from another, and until that has ended nobody else may call it. Never blocks
+    otherwise.
+    """
+
+    def __new__(cls) -> OffsetTable: ...
+    def __len__(self) -> int:
+        """How many offsets are committed."""
+
+    def apply(self, key: bytes, value: bytes | None) -> str | None:
+        """Takes a record that belongs to no transaction, or to one that was committed: it counts, and overtakes what is
+        pending. Without a value the offset is deleted, with what is pending for it. Returns the group that has
+        committed something; None when something was deleted. Raises ``WireError`` for bytes that are none or of a
+        version that is not known, ``ValueError`` for a record of another kind; nothing has changed then."""
+
+    def apply_pending(self, producer_id: int, key: bytes, value: bytes | None) -> str | None:
+        """As ``apply``, of a record in a producer's open transaction: it counts once that is committed."""
+
+    def end_transaction(self, producer_id: int, committed: bool) -> None:
+        """What the producer left pending is committed or forgotten."""
+
+    def groups(self) -> list[str]:
+        """The groups that have committed something, or are about to, in no order that means something."""
+
+    def topics(self, group: str) -> list[str]:
+        """The topics of which the group has committed a partition."""
+
+    def committed(self, group: str) -> list[tuple[str, int, tuple[int, int, str, int, int, bytes]]]:
+        """Everything the group has committed: (topic, partition, (offset, leader epoch, metadata, time of the commit,
+        time of expiry, topic id)); epochs and times are -1 and ids zero where they are not known."""
+
+    def scan(self, group: str, topic: str, after: int | None, rows_max: int) -> list[tuple[int, int, int, bytes]]:
+        """What the group has committed of the topic, in the order of partitions, behind ``after`` where that is given,
+        at most so many: (partition, time of the commit, time of expiry, topic id)."""
+
+    def pending(self, group: str) -> list[tuple[str, int, list[bytes]]]:
+        """The partitions for which a transaction is open: (topic, partition, the topic ids of what may come of it)."""
+
+    def has_any(self, group: str) -> bool:
+        """Has the group committed something, or is it about to?"""
+
+    def is_pending(self, group: str, topic: str, partition: int) -> bool:
+        """Is a transaction open that is about to commit this?"""
+
+    def is_known(self, group: str, topic: str, partition: int) -> bool:
+        """Is there something to delete?"""
+
+    def fetch(
+        self,
+        version: int,
+        group: str,
+        topic: str,
+        topic_id: bytes,
+        partitions: tuple[int, ...] | None,
+        require_stable: bool,
+    ) -> Encoded:
+        """The partitions of one topic in an answer to OffsetFetch: those asked for, or all. What has no offset, or one
+        of another topic of that name (zero is any), is -1; with ``require_stable``, where a transaction is open,
+        UNSTABLE_OFFSET_COMMIT."""
+
+def fetched_nothing(version: int, partitions: tuple[int, ...], error_code: int) -> Encoded:
+    """The partitions of one topic in an answer to OffsetFetch without any offset. Raises ``ValueError`` for an error
+    that does not exist."""
+
+def offset_record(
+    group: str,
+    topic: str,
+    partition: int,
+    offset: int,
+    leader_epoch: int,
+    metadata: str | None,
+    commit_timestamp_ms: int,
+    expire_timestamp_ms: int,
+    topic_id: bytes,
+) -> tuple[bytes, bytes]:
+    """Key and value of a committed offset, as Kafka 4.4 writes it: with an expiry (not -1) in the version that has no
+    place for leader epoch and topic id. Raises ``WireError`` for a text that is too long."""
+
+def offset_key(group: str, topic: str, partition: int) -> bytes:
+    """The key alone: with no value it deletes. Raises ``WireError``."""
 
 # --- engine: the data plane of one broker ----------------------------------------------------------------------------
 
@@ -356,9 +461,12 @@ class Engine:
         committed. ``codec``: 0 (none) to 4 (zstd), or ``ValueError``. Value, of all ``coordinator_…``: (error code or
         0, words or None, rows). Never blocks."""
 
-    def coordinator_load(self, ticket: int, topic_id: bytes, partition: int, leader_epoch: int) -> None:
-        """Begins to read what the log holds after every append begun before; the ticket names it. No rows; an error
-        shows in ``coordinator_next``. Never blocks."""
+    def coordinator_load(
+        self, ticket: int, topic_id: bytes, partition: int, leader_epoch: int, intake: OffsetTable | None
+    ) -> None:
+        """Begins to read what the log holds after every append begun before; the ticket names it. Committed offsets go
+        into ``intake``, where there is one, and do not come up. No rows; an error shows in ``coordinator_next``. Never
+        blocks."""
 
     def coordinator_next(self, ticket: int, load: int) -> None:
         """Some rows more, one call at a time: (key, value, wall clock ms, offset, producer id, producer epoch). None

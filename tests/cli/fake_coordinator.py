@@ -7,7 +7,9 @@ from typing import Any
 from ottla.coordinator.machine import CoordinatorError, Reply
 from ottla.errors import ErrorCode
 from ottla.groups.offsets.answers import commit_failed, fetch_groups, fetch_response
+from ottla.groups.offsets.table import committed
 from ottla.ids import ZERO_TOPIC_ID
+from ottla.wire.codec import decode_response, encode_response
 from ottla.wire.k08_offset_commit import OffsetCommitRequest, OffsetCommitResponse
 from ottla.wire.k09_offset_fetch import OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchResponse
 from ottla.wire.k10_find_coordinator import Coordinator, FindCoordinatorRequest, FindCoordinatorResponse
@@ -19,7 +21,7 @@ from ottla.wire.k69_consumer_group_describe import ConsumerGroupDescribeRequest,
 from ottla.wire.k69_consumer_group_describe import DescribedGroup as DescribedConsumerGroup
 from ottla.wire.schema import replace
 from tests.cli.fake_broker import FakeBroker, topic_id
-from tests.support.offset_scripts import World, run
+from tests.support.offset_scripts import World, run, with_names
 
 
 class FakeCoordinator:
@@ -46,7 +48,7 @@ class FakeCoordinator:
         assert all("NONE" in line or "-" not in line for line in run(self.world, f"commit {words}")[:1])
 
     def offsets(self, group: str) -> dict[tuple[str, int], int]:
-        return {(topic, index): found.offset for topic, index, found in self.world.offsets.store.committed(group)}
+        return {(topic, index): found.offset for topic, index, found in committed(self.world.offsets.table, group)}
 
     def _find(self, request: FindCoordinatorRequest) -> FindCoordinatorResponse:
         if request.coordinator_keys:
@@ -111,19 +113,24 @@ class FakeCoordinator:
             return commit_failed(request, error.code)
 
     def _fetch(self, request: OffsetFetchRequest) -> OffsetFetchResponse:
-        version = 8 if request.groups else 7
+        version = 10 if request.groups else 7
         answers = []
         for group in fetch_groups(request, version):
             reply: Reply[Any] = Reply()
             outbox = self.world.outbox()
-            self.world.offsets.fetch(
-                OffsetFetchRequestGroup(group_id=group.group_id, topics=None), reply, outbox, require_stable=False
-            )
+            everything = OffsetFetchRequestGroup(group_id=group.group_id, topics=None)
+            self.world.offsets.fetch(everything, version, reply, outbox, require_stable=False)
             self.world.settle(outbox)
             answer = reply.result()
             topics = tuple(replace(topic, topic_id=self._id(topic.name)) for topic in answer.topics)
-            answers.append(replace(answer, topics=topics))
-        return fetch_response(request, answers, version)
+            answer = replace(answer, topics=topics)
+            answers.append(with_names(answer) if request.groups else answer)
+        response = fetch_response(request, answers, version)
+        if request.groups:
+            return response
+        # Who serves this encodes it in the version that it was asked in: with partitions that are no bytes.
+        read: OffsetFetchResponse = decode_response(9, version, encode_response(response, version).body)
+        return read
 
     def _forget(self, request: OffsetDeleteRequest) -> OffsetDeleteResponse:
         reply: Reply[OffsetDeleteResponse] = Reply()

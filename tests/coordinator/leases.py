@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import final
 
 from ottla.coordinator.machine import Now, Outbox, Record, Reply
@@ -38,6 +38,12 @@ class Leases:
     def apply_pending(self, producer_id: int, record: Record) -> None:
         assert isinstance(record.key, ConsumerGroupMetadataKey)
         self.pending.append((producer_id, record.key.group_id))
+
+    def intake(self) -> None:
+        return None
+
+    def digest(self) -> Iterator[None]:
+        return iter(())
 
     def loaded(self, now: Now) -> None:
         self.deadlines_ms = dict.fromkeys(self.values, now.monotonic_ms + LEASE_MS)

@@ -16,11 +16,20 @@ import trio.testing
 from ottla.config.load import EMBEDDED
 from ottla.config.topic import topic_settings
 from ottla.config.values import BrokerConfig
-from ottla.coordinator.log import NO_PRODUCER_ID, CoordinatorLog, CoordinatorLogs, LoadedRecord, LogError, LogRecord
+from ottla.coordinator.log import (
+    NO_PRODUCER_ID,
+    CoordinatorLog,
+    CoordinatorLogs,
+    Intake,
+    LoadedRecord,
+    LogError,
+    LogRecord,
+)
 from ottla.dataplane.coordinator_log import PlaneCoordinatorLogs
 from ottla.dataplane.plane import Callbacks, Plane
 from ottla.dataplane.views import engine_settings
 from ottla.errors import ErrorCode
+from ottla.groups.offsets.table import OffsetTable, committed, offset_record, tombstone
 from ottla.ids import ZERO_UUID
 from ottla.metadata.view import LeadPartition, StopPartition
 from tests.support.appending import Appending
@@ -101,8 +110,8 @@ def row(key: str, value: str | None, timestamp_ms: int = 1_700_000_000_000) -> L
     return LogRecord(key.encode(), None if value is None else value.encode(), timestamp_ms)
 
 
-async def load(log: CoordinatorLog) -> list[LoadedRecord]:
-    loading = log.load()
+async def load(log: CoordinatorLog, intake: Intake | None = None) -> list[LoadedRecord]:
+    loading = log.load(intake)
     found: list[LoadedRecord] = []
     try:
         while rows := await loading.next():
@@ -165,7 +174,7 @@ def test_under_an_older_epoch_nothing_is_done(opened: Open, tmp_path: Path) -> N
             await bench.lead(1)
             old = bench.logs.open(TOPIC, 0, 1)
             await Appending(old, [row("a", "1")], TIMEOUT_MS).wait()
-            loading = old.load()
+            loading = old.load(None)
             await bench.lead(2)
             appending = Appending(old, [row("b", "1")], TIMEOUT_MS)
             assert await code_of(appending.wait) == ErrorCode.NOT_LEADER_OR_FOLLOWER
@@ -184,7 +193,7 @@ def test_a_load_may_be_closed_at_any_time_and_again(opened: Open, tmp_path: Path
             log = bench.logs.open(TOPIC, 0, 0)
             await Appending(log, [row(str(at), "value") for at in range(2_000)], TIMEOUT_MS).wait()
             for portions in range(3):
-                loading = log.load()
+                loading = log.load(None)
                 for _ in range(portions):
                     assert await loading.next()
                 loading.close()
@@ -235,7 +244,7 @@ def test_a_partition_that_is_not_here(tmp_path: Path) -> None:
             log = bench.logs.open(TOPIC, 0, 0)
             appending = Appending(log, [row("a", "1")], TIMEOUT_MS)
             assert await code_of(appending.wait) == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-            loading = log.load()
+            loading = log.load(None)
             assert await code_of(loading.next) == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
             loading.close()
             assert await code_of(loading.next) == ErrorCode.NOT_LEADER_OR_FOLLOWER
@@ -265,7 +274,7 @@ def test_what_a_replica_does_not_have_is_not_committed(tmp_path: Path) -> None:
             log = bench.logs.open(TOPIC, 0, 0)
             assert await code_of(Appending(log, [row("a", "1")], 1).wait) == ErrorCode.REQUEST_TIMED_OUT
             waits = Appending(log, [row("b", "2")], TIMEOUT_MS)
-            loading = log.load()
+            loading = log.load(None)
             assert [loaded.key for loaded in await loading.next()] == [b"a", b"b"]
             ended = trio.Event()
 
@@ -289,7 +298,7 @@ def test_who_gives_the_partition_up_lets_nobody_wait(tmp_path: Path) -> None:
         async with on_engine(tmp_path) as bench:
             await bench.lead(0, isr=(1, 2))
             log = bench.logs.open(TOPIC, 0, 0)
-            appending, loading = Appending(log, [row("a", "1")], TIMEOUT_MS), log.load()
+            appending, loading = Appending(log, [row("a", "1")], TIMEOUT_MS), log.load(None)
             assert await loading.next()
             async with trio.open_nursery() as nursery:
                 for waits in (appending.wait, loading.next):
@@ -306,7 +315,7 @@ def test_a_load_that_waits_may_be_closed(tmp_path: Path) -> None:
             await bench.lead(0, isr=(1, 2))
             log = bench.logs.open(TOPIC, 0, 0)
             Appending(log, [row("a", "1")], TIMEOUT_MS)
-            loading = log.load()
+            loading = log.load(None)
             assert await loading.next()
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(expect, loading.next, ErrorCode.NOT_LEADER_OR_FOLLOWER)
@@ -345,17 +354,52 @@ def test_what_was_committed_survives_a_crash(tmp_path: Path) -> None:
     played(found)
 
 
+def test_offsets_go_into_their_table_and_the_rest_comes_up(tmp_path: Path) -> None:
+    bits = random.Random(7)
+
+    def offset_row(value: int) -> LogRecord:
+        where = bits.choice("gh"), bits.choice("tu"), bits.randrange(40)
+        if value % 5 == 0:
+            key, _ = tombstone(*where)
+            assert isinstance(key, bytes)
+            return LogRecord(key, None, value)
+        return LogRecord(*offset_record(*where, value, -1, "m" * (value % 2), value, -1, bytes(16)), value)
+
+    async def main() -> None:
+        async with on_engine(tmp_path) as bench:
+            await bench.lead(0)
+            log = bench.logs.open(TOPIC, 0, 0)
+            beside, last = OffsetTable(), {}
+            for value in range(300):
+                rows = [offset_row(value), row(f"\0\2{value % 7}", str(value)), offset_row(value + 1)]
+                await Appending(log, rows, TIMEOUT_MS).wait()
+                last[rows[1].key] = rows[1].value
+                for key, content, _ in (rows[0], rows[2]):
+                    beside.apply(key, content)
+            table = OffsetTable()
+            assert {loaded.key: loaded.value for loaded in await load(log, table)} == last
+            assert len(table) == len(beside) > 50
+            for group in "gh":
+                assert list(committed(table, group)) == list(committed(beside, group))
+            # What cannot be read comes up, for whoever judges it.
+            key, _ = offset_record("g", "t", 0, 1, -1, "", 1, -1, bytes(16))
+            await Appending(log, [LogRecord(key, b"\0\x63", 0)], TIMEOUT_MS).wait()
+            assert (key, b"\0\x63") in [loaded[:2] for loaded in await load(log, OffsetTable())]
+
+    played(main)
+
+
 def test_after_the_engine_was_closed(tmp_path: Path) -> None:
     async def main() -> None:
         with engine(tmp_path) as serving:
             plane = serving.plane
             log = PlaneCoordinatorLogs(plane).open(TOPIC, 0, 0)
-            loading, appending = log.load(), Appending(log, [row("a", "1")], TIMEOUT_MS)
+            loading, appending = log.load(None), Appending(log, [row("a", "1")], TIMEOUT_MS)
             plane.close(-1)
             assert await code_of(appending.wait) == ErrorCode.NOT_LEADER_OR_FOLLOWER
             assert await code_of(loading.next) == ErrorCode.NOT_LEADER_OR_FOLLOWER
             loading.close()
             assert await code_of(Appending(log, [row("a", "1")], TIMEOUT_MS).wait) == ErrorCode.NOT_LEADER_OR_FOLLOWER
-            assert await code_of(log.load().next) == ErrorCode.NOT_LEADER_OR_FOLLOWER
+            assert await code_of(log.load(None).next) == ErrorCode.NOT_LEADER_OR_FOLLOWER
 
     played(main)

@@ -30,6 +30,7 @@ from tests.groups.consumer_requests import (
     partitions_text,
     topic_name,
 )
+from tests.support.offset_scripts import messages
 
 HEARTBEAT_INTERVAL_MS: Final = 5_000
 
@@ -169,8 +170,9 @@ def _classic_described(group: ClassicDescribed, names: Names) -> Iterator[str]:
 
 
 def record_text(record: Record, names: Names, topics: Any, wall_ms: int) -> str:
-    key: Any = record.key
-    value: Any = record.value
+    key: Any
+    value: Any
+    key, value = messages(record) if isinstance(record.key, bytes) else record
     group_id = getattr(key, "group_id", None) or getattr(key, "group", "?")
     head = "record:" if group_id == "g" else f"record of {group_id}:"
     kind = type(key).__name__.removeprefix("ConsumerGroup").removesuffix("Key")

@@ -12,6 +12,7 @@ import trio
 from ottla.coordinator.log import (
     NO_PRODUCER_ID,
     Appended,
+    Intake,
     LoadedRecord,
     LogError,
     LogRecord,
@@ -164,7 +165,8 @@ class MemoryCoordinatorLog:
         appending = _Appending(held.append_delay_ms, timeout_ms, failure, held.gate)
         trio.lowlevel.spawn_system_task(appending.end, appended)
 
-    def load(self) -> _Loading:
+    def load(self, intake: Intake | None) -> _Loading:
+        # Nothing is taken: the machine applies all.
         self._held.loads += 1
         return _Loading(self._held, self._leader_epoch)
 

@@ -32,16 +32,31 @@ from ottla.errors import ErrorCode
 from ottla.groups.offsets.config import OffsetsConfig
 from ottla.groups.offsets.group import Committer, ExpiryBase, PartitionRule, Since
 from ottla.groups.offsets.machine import Offsets
-from ottla.records.consumer_offsets import OffsetCommitKey, OffsetCommitValue
+from ottla.groups.offsets.table import committed, pending
+from ottla.records import CONSUMER_OFFSETS, coordinator_format
+from ottla.records.consumer_offsets import (
+    LegacyOffsetCommitKey,
+    LegacyOffsetCommitValue,
+    OffsetCommitKey,
+    OffsetCommitValue,
+)
+from ottla.wire.codec import decode_response, encode_response
 from ottla.wire.k08_offset_commit import OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic
-from ottla.wire.k09_offset_fetch import OffsetFetchRequestGroup, OffsetFetchRequestTopics
+from ottla.wire.k09_offset_fetch import (
+    OffsetFetchRequestGroup,
+    OffsetFetchRequestTopics,
+    OffsetFetchResponse,
+    OffsetFetchResponseGroup,
+)
 from ottla.wire.k47_offset_delete import (
     OffsetDeleteRequest,
     OffsetDeleteRequestPartition,
     OffsetDeleteRequestTopic,
 )
+from ottla.wire.schema import replace
 from tests.support.api_scripts import parse, unparse
 
+FORMAT: Final = coordinator_format(CONSUMER_OFFSETS)
 CONFIG: Final = OffsetsConfig(metadata_chars_max=8, retention_ms=5_000, retention_check_interval_ms=1_000)
 
 
@@ -103,6 +118,8 @@ class FakeGroups:
         return self.groups.keys()
 
     def make_simple(self, group_id: str) -> None:
+        if group_id in self.groups:
+            return
         self.groups[group_id] = FakeGroup()
         self.happened.append(f"{group_id}: a group without members")
 
@@ -110,6 +127,32 @@ class FakeGroups:
         if not self.groups[group_id].members:
             del self.groups[group_id]
             self.happened.append(f"{group_id}: no offsets, no members, gone")
+
+
+def as_bytes(key: OffsetCommitKey | LegacyOffsetCommitKey, value: object) -> Record:
+    """The record of an offset as it is emitted and applied, made by the declarations."""
+    version = 4 if isinstance(value, OffsetCommitValue) and value.expire_timestamp == -1 else 1
+    if isinstance(value, LegacyOffsetCommitValue):
+        version = 0
+    return Record(FORMAT.encode_key(key), None if value is None else FORMAT.encode_value(value, version))
+
+
+def messages(record: Record) -> Record:
+    """The record of an offset as messages."""
+    assert isinstance(record.key, bytes)
+    key = FORMAT.decode_key(record.key)
+    assert record.value is None or isinstance(record.value, bytes)
+    return Record(key, None if record.value is None else FORMAT.decode_value(key, record.value))
+
+
+def with_names(group: OffsetFetchResponseGroup) -> OffsetFetchResponseGroup:
+    """An answer of version 10 to OffsetFetch as its reader has it: with partitions that are no bytes; and with the
+    names of its topics, which the version has not."""
+    body = encode_response(OffsetFetchResponse(groups=(group,)), 10).body
+    (read,) = decode_response(9, 10, body).groups
+    topics = [replace(topic, name=named.name) for topic, named in zip(read.topics, group.topics, strict=True)]
+    answer: OffsetFetchResponseGroup = replace(read, topics=tuple(topics))
+    return answer
 
 
 class World:
@@ -149,6 +192,8 @@ class World:
         self.offsets = Offsets(self.groups, CONFIG)
         for entry in self.log:
             self.read(entry)
+        for _ in self.offsets.digest():
+            pass
         self.offsets.loaded(self.now)
 
 
@@ -242,9 +287,10 @@ def _fetch(world: World, words: list[str], options: dict[str, str]) -> list[str]
     )
     reply: Reply[Any] = Reply()
     outbox = world.outbox()
-    world.offsets.fetch(request, reply, outbox, require_stable="stable" in words)
+    world.offsets.fetch(request, 10, reply, outbox, require_stable="stable" in words)
 
     def lines(answer: Any) -> list[str]:
+        answer = with_names(answer)
         if answer.error_code != ErrorCode.NONE:
             return [ErrorCode(answer.error_code).name]
         return [
@@ -292,7 +338,7 @@ def _topic_deleted(world: World, words: list[str], options: dict[str, str]) -> l
 def _txn(world: World, words: list[str], _: dict[str, str]) -> list[str]:
     for word in words[2:]:
         (topic, index), value = _committed(word)
-        record = Record(
+        record = as_bytes(
             OffsetCommitKey(group=words[1], topic=topic, partition=index),
             OffsetCommitValue(
                 offset=value.offset,
@@ -340,13 +386,13 @@ def _restart(world: World, _: list[str], __: dict[str, str]) -> list[str]:
 
 
 def _state(world: World, *_: object) -> list[str]:
-    store = world.offsets.store
+    table = world.offsets.table
     lines = []
-    for group in sorted(store.groups()):
-        for topic, index, found in sorted(store.committed(group)):
+    for group in sorted(table.groups()):
+        for topic, index, found in sorted(committed(table, group)):
             shown = _shown(found.offset, found.leader_epoch, found.metadata)
             lines.append(f"{group} {topic}-{index} {shown} at {found.commit_timestamp_ms}")
-        lines += [f"{group} {topic}-{index} pending" for topic, index in sorted(store.pending(group))]
+        lines += [f"{group} {topic}-{index} pending" for topic, index in sorted(pending(table, group))]
     return lines or ["(no offsets)"]
 
 
@@ -381,7 +427,7 @@ def _written(world: World, outbox: Outbox) -> list[str]:
 
 
 def _record(record: Record) -> str:
-    key, value = record
+    key, value = messages(record)
     assert isinstance(key, OffsetCommitKey)
     where = f"{key.group} {key.topic}-{key.partition}"
     if value is None:

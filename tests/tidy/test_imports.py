@@ -24,8 +24,8 @@ PYTHON: Final[Mapping[str, str]] = {
     "raft":       "records wire",
     "metadata":   "config raft records wire",
     "controller": "config metadata raft records wire",
-    "coordinator": "records wire",
-    "groups":     "config coordinator metadata records wire",
+    "coordinator": "_core records wire",
+    "groups":     "_core config coordinator metadata records wire",
     "transactions": "config coordinator records wire",
     "api":        "config controller coordinator groups metadata records security transactions wire",
     "dataplane":  "_core api config coordinator metadata raft",
@@ -37,8 +37,11 @@ PYTHON: Final[Mapping[str, str]] = {
 """From the bottom to the top; a package that is not here belongs nowhere yet."""
 
 ENGINE_IMPORTERS: Final = (
+    "coordinator/partitions.py",
+    "dataplane/coordinator_log.py",
     "dataplane/plane.py",
     "dataplane/views.py",
+    "groups/offsets/table.py",
     "wire/codec.py",
     "wire/program.py",
     # Tools that build and read batches, not the broker.
@@ -62,6 +65,7 @@ RUST: Final[Mapping[str, str]] = {
     "wire":        "error ids limits",
     "batch":       "error ids limits",
     "log":         "batch disk error ids limits",
+    "groups":      "error ids log wire",
     "replication": "batch error ids limits log wire",
     "plane":       "batch disk disk_os error ids limits log replication wire",
 }  # fmt: skip

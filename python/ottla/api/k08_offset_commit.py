@@ -83,7 +83,10 @@ def _split(
     wanted: list[OffsetCommitRequestTopic],
 ) -> None:
     count = len(found.partitions)
-    if all(0 <= partition.partition_index < count for partition in topic.partitions):
+    for partition in topic.partitions:
+        if not 0 <= partition.partition_index < count:
+            break
+    else:
         wanted.append(topic)
         return
     there = [partition for partition in topic.partitions if 0 <= partition.partition_index < count]

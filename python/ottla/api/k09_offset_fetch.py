@@ -16,7 +16,7 @@ from ottla.api.context import RequestContext
 from ottla.api.group_access import may
 from ottla.coordinator.machine import CoordinatorError
 from ottla.errors import ErrorCode
-from ottla.groups.offsets.answers import fetch_failed, fetch_groups, fetch_response
+from ottla.groups.offsets.answers import fetch_failed, fetch_groups, fetch_response, topic_failed
 from ottla.ids import ZERO_UUID
 from ottla.metadata.image import Image
 from ottla.security.authorizer import Operation
@@ -26,7 +26,6 @@ from ottla.wire.k09_offset_fetch import (
     OffsetFetchRequestTopics,
     OffsetFetchResponse,
     OffsetFetchResponseGroup,
-    OffsetFetchResponsePartitions,
     OffsetFetchResponseTopics,
 )
 from ottla.wire.schema import replace
@@ -68,23 +67,38 @@ async def _asked(
     broker: Broker,
 ) -> list[OffsetFetchResponseGroup]:
     """What the coordinator says of the groups, together with what was refused before."""
-    found: list[OffsetFetchResponseGroup | CoordinatorError] = await broker.groups.ask_each(
-        asked,
-        lambda group: group.group_id,
-        lambda group, shard, outbox, reply: shard.offset_fetch(
-            group, reply, outbox, require_stable=request.require_stable
-        ),
-    )
+    version, require_stable = context.api_version, request.require_stable
+    found: list[OffsetFetchResponseGroup | CoordinatorError]
+    if len(asked) == 1:
+        (only,) = asked
+        try:
+            answer: OffsetFetchResponseGroup = await broker.groups.ask(
+                only.group_id,
+                lambda shard, outbox, reply: shard.offset_fetch(
+                    only, version, reply, outbox, require_stable=require_stable
+                ),
+            )
+            found = [answer]
+        except CoordinatorError as error:
+            found = [error]
+    else:
+        found = await broker.groups.ask_each(
+            asked,
+            lambda group: group.group_id,
+            lambda group, shard, outbox, reply: shard.offset_fetch(
+                group, version, reply, outbox, require_stable=require_stable
+            ),
+        )
     answers = []
-    for group, bad, answer in zip(asked, refused, found, strict=True):
-        if isinstance(answer, CoordinatorError):
-            answers.append(fetch_failed(group, answer.code))
-        elif answer.error_code != ErrorCode.NONE:
-            answers.append(answer)
+    for group, bad, each in zip(asked, refused, found, strict=True):
+        if isinstance(each, CoordinatorError):
+            answers.append(fetch_failed(group, each.code))
+        elif each.error_code != ErrorCode.NONE:
+            answers.append(each)
         elif group.topics is None:
-            answers.append(replace(answer, topics=_visible(answer, context, broker.metadata.image)))
+            answers.append(replace(each, topics=_visible(each, context, broker.metadata.image)))
         else:
-            answers.append(replace(answer, topics=(*answer.topics, *bad)))
+            answers.append(replace(each, topics=(*each.topics, *bad)) if bad else each)
     return answers
 
 
@@ -101,7 +115,7 @@ def _sort_out(
         if context.api_version >= TOPIC_IDS_SINCE:
             found = image.topics.by_id.get(topic.topic_id)
             if found is None:
-                refused.append(_refused(topic, ErrorCode.UNKNOWN_TOPIC_ID))
+                refused.append(topic_failed(topic, context.api_version, ErrorCode.UNKNOWN_TOPIC_ID))
                 continue
             known = replace(topic, name=found.name)
         else:
@@ -109,7 +123,7 @@ def _sort_out(
         if context.authorize_topic(Operation.DESCRIBE, known.name):
             wanted.append(known)
         else:
-            refused.append(_refused(topic, ErrorCode.TOPIC_AUTHORIZATION_FAILED))
+            refused.append(topic_failed(topic, context.api_version, ErrorCode.TOPIC_AUTHORIZATION_FAILED))
     return refused, replace(group, topics=tuple(wanted))
 
 
@@ -121,16 +135,3 @@ def _visible(
         return tuple(topics)
     ids = image.topics.id_of
     return tuple(replace(topic, topic_id=ids[topic.name]) for topic in topics if topic.name in ids)
-
-
-def _refused(topic: OffsetFetchRequestTopics, code: ErrorCode) -> OffsetFetchResponseTopics:
-    return OffsetFetchResponseTopics(
-        name=topic.name,
-        topic_id=topic.topic_id,
-        partitions=tuple(
-            OffsetFetchResponsePartitions(
-                partition_index=index, committed_offset=-1, committed_leader_epoch=-1, metadata="", error_code=code
-            )
-            for index in topic.partition_indexes
-        ),
-    )

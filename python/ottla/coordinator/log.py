@@ -22,6 +22,7 @@ __all__ = [
     "Appended",
     "CoordinatorLog",
     "CoordinatorLogs",
+    "Intake",
     "LoadedRecord",
     "Loading",
     "LogError",
@@ -99,6 +100,14 @@ class LogError(Exception):
         self.code: Final = code
 
 
+class Intake(Protocol):
+    """A part of a machine's state that the data plane fills itself when it reads a log, with the records of its kind,
+    in the order of the log. Not to be looked at before the loading has ended."""
+
+    def __len__(self) -> int:
+        """How many records it holds."""
+
+
 _REFUSALS: Final = frozenset(
     (
         ErrorCode.CONCURRENT_TRANSACTIONS,
@@ -157,8 +166,8 @@ class CoordinatorLog(Protocol):
         """Begin the first write of a transaction: whoever coordinates it is asked between this and ``append``; a marker
         that comes in between makes the guard worthless (KIP-890)."""
 
-    def load(self) -> Loading:
-        """Begin to read everything; returns at once."""
+    def load(self, intake: Intake | None) -> Loading:
+        """Begin to read everything; returns at once. Of what ``intake`` takes nothing is read here."""
 
 
 class CoordinatorLogs(Protocol):

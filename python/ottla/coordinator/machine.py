@@ -11,9 +11,10 @@ nothing; answers leave when everything that was applied before them is committed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, final
 
+from ottla.coordinator.log import Intake
 from ottla.errors import ErrorCode
 
 __all__ = ["CoordinatorError", "Machine", "Now", "Outbox", "Record", "Reply"]
@@ -31,10 +32,11 @@ class Now(NamedTuple):
 
 
 class Record(NamedTuple):
-    """One record of the coordinator's topic, as messages of ``ottla.records``."""
+    """One record of the coordinator's topic: messages of ``ottla.records``, or, where whoever emits it has made them
+    already and nobody needs the messages, the bytes that are written, of key and value both."""
 
     key: object
-    """Of a class that ``@message`` declares; type checkers do not see what those have in common."""
+    """Of a class that ``@message`` declares (type checkers do not see what those have in common), or bytes."""
     value: object
     """None deletes what stands under the key."""
 
@@ -157,6 +159,14 @@ class Machine(Protocol):
 
     def apply_pending(self, producer_id: int, record: Record) -> None:
         """A replayed record of a transaction that is still open: it counts when that is committed."""
+
+    def intake(self) -> Intake | None:
+        """What takes records straight from the log that is replayed; ``apply`` and ``apply_pending`` get the others.
+        None: they get all."""
+
+    def digest(self) -> Iterator[None]:
+        """Everything is replayed: what the machine has to do about what ``intake`` took, some microseconds with each
+        step."""
 
     def loaded(self, now: Now) -> None:
         """The replay is done: deadlines of what was found begin."""

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["java_string_hash", "partition_of"]
+from ottla._core import java_string_hash
 
-
-def java_string_hash(text: str) -> int:
-    """``String.hashCode``: over UTF-16 code units, in 32 bits with sign."""
-    units = text.encode("utf-16-be", "surrogatepass")
-    value = 0
-    for index in range(0, len(units), 2):
-        value = (31 * value + (units[index] << 8) + units[index + 1]) & 0xFFFF_FFFF
-    return value - (1 << 32) if value >= 1 << 31 else value
+__all__ = ["partition_of"]
 
 
 def partition_of(name: str, partition_count: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from ottla.coordinator.log import NO_PRODUCER_ID, Loading
+from ottla.coordinator.log import NO_PRODUCER_ID, CoordinatorLog
 from ottla.coordinator.machine import Machine
 from ottla.coordinator.shard import RecordCodec
 from ottla.coordinator.slices import Slices
@@ -17,15 +17,18 @@ RECORDS_BETWEEN_LOOKS: Final = 32
 """Some 200 microseconds of work between two looks at the clock."""
 
 
-async def replay(loading: Loading, machine: Machine, codec: RecordCodec, skipped: Callable[[str], None]) -> int:
-    """Applies everything that the log held when ``loading`` began, in slices; returns how many records that were.
-    Types that this release does not know are passed over, as Kafka does, each told to ``skipped`` once.
+async def replay(log: CoordinatorLog, machine: Machine, codec: RecordCodec, skipped: Callable[[str], None]) -> int:
+    """Applies everything that the log holds now, in slices; returns how many records came up here, and how many the
+    machine's intake holds. Types that this release does not know are passed over, as Kafka does, each told to
+    ``skipped`` once.
 
     Raises LogError, and WireError for a record that cannot be read: the machine is of no use then.
     """
     slices = Slices()
     told: set[str] = set()
     count = 0
+    intake = machine.intake()
+    loading = log.load(intake)
     try:
         while rows := await loading.next():
             for row in rows:
@@ -45,4 +48,7 @@ async def replay(loading: Loading, machine: Machine, codec: RecordCodec, skipped
                     await slices.pause()
     finally:
         loading.close()
-    return count
+    for step, _ in enumerate(machine.digest()):
+        if step % RECORDS_BETWEEN_LOOKS == 0:
+            await slices.pause()
+    return count if intake is None else count + len(intake)

@@ -362,7 +362,7 @@ class CoordinatorRuntime(Generic[M]):
         try:
             async with self._loads:
                 begun_ms = self._clock.monotonic_ms()
-                records = await replay(led.log.load(), machine, self._codec, skipped)
+                records = await replay(led.log, machine, self._codec, skipped)
                 took_ms = self._clock.monotonic_ms() - begun_ms
             await _unless_resigned()
         except (LogError, WireError) as error:

@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, final
 
-from ottla.coordinator.log import Appended, LoadedRecord, LogError, LogRecord, Marker, Producer
+from ottla._core import OffsetTable
+from ottla.coordinator.log import Appended, Intake, LoadedRecord, LogError, LogRecord, Marker, Producer
 from ottla.dataplane.plane import ClosedError, CommandFailedError, Plane, Result
 from ottla.errors import ErrorCode
 
@@ -80,8 +81,9 @@ class _Log:
             _begin(plane, lambda ticket: plane.engine.coordinator_claim(ticket, *place, producer_id, producer_epoch))
         )
 
-    def load(self) -> _Loading:
-        return _Loading(self.plane, self.place)
+    def load(self, intake: Intake | None) -> _Loading:
+        assert intake is None or isinstance(intake, OffsetTable), "the engine knows no other"
+        return _Loading(self.plane, self.place, intake)
 
 
 @final
@@ -100,14 +102,14 @@ class _Verification:
 class _Loading:
     """A log that is being read."""
 
-    def __init__(self, plane: Plane, place: _Place) -> None:
+    def __init__(self, plane: Plane, place: _Place, intake: OffsetTable | None) -> None:
         self._plane: Final = plane
         self._load: int | None = None
         """Names it below; None when it could not be begun, or was closed."""
         self._ended = False
 
         def send(ticket: int) -> None:
-            plane.engine.coordinator_load(ticket, *place)
+            plane.engine.coordinator_load(ticket, *place, intake)
             self._load = ticket
 
         _begin(plane, send)

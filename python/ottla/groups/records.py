@@ -2,6 +2,9 @@
 
 Groups that are not coordinated here (share, streams) have records in the same topic: they are unknown to us, and stay
 where they are.
+
+Offsets are records as bytes (``Record`` with a key of bytes): whoever emits them has made the bytes, and the table that
+applies them reads those.
 """
 
 from __future__ import annotations
@@ -22,7 +25,6 @@ from ottla.records.consumer_offsets import (
     GroupMetadataValue,
     LegacyOffsetCommitKey,
     OffsetCommitKey,
-    OffsetCommitValue,
 )
 
 __all__ = ["CLASSIC_KEYS", "CONSUMER_KEYS", "OFFSET_KEYS", "GroupRecords"]
@@ -40,10 +42,7 @@ CONSUMER_KEYS: Final = (
 )
 _OURS: Final = frozenset((*OFFSET_KEYS, *CLASSIC_KEYS, *CONSUMER_KEYS))
 
-_OFFSET_VERSION: Final = 4
-_OFFSET_WITH_EXPIRY_VERSION: Final = 1
 _GROUP_VERSION: Final = 3
-NO_EXPIRY: Final = -1
 
 
 @final
@@ -57,6 +56,9 @@ class GroupRecords:
 
     def encode(self, record: Record) -> tuple[bytes, bytes | None]:
         key, value = record
+        if type(key) is bytes:
+            assert value is None or isinstance(value, bytes)
+            return key, value
         encoded = None if value is None else self._format.encode_value(value, _version(value))
         return self._format.encode_key(key), encoded
 
@@ -64,11 +66,11 @@ class GroupRecords:
         decoded = self._format.decode_key(key)
         if type(decoded) not in _OURS:
             raise UnknownRecordError(f"{type(decoded).__name__}: no such groups are coordinated here")
-        return Record(decoded, None if value is None else self._format.decode_value(decoded, value))
+        message = None if value is None else self._format.decode_value(decoded, value)
+        # Those of offsets were read to see that they can be.
+        return Record(key, value) if type(decoded) in OFFSET_KEYS else Record(decoded, message)
 
 
 def _version(value: object) -> int:
     """``GroupCoordinatorRecordHelpers``"""
-    if isinstance(value, OffsetCommitValue):
-        return _OFFSET_VERSION if value.expire_timestamp == NO_EXPIRY else _OFFSET_WITH_EXPIRY_VERSION
     return _GROUP_VERSION if isinstance(value, GroupMetadataValue) else 0

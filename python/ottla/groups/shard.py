@@ -8,7 +8,7 @@ Invariants: a group id is held by one protocol at a time; nothing is decided her
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Final, final
 
 from ottla.coordinator.machine import Now, Outbox, Record, Reply
@@ -26,7 +26,8 @@ from ottla.groups.consumer.topics import TopicHashes
 from ottla.groups.offset_groups import ClassicOffsets
 from ottla.groups.offsets.group import OffsetGroup
 from ottla.groups.offsets.machine import Offsets
-from ottla.groups.records import CLASSIC_KEYS, CONSUMER_KEYS, OFFSET_KEYS
+from ottla.groups.offsets.table import OffsetTable
+from ottla.groups.records import CLASSIC_KEYS, CONSUMER_KEYS
 from ottla.wire.k08_offset_commit import OffsetCommitRequest, OffsetCommitResponse
 from ottla.wire.k09_offset_fetch import OffsetFetchRequestGroup, OffsetFetchResponseGroup
 from ottla.wire.k11_join_group import JoinGroupRequest, JoinGroupResponse
@@ -220,18 +221,19 @@ class GroupShard:
     def _apply_again(self, records: Sequence[Record]) -> None:
         """Offsets alone: no other record has to do with transactions, and of one offset the last record counts."""
         for record in records:
-            if isinstance(record.key, OFFSET_KEYS):
+            if type(record.key) is bytes:
                 self._offsets.apply(record)
 
     def offset_fetch(
         self,
         request: OffsetFetchRequestGroup,
+        version: int,
         reply: Reply[OffsetFetchResponseGroup],
         outbox: Outbox,
         *,
         require_stable: bool,
     ) -> None:
-        self._offsets.fetch(request, reply, outbox, require_stable=require_stable)
+        self._offsets.fetch(request, version, reply, outbox, require_stable=require_stable)
 
     def offset_delete(self, request: OffsetDeleteRequest, reply: Reply[OffsetDeleteResponse], outbox: Outbox) -> None:
         self._offsets.delete(request, reply, outbox)
@@ -254,7 +256,8 @@ class GroupShard:
         yield from (group.group_id for group in self._consumer)
 
     def make_simple(self, group_id: str) -> None:
-        self._classic.ensure(group_id)
+        if group_id not in self._classic and group_id not in self._consumer:
+            self._classic.ensure(group_id)
 
     def delete_if_empty(self, group_id: str, outbox: Outbox) -> None:
         group = self._classic.get(group_id)
@@ -270,7 +273,7 @@ class GroupShard:
 
     def apply(self, record: Record) -> None:
         key = record.key
-        if isinstance(key, OFFSET_KEYS):
+        if type(key) is bytes:
             self._offsets.apply(record)
         elif isinstance(key, CLASSIC_KEYS):
             self._classic.apply(record)
@@ -280,8 +283,14 @@ class GroupShard:
             self._consumer.apply(record)
 
     def apply_pending(self, producer_id: int, record: Record) -> None:
-        if isinstance(record.key, OFFSET_KEYS):
+        if type(record.key) is bytes:
             self._offsets.apply_pending(producer_id, record)
+
+    def intake(self) -> OffsetTable:
+        return self._offsets.table
+
+    def digest(self) -> Iterator[None]:
+        return self._offsets.digest()
 
     def loaded(self, now: Now) -> None:
         self._classic.loaded(now)

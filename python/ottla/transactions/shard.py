@@ -17,7 +17,7 @@ markers are under way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, final
 
 from ottla.coordinator.machine import CoordinatorError, Now, Outbox, Record, Reply
@@ -359,6 +359,12 @@ class TransactionShard:
 
     def apply_pending(self, producer_id: int, record: Record) -> None:
         raise AssertionError(f"{record.key} is in a transaction of producer {producer_id}: nobody writes it so")
+
+    def intake(self) -> None:
+        """Every record is read here: there are few."""
+
+    def digest(self) -> Iterator[None]:
+        return iter(())
 
     def loaded(self, now: Now) -> None:
         """Decisions that were found have their markers sent again: nobody knows which partitions have one."""

@@ -254,8 +254,10 @@ class Message:
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def __replace__(self, **changes: Any) -> Any:
-        values = {field.attribute: getattr(self, field.attribute) for field in self.__fields__}
-        return type(self)(**(values | changes))
+        cls = type(self)
+        compiled = _compile_replace(cls.__fields__)
+        cls.__replace__ = compiled  # type: ignore[method-assign]
+        return compiled(self, **changes)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), _values(self))
@@ -307,6 +309,19 @@ def _compile_init(fields: tuple[Field, ...]) -> Callable[..., None]:
     signature = f"self, *, {', '.join(parameters)}" if parameters else "self"
     exec(f"def __init__({signature}):\n {'; '.join(body) or 'pass'}", names)
     compiled: Callable[..., None] = names["__init__"]
+    return compiled
+
+
+def _compile_replace(fields: tuple[Field, ...]) -> Callable[..., Any]:
+    names: dict[str, Any] = {"_set": object.__setattr__, "_kept": object()}
+    body = ["_new = object.__new__(self.__class__)"]
+    for field in fields:
+        name = field.attribute
+        value = f"self.{name} if {name} is _kept else {name}"
+        body.append(f"_set(_new, {name!r}, {value})" if _FROZEN else f"_new.{name} = {value}")
+    parameters = "".join(f", {field.attribute}=_kept" for field in fields)
+    exec(f"def __replace__(self{', *' if fields else ''}{parameters}):\n " + "\n ".join([*body, "return _new"]), names)
+    compiled: Callable[..., Any] = names["__replace__"]
     return compiled
 
 

@@ -8,6 +8,7 @@
 //! - [`batch`]: record batches: parse, check, compress, build; the state of idempotent producers
 //! - [`log`]: segments, indexes, recovery: Kafka's format on disk
 //! - [`replication`]: the state of one partition: epochs, ISR, watermarks
+//! - [`groups`]: what the coordinator of groups holds by the million
 //! - [`plane`]: connections, waiting, the View, and the tokio shell
 //!
 //! Nothing here knows of Python; tokio appears in `plane/shell*` alone.
@@ -17,6 +18,7 @@ pub mod disk;
 pub mod disk_os;
 pub mod disk_sim;
 pub mod error;
+pub mod groups;
 pub mod ids;
 pub mod limits;
 pub mod log;

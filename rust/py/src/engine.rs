@@ -23,6 +23,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
 use crate::coordinator_log::{self, KeyedRow};
+use crate::offsets::OffsetTable;
 use crate::records::codec_numbered;
 use crate::transactions::{self, EndTuple, MarkerTuple, QuestionTuple, WriterTuple};
 
@@ -415,8 +416,18 @@ impl Engine {
         Ok(())
     }
 
-    fn coordinator_load(&self, ticket: Ticket, topic_id: [u8; 16], partition: i32, leader_epoch: i32) {
-        self.coordinator(ticket, CoordinatorCommand::Load(coordinator_log::place(topic_id, partition, leader_epoch)));
+    #[allow(clippy::needless_pass_by_value)] // how an argument arrives from Python
+    fn coordinator_load(
+        &self,
+        ticket: Ticket,
+        topic_id: [u8; 16],
+        partition: i32,
+        leader_epoch: i32,
+        intake: Option<PyRef<'_, OffsetTable>>,
+    ) {
+        let place = coordinator_log::place(topic_id, partition, leader_epoch);
+        let intake = intake.map(|table| table.intake());
+        self.coordinator(ticket, CoordinatorCommand::Load(place, intake));
     }
 
     fn coordinator_next(&self, ticket: Ticket, load: Ticket) {

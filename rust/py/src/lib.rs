@@ -3,6 +3,7 @@
 mod codec;
 mod coordinator_log;
 mod engine;
+mod offsets;
 mod recode;
 mod records;
 mod transactions;
@@ -15,5 +16,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     codec::register(module)?;
     recode::register(module)?;
     records::register(module)?;
+    offsets::register(module)?;
     engine::register(module)
 }

@@ -20,15 +20,15 @@ from ottla.wire.k09_offset_fetch import (
     OffsetFetchRequestTopic,
     OffsetFetchResponseGroup,
 )
-from tests.support.offset_scripts import World, run
+from tests.support.offset_scripts import World, run, with_names
 
 OLD = OffsetFetchRequest(group_id="g", topics=(OffsetFetchRequestTopic(name="t", partition_indexes=(0, 1)),))
 
 
-def fetched(world: World, group: OffsetFetchRequestGroup) -> OffsetFetchResponseGroup:
+def fetched(world: World, group: OffsetFetchRequestGroup, version: int) -> OffsetFetchResponseGroup:
     reply: Reply[OffsetFetchResponseGroup] = Reply()
     outbox = world.outbox()
-    world.offsets.fetch(group, reply, outbox, require_stable=False)
+    world.offsets.fetch(group, version, reply, outbox, require_stable=False)
     world.settle(outbox)
     return reply.result()
 
@@ -40,7 +40,7 @@ def test_every_version_of_offset_fetch_goes_there_and_back() -> None:
         request = OLD
         if version >= 8:
             request = OffsetFetchRequest(groups=fetch_groups(OLD, 7))
-        answers = [fetched(world, group) for group in fetch_groups(request, version)]
+        answers = [fetched(world, group, version) for group in fetch_groups(request, version)]
         body = encode_response(fetch_response(request, answers, version), version).body
         answer = decode_response(9, version, body)
         topics = answer.topics if version < 8 else answer.groups[0].topics
@@ -59,8 +59,9 @@ def test_all_topics_are_asked_for_by_null() -> None:
 def test_a_group_that_fails_says_so_where_its_version_can() -> None:
     (group,) = fetch_groups(OLD, 1)
     failed = fetch_failed(group, ErrorCode.NOT_COORDINATOR)
-    (topic,) = fetch_response(OLD, [failed], 1).topics
-    assert {partition.error_code for partition in topic.partitions} == {ErrorCode.NOT_COORDINATOR}
+    body = encode_response(fetch_response(OLD, [failed], 1), 1).body
+    (topic,) = decode_response(9, 1, body).topics
+    assert [partition.error_code for partition in topic.partitions] == [ErrorCode.NOT_COORDINATOR] * 2
     assert fetch_response(OLD, [failed], 7).error_code == ErrorCode.NOT_COORDINATOR
     assert fetch_response(OLD, [failed], 10).groups == (failed,)
 
@@ -87,7 +88,7 @@ def test_what_is_too_large_for_the_log_changes_nothing() -> None:
 
     assert not reply.is_settled
     world.settle(outbox)
-    assert world.offsets.store.offset_count == 0
+    assert len(world.offsets.table) == 0
     assert world.groups.groups == {}
     with pytest.raises(CoordinatorError, match="too large") as raised:
         reply.result()
@@ -101,11 +102,11 @@ def test_an_answer_shows_nothing_that_is_not_committed() -> None:
     commit: Reply[OffsetCommitResponse] = Reply()
     fetch: Reply[OffsetFetchResponseGroup] = Reply()
     world.offsets.commit(commit_request(), 9, commit, writing)
-    world.offsets.fetch(OffsetFetchRequestGroup(group_id="g", topics=None), fetch, reading, require_stable=False)
+    world.offsets.fetch(OffsetFetchRequestGroup(group_id="g", topics=None), 10, fetch, reading, require_stable=False)
 
     assert all(isinstance(record, Record) for record in writing.records)
     assert not commit.is_settled
     assert not fetch.is_settled
     world.settle(writing)
     world.settle(reading)
-    assert [p.committed_offset for topic in fetch.result().topics for p in topic.partitions] == [1, 1]
+    assert [p.committed_offset for topic in with_names(fetch.result()).topics for p in topic.partitions] == [1, 1]

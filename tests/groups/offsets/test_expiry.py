@@ -7,12 +7,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ottla.coordinator.machine import Record
 from ottla.groups.offsets import expiry
 from ottla.groups.offsets.group import ExpiryBase, Since
 from ottla.records.consumer_offsets import OffsetCommitKey, OffsetCommitValue
-from tests.groups.offsets.test_store import committed
-from tests.support.offset_scripts import CONFIG, FakeGroup, World
+from tests.groups.offsets.test_table import everything
+from tests.support.offset_scripts import CONFIG, FakeGroup, World, as_bytes
 
 NOW_MS = 50_000
 
@@ -45,9 +44,9 @@ def world_of(spec: dict[str, dict[str, Any]]) -> World:
         for (topic, partition), (at_ms, expires_ms, is_pending) in of["offsets"].items():
             key = OffsetCommitKey(group=name, topic=topic, partition=partition)
             value = OffsetCommitValue(offset=1, commit_timestamp=at_ms, expire_timestamp=expires_ms)
-            world.offsets.apply(Record(key, value))
+            world.offsets.apply(as_bytes(key, value))
             if is_pending:
-                world.offsets.apply_pending(7, Record(key, value))
+                world.offsets.apply_pending(7, as_bytes(key, value))
     world.ms = NOW_MS
     return world
 
@@ -81,7 +80,7 @@ def test_a_sweep_agrees_with_the_model(spec: dict[str, dict[str, Any]]) -> None:
     sweep(world)
 
     left = {name: [where for where in of["offsets"] if stays(of, where)] for name, of in spec.items()}
-    assert set(committed(world.offsets.store)) == {(name, *where) for name, wheres in left.items() for where in wheres}
+    assert set(everything(world.offsets.table)) == {(name, *where) for name, wheres in left.items() for where in wheres}
     assert set(world.groups.groups) == {name for name, of in spec.items() if left[name] or of["members"]}
 
 
@@ -89,7 +88,7 @@ def many(group: str, count: int) -> World:
     world = World()
     for partition in range(count):
         key = OffsetCommitKey(group=group, topic="t", partition=partition)
-        world.offsets.apply(Record(key, OffsetCommitValue(offset=1, commit_timestamp=0)))
+        world.offsets.apply(as_bytes(key, OffsetCommitValue(offset=1, commit_timestamp=0)))
     world.ms = NOW_MS
     return world
 
@@ -103,7 +102,7 @@ def test_a_sweep_comes_in_slices() -> None:
     assert world.offsets.next_deadline_ms() == 0, "what is left is due at once"
     world.settle(outbox)
     assert sweep(world) > 3
-    assert world.offsets.store.offset_count == 0
+    assert len(world.offsets.table) == 0
     assert world.groups.groups == {}
 
 
@@ -112,10 +111,10 @@ def test_what_happens_between_slices_counts() -> None:
     world.settle(first := world.outbox())
     world.offsets.advance(first)
     key = OffsetCommitKey(group="g", topic="t", partition=999)
-    world.offsets.apply(Record(key, OffsetCommitValue(offset=2, commit_timestamp=NOW_MS)))
+    world.offsets.apply(as_bytes(key, OffsetCommitValue(offset=2, commit_timestamp=NOW_MS)))
     sweep(world)
 
-    assert committed(world.offsets.store) == {("g", "t", 999): 2}
+    assert everything(world.offsets.table) == {("g", "t", 999): 2}
 
 
 def test_a_member_who_comes_between_slices_keeps_what_is_left() -> None:
@@ -125,7 +124,7 @@ def test_a_member_who_comes_between_slices_keeps_what_is_left() -> None:
     world.groups.groups["g"].subscribed = {"t"}
     sweep(world)
 
-    assert world.offsets.store.offset_count == 1000 - len(outbox.records)
+    assert len(world.offsets.table) == 1000 - len(outbox.records)
 
 
 def test_a_group_that_goes_between_slices() -> None:
@@ -135,7 +134,7 @@ def test_a_group_that_goes_between_slices() -> None:
     del world.groups.groups["g"]
     sweep(world)
 
-    assert world.offsets.store.offset_count == 0
+    assert len(world.offsets.table) == 0
 
 
 def test_nothing_is_due_before_the_log_is_read() -> None:

@@ -9,9 +9,10 @@ request is a tuple of groups whatever its version, and its answer is made of the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from ottla.errors import ErrorCode
+from ottla.groups.offsets.table import fetched_nothing
 from ottla.wire.k08_offset_commit import (
     OffsetCommitRequest,
     OffsetCommitRequestPartition,
@@ -26,8 +27,8 @@ from ottla.wire.k09_offset_fetch import (
     OffsetFetchRequestTopics,
     OffsetFetchResponse,
     OffsetFetchResponseGroup,
-    OffsetFetchResponsePartition,
     OffsetFetchResponseTopic,
+    OffsetFetchResponseTopics,
 )
 from ottla.wire.k28_txn_offset_commit import (
     TxnOffsetCommitRequest,
@@ -42,6 +43,7 @@ __all__ = [
     "fetch_groups",
     "fetch_response",
     "plain_commit",
+    "topic_failed",
     "transactional_answer",
     "transactional_commit_failed",
 ]
@@ -143,34 +145,29 @@ def fetch_response(
         return OffsetFetchResponse(groups=tuple(groups))
     (group,) = groups
     if group.error_code != ErrorCode.NONE and version < _GROUP_ERROR_SINCE:
-        return OffsetFetchResponse(topics=_each_failed(request, group.error_code))
-    topics = (
-        OffsetFetchResponseTopic(
-            name=topic.name,
-            partitions=tuple(
-                OffsetFetchResponsePartition(
-                    partition_index=partition.partition_index,
-                    committed_offset=partition.committed_offset,
-                    committed_leader_epoch=partition.committed_leader_epoch,
-                    metadata=partition.metadata,
-                    error_code=partition.error_code,
-                )
-                for partition in topic.partitions
-            ),
-        )
-        for topic in group.topics
+        return OffsetFetchResponse(topics=_each_failed(request, version, group.error_code))
+    # Partitions are bytes already, which look the same in both forms.
+    topics = tuple(
+        OffsetFetchResponseTopic(name=topic.name, partitions=_any(topic.partitions)) for topic in group.topics
     )
-    return OffsetFetchResponse(topics=tuple(topics), error_code=group.error_code)
+    return OffsetFetchResponse(topics=topics, error_code=group.error_code)
 
 
-def _each_failed(request: OffsetFetchRequest, code: int) -> tuple[OffsetFetchResponseTopic, ...]:
+def topic_failed(topic: OffsetFetchRequestTopics, version: int, code: ErrorCode) -> OffsetFetchResponseTopics:
+    """The answer for a topic that could not be asked about."""
+    partitions = _any(fetched_nothing(version, topic.partition_indexes, code))
+    return OffsetFetchResponseTopics(name=topic.name, topic_id=topic.topic_id, partitions=partitions)
+
+
+def _each_failed(request: OffsetFetchRequest, version: int, code: int) -> tuple[OffsetFetchResponseTopic, ...]:
     return tuple(
         OffsetFetchResponseTopic(
-            name=topic.name,
-            partitions=tuple(
-                OffsetFetchResponsePartition(partition_index=index, committed_offset=-1, metadata="", error_code=code)
-                for index in topic.partition_indexes
-            ),
+            name=topic.name, partitions=_any(fetched_nothing(version, topic.partition_indexes, code))
         )
         for topic in request.topics or ()
     )
+
+
+def _any(encoded: object) -> Any:
+    """Bytes in the place of an array, which its type does not tell of."""
+    return encoded

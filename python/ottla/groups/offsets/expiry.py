@@ -15,34 +15,31 @@ from typing import Final, TypeAlias, final
 
 from ottla.coordinator.machine import Now, Outbox, Record
 from ottla.groups.offsets.group import ExpiryBase, Groups, Since
-from ottla.groups.offsets.offset import NO_EXPIRY, commit_timestamp_ms, expire_timestamp_ms, topic_id_of
-from ottla.groups.offsets.store import OffsetStore
+from ottla.groups.offsets.table import NO_EXPIRY, OffsetTable, tombstone
 from ottla.ids import ZERO_TOPIC_ID
-from ottla.records.consumer_offsets import OffsetCommitKey
 
-__all__ = ["Cleaner", "is_expired", "tombstone"]
+__all__ = ["Cleaner", "is_expired"]
 
 SLICE_COST_MAX: Final = 3_000
 """Of ``advance``: some 2 ms."""
 _TOMBSTONE_COST: Final = 20
+_ROWS: Final = 512
+"""Offsets that are looked at together, within one slice."""
 
 _Step: TypeAlias = tuple[str, Record | None] | None
 """A record to emit for a group, a group to look at whether it may go, or nothing: one more was looked at."""
 
 
-def tombstone(group: str, topic: str, partition: int) -> Record:
-    return Record(OffsetCommitKey(group=group, topic=topic, partition=partition), None)
-
-
-def is_expired(packed: bytes, base: ExpiryBase, wall_ms: int, retention_ms: int) -> bool:
+def is_expired(
+    commit_timestamp_ms: int, expire_timestamp_ms: int, base: ExpiryBase, wall_ms: int, retention_ms: int
+) -> bool:
     """Is an offset too old? One with an expiry of its own is so from then on; one of a group whose offsets do not age,
     never."""
     if base is Since.NEVER:
         return False
-    expires_at_ms = expire_timestamp_ms(packed)
-    if expires_at_ms != NO_EXPIRY:
-        return wall_ms >= expires_at_ms
-    since_ms = commit_timestamp_ms(packed) if isinstance(base, Since) else base
+    if expire_timestamp_ms != NO_EXPIRY:
+        return wall_ms >= expire_timestamp_ms
+    since_ms = commit_timestamp_ms if isinstance(base, Since) else base
     return wall_ms - since_ms >= retention_ms
 
 
@@ -50,10 +47,10 @@ def is_expired(packed: bytes, base: ExpiryBase, wall_ms: int, retention_ms: int)
 class Cleaner:
     """Sweeps every ``interval_ms``, and after deletions of topics."""
 
-    __slots__ = ("_groups", "_interval_ms", "_jobs", "_retention_ms", "_slice", "_store", "_sweep_at_ms")
+    __slots__ = ("_groups", "_interval_ms", "_jobs", "_retention_ms", "_slice", "_sweep_at_ms", "_table")
 
-    def __init__(self, store: OffsetStore, groups: Groups, *, retention_ms: int, interval_ms: int) -> None:
-        self._store = store
+    def __init__(self, table: OffsetTable, groups: Groups, *, retention_ms: int, interval_ms: int) -> None:
+        self._table = table
         self._groups = groups
         self._retention_ms = retention_ms
         self._interval_ms = interval_ms
@@ -92,32 +89,37 @@ class Cleaner:
             if record is not None:
                 # One by one: together they might be too large, and nobody minds if only some get into the log.
                 outbox.emit(record)
-            elif not self._store.has_any(group) and self._groups.find(group) is not None:
+            elif not self._table.has_any(group) and self._groups.find(group) is not None:
                 self._groups.delete_if_empty(group, outbox)
             cost += _TOMBSTONE_COST
 
     def _sweep(self, wall_ms: int) -> Iterator[_Step]:
         for name in list(self._groups.names()):
-            for topic in self._store.topics(name):
-                seen_in = -1
-                for partition in list(self._store.partitions(name, topic)):
-                    if seen_in != self._slice:
-                        # Others had their turn: it may have been committed anew, or a member may have come.
-                        seen_in = self._slice
-                        base, partitions = self._base(name, topic), self._store.partitions(name, topic)
-                    if base is Since.NEVER:
-                        yield None
-                        break
-                    packed = partitions.get(partition)
-                    if (
-                        packed is not None
-                        and is_expired(packed, base, wall_ms, self._retention_ms)
-                        and not self._store.is_pending(name, topic, partition)
-                    ):
-                        yield name, tombstone(name, topic, partition)
-                    else:
-                        yield None
+            for topic in self._table.topics(name):
+                yield from self._sweep_topic(name, topic, wall_ms)
             yield name, None
+
+    def _sweep_topic(self, name: str, topic: str, wall_ms: int) -> Iterator[_Step]:
+        after: int | None = None
+        while True:
+            # Anew after every slice: others had their turn. It may have been committed anew, or a member may have come.
+            base, seen_in = self._base(name, topic), self._slice
+            if base is Since.NEVER:
+                yield None
+                return
+            rows = self._table.scan(name, topic, after, _ROWS)
+            for after, commit_ms, expire_ms, _ in rows:
+                if is_expired(commit_ms, expire_ms, base, wall_ms, self._retention_ms) and not self._table.is_pending(
+                    name, topic, after
+                ):
+                    yield name, tombstone(name, topic, after)
+                else:
+                    yield None
+                if seen_in != self._slice:
+                    break
+            else:
+                if len(rows) < _ROWS:
+                    return
 
     def _base(self, name: str, topic: str) -> ExpiryBase:
         group = self._groups.find(name)
@@ -125,12 +127,15 @@ class Cleaner:
 
     def _forget(self, topic: str, topic_id: bytes) -> Iterator[_Step]:
         fitting = (topic_id, ZERO_TOPIC_ID)
-        for name in self._store.groups():
-            for partition in list(self._store.partitions(name, topic)):
-                packed = self._store.partitions(name, topic).get(partition)
-                is_ours = packed is not None and topic_id_of(packed) in fitting
-                yield (name, tombstone(name, topic, partition)) if is_ours else None
-            for partition, pending in self._store.pending_of(name, topic):
-                if any(topic_id_of(packed) in fitting for packed in pending):
+        for name in self._table.groups():
+            after: int | None = None
+            while rows := self._table.scan(name, topic, after, _ROWS):
+                seen_in = self._slice
+                for after, _, _, known_id in rows:
+                    yield (name, tombstone(name, topic, after)) if known_id in fitting else None
+                    if seen_in != self._slice:
+                        break
+            for pending_of, partition, ids in self._table.pending(name):
+                if pending_of == topic and any(known_id in fitting for known_id in ids):
                     yield name, tombstone(name, topic, partition)
             yield None

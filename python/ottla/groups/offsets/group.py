@@ -84,8 +84,8 @@ class Groups(Protocol):
         """The ids of all groups; may change as soon as another method is called."""
 
     def make_simple(self, group_id: str) -> None:
-        """Offsets were applied for a group that is not there: it is one without members and protocol type, until
-        a record of the group says otherwise. Called within ``apply``; emits nothing."""
+        """Offsets were applied for a group: unless there is one of that id, it is one without members and protocol
+        type, until a record of the group says otherwise. Called within ``apply``; emits nothing."""
 
     def delete_if_empty(self, group_id: str, outbox: Outbox) -> None:
         """The group has no offsets, and no transaction is about to give it some: it goes, unless it has members."""

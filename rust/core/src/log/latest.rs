@@ -8,12 +8,17 @@
 //! is one portion. The price is that the log is read and decompressed twice, the second time mostly from the page cache.
 //! Keys are kept whole and hashed under a secret: clients choose them.
 //!
+//! Records of which there are millions need not come up one by one: an [`Intake`] takes them as the first walk meets
+//! them, in the order of the log, together with the ends of transactions. It is a map of keys to values itself, so nothing
+//! is noted of what it takes, and where there is nothing else the second walk is left out.
+//!
 //! Invariants: of two records of a key the one with the higher offset counts, whenever its transaction was committed; those of
 //! aborted transactions never do; those of a transaction without an end marker are given as they are, tombstones too,
 //! and supersede nothing. A tombstone that counts is given only where an open transaction wrote its key, too: what is
 //! pending before it has been deleted by it. A step walks about as many bytes as [`STEP_BYTES`], or one batch.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt::Debug;
 use std::io;
 
 use super::reader::{Batches, LogReader};
@@ -50,6 +55,27 @@ pub struct LatestRecord {
     pub producer_epoch: ProducerEpoch,
 }
 
+/// State that takes records straight from a log that is read, before anyone else sees them.
+pub trait Intake: Debug + Send {
+    /// Offers a record; records come in the order of the log, each once. `producer_id`: of the transaction it belongs to,
+    /// however that ends, or none.
+    fn take(&mut self, key: &[u8], value: Option<&[u8]>, producer_id: ProducerId) -> Taking;
+
+    /// A transaction ended.
+    fn end(&mut self, producer_id: ProducerId, aborted: bool);
+}
+
+/// What an [`Intake`] says of a record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Taking {
+    /// It is in there now.
+    Taken,
+    /// It is of another kind.
+    Other,
+    /// It is of its kind, and cannot be read: whoever gets the rest shall see.
+    Unreadable,
+}
+
 /// What a step came to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Step {
@@ -78,6 +104,8 @@ struct Noted {
     open: HashMap<ProducerId, Open>,
     /// The keys of open transactions, once all are known.
     pending: Keys,
+    /// There are records that the intake could not read: what it takes under their keys supersedes them.
+    unreadable: bool,
 }
 
 /// A log that is being read from an offset up to another. Blocks on the disk: for pool threads.
@@ -104,15 +132,15 @@ impl Latest {
         Self { reader, start, end, batches, scratch, noted, giving: false, ready }
     }
 
-    /// Reads on. An error names the batch; there is no going on after it.
-    pub fn step(&mut self) -> io::Result<Step> {
+    /// Reads on; `intake` is the same in every call. An error names the batch; there is no going on after it.
+    pub fn step(&mut self, mut intake: Option<&mut dyn Intake>) -> io::Result<Step> {
         let mut walked = 0;
         while walked < STEP_BYTES {
             if let Some(portion) = self.portion(false) {
                 return Ok(Step::Records(portion));
             }
             match self.batches.next_frame()? {
-                Some(frame) => walked += self.take_in(&frame)?,
+                Some(frame) => walked += self.take_in(&frame, &mut intake)?,
                 None if self.giving => return Ok(self.portion(true).map_or(Step::End, Step::Records)),
                 None => self.turn(),
             }
@@ -120,13 +148,15 @@ impl Latest {
         Ok(Step::More)
     }
 
-    /// The first walk is done: goes back to the start.
+    /// The first walk is done: goes back to the first record that is wanted.
     fn turn(&mut self) {
         self.giving = true;
-        for open in self.noted.open.values_mut() {
-            self.noted.pending.extend(open.keys.drain());
+        let Noted { newest, open, pending, .. } = &mut self.noted;
+        let first = newest.values().copied().chain(open.values().map(|open| open.first)).min();
+        for open in open.values_mut() {
+            pending.extend(open.keys.drain());
         }
-        self.batches = self.reader.batches(self.start, self.end);
+        self.batches = self.reader.batches(first.unwrap_or(self.end), self.end);
     }
 
     /// Takes a portion off what is ready, when there is a full one, or of what is left when that is `all` there is.
@@ -142,7 +172,7 @@ impl Latest {
     }
 
     /// Looks at one batch; says how many bytes that were.
-    fn take_in(&mut self, frame: &Frame) -> io::Result<usize> {
+    fn take_in(&mut self, frame: &Frame, intake: &mut Option<&mut dyn Intake>) -> io::Result<usize> {
         let Self { batches, scratch, noted, giving, ready, start, .. } = self;
         let header = frame.header.ok_or_else(|| unreadable(frame, &"a message format from before 2017"))?;
         let batch = batches.bytes(frame)?;
@@ -152,6 +182,9 @@ impl Latest {
         if header.is_control() {
             if let (false, Some(marker)) = (*giving, EndMarker::read(&header, &records)) {
                 noted.end(header.producer_id, marker.aborted);
+                if let Some(intake) = intake {
+                    intake.end(header.producer_id, marker.aborted);
+                }
             }
             return Ok(walked);
         }
@@ -160,7 +193,7 @@ impl Latest {
             // A compacted topic takes no record without a key: nothing can be known by it.
             let Some(key) = record.key.filter(|_| offset >= *start) else { return };
             if !*giving {
-                noted.note(&header, key, offset);
+                noted.note(&header, key, record.value, offset, intake);
             } else if let Some(producer) = noted.wanted(&header, key, offset, record.value.is_none()) {
                 let (producer_id, producer_epoch) = producer;
                 ready.push_back(LatestRecord {
@@ -179,7 +212,25 @@ impl Latest {
 }
 
 impl Noted {
-    fn note(&mut self, header: &BatchHeader, key: &[u8], offset: Offset) {
+    fn note(
+        &mut self,
+        header: &BatchHeader,
+        key: &[u8],
+        value: Option<&[u8]>,
+        offset: Offset,
+        intake: &mut Option<&mut dyn Intake>,
+    ) {
+        let producer_id = if header.is_transactional() { header.producer_id } else { ProducerId::NONE };
+        match intake.as_mut().map(|intake| intake.take(key, value, producer_id)) {
+            Some(Taking::Taken) => {
+                if self.unreadable && !producer_id.is_some() {
+                    self.newest.remove(key);
+                }
+                return;
+            }
+            Some(Taking::Unreadable) => self.unreadable = true,
+            Some(Taking::Other) | None => {}
+        }
         if header.is_transactional() {
             let unknown = || Open { first: offset, keys: Keys::new() };
             let open = self.open.entry(header.producer_id).or_insert_with(unknown);
@@ -211,7 +262,8 @@ impl Noted {
     ) -> Option<(ProducerId, ProducerEpoch)> {
         let open = || self.open.get(&header.producer_id).is_some_and(|open| offset >= open.first);
         if header.is_transactional() && open() {
-            return Some((header.producer_id, header.producer_epoch));
+            // Not what the intake took.
+            return self.pending.contains_key(key).then_some((header.producer_id, header.producer_epoch));
         }
         let counts = self.newest.get(key) == Some(&offset) && (!tombstone || self.pending.contains_key(key));
         counts.then_some((ProducerId::NONE, ProducerEpoch::NONE))

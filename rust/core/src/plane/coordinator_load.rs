@@ -14,9 +14,9 @@ use parking_lot::Mutex;
 
 use crate::error::ErrorCode;
 use crate::log::ReadError;
-use crate::log::latest::{Latest, Step};
+use crate::log::latest::{Intake, Latest, Step};
 use crate::plane::command::{Done, Ticket};
-use crate::plane::coordinator_log::{CoordinatorOutcome, LogRefusal, Place, end};
+use crate::plane::coordinator_log::{CoordinatorOutcome, LogRefusal, Place, SharedIntake, end};
 use crate::plane::pool::Pool;
 use crate::plane::services::Services;
 use crate::replication::partition::Partition;
@@ -35,6 +35,8 @@ enum State {
 pub(super) struct Load {
     place: Place,
     partition: Arc<Partition>,
+    /// What takes records before they come up.
+    intake: Option<SharedIntake>,
     bell: Arc<Bell>,
     /// That everything below the end is committed.
     awaited: Awaited,
@@ -56,7 +58,12 @@ enum Progress {
 
 impl Load {
     /// Notes where the log ends; nothing is read yet. The bell rings when [`Load::settle`] has something to do.
-    pub(super) fn begin(partition: Arc<Partition>, place: Place, bell: &Arc<Bell>) -> Result<Self, LogRefusal> {
+    pub(super) fn begin(
+        partition: Arc<Partition>,
+        place: Place,
+        intake: Option<SharedIntake>,
+        bell: &Arc<Bell>,
+    ) -> Result<Self, LogRefusal> {
         let whole = partition.whole(place.leader_epoch);
         let (reader, log_end) = whole.map_err(|code| LogRefusal::of(code, &partition, place))?;
         let committed = ProduceWaiter::new(bell.clone(), 1);
@@ -66,6 +73,7 @@ impl Load {
         Ok(Self {
             place,
             partition,
+            intake,
             bell: bell.clone(),
             awaited,
             committed,
@@ -141,7 +149,10 @@ impl Load {
         let leads = self.partition.leads(self.place.leader_epoch);
         leads.map_err(|code| LogRefusal::of(code, &self.partition, self.place))?;
         if let State::Walking(latest) = state {
-            let stepped = latest.step().map_err(|error| {
+            let mut intake = self.intake.as_ref().map(|intake| intake.lock());
+            let stepped = latest.step(intake.as_deref_mut().map(|intake| intake as &mut dyn Intake));
+            drop(intake);
+            let stepped = stepped.map_err(|error| {
                 let message = format!("cannot read {}: {error}", self.partition);
                 LogRefusal { code: ReadError::from(error).code(), message }
             });

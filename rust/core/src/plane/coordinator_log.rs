@@ -14,6 +14,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::task::Context;
 
+use parking_lot::Mutex;
+
 use crate::batch::build::{BatchBuilder, BatchOptions, RecordParts};
 use crate::batch::compress::Scratch;
 use crate::batch::header::Codec;
@@ -21,7 +23,7 @@ use crate::batch::producer::{Origin, Proof};
 use crate::batch::validate;
 use crate::error::ErrorCode;
 use crate::ids::{LeaderEpoch, PartitionIndex, TimestampMs, TopicId};
-use crate::log::latest::LatestRecord;
+use crate::log::latest::{Intake, LatestRecord};
 use crate::plane::clock::{Instant, Now};
 use crate::plane::command::{Done, DoneValue, Ticket};
 use crate::plane::coordinator_load::Load;
@@ -56,6 +58,9 @@ pub struct KeyedRecord {
     pub timestamp: TimestampMs,
 }
 
+/// An intake that whoever orders a load keeps a hand on; it is not looked at before the load has ended.
+pub type SharedIntake = Arc<Mutex<dyn Intake>>;
+
 /// An order of a coordinator. They begin in the order of submission.
 #[derive(Debug)]
 pub enum CoordinatorCommand {
@@ -70,8 +75,9 @@ pub enum CoordinatorCommand {
         /// How long it may take to be committed.
         timeout_ms: i64,
     },
-    /// Begin to read what the log holds now; done at once. The ticket names the load.
-    Load(Place),
+    /// Begin to read what the log holds now, into an intake first where there is one; done at once. The ticket names the
+    /// load.
+    Load(Place, Option<SharedIntake>),
     /// Some records more of a load; an empty answer is the end, and says that all of it is committed.
     Next(Ticket),
     /// Forget a load. One that is not known is forgotten already.
@@ -196,8 +202,9 @@ impl CoordinatorLogs {
                 self.wait(ticket, place, written, timeout_ms, now);
             }
             CoordinatorCommand::Transact(command) => self.transact(ticket, command, now),
-            CoordinatorCommand::Load(place) => {
-                let begun = self.find(place).and_then(|partition| Load::begin(partition, place, &self.bell));
+            CoordinatorCommand::Load(place, intake) => {
+                let begun = self.find(place);
+                let begun = begun.and_then(|partition| Load::begin(partition, place, intake, &self.bell));
                 self.loads.insert(ticket, begun.map(Arc::new));
                 end(&self.services, ticket, Ok(Vec::new()));
             }

@@ -8,6 +8,7 @@
 //! tagged field whose content ends before or behind its declared size are refused. As in Kafka, bytes after the last
 //! field are ignored, any negative length is a null, and tags may come in any order.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -262,14 +263,17 @@ impl<'a> Cursor<'a> {
     /// A string with a length of 2 bytes, or a compact one, or null.
     pub fn nullable_string(&mut self) -> Result<Option<&'a str>, WireError> {
         let start = *self;
+        let text = self.string_bytes()?.map(std::str::from_utf8);
+        text.transpose().map_err(|_| start.error(Fault::NotUtf8))
+    }
+
+    fn string_bytes(&mut self) -> Result<Option<&'a [u8]>, WireError> {
+        let start = *self;
         let len = if self.flexible { self.length()? } else { usize::try_from(self.i16()?).ok() };
         match len {
             None => Ok(None),
             Some(bytes) if bytes > STRING_BYTES_MAX => Err(start.error(Fault::StringTooLong { bytes })),
-            Some(len) => match std::str::from_utf8(self.take(len)?) {
-                Ok(text) => Ok(Some(text)),
-                Err(_) => Err(start.error(Fault::NotUtf8)),
-            },
+            Some(len) => self.take(len).map(Some),
         }
     }
 
@@ -277,6 +281,15 @@ impl<'a> Cursor<'a> {
     pub fn string(&mut self) -> Result<&'a str, WireError> {
         let start = *self;
         self.nullable_string()?.ok_or_else(|| start.error(Fault::Null))
+    }
+
+    /// A string of a record in a log, as Kafka reads it: bytes that are not UTF-8 become replacement characters.
+    pub fn mended_string(&mut self) -> Result<Cow<'a, str>, WireError> {
+        let start = *self;
+        match self.string_bytes()? {
+            Some(bytes) => Ok(String::from_utf8_lossy(bytes)),
+            None => Err(start.error(Fault::Null)),
+        }
     }
 
     /// Bytes with a length of 4 bytes, or a compact one, or null. Records look the same on the wire.

@@ -30,6 +30,17 @@ const TAGGED: u8 = 8;
 const ABSENT: u8 = 16;
 const IGNORABLE: u8 = 32;
 
+/// An array of a message as bytes, its length in front, made elsewhere for the version that it is sent in.
+#[pyclass(frozen, module = "ottla._core")]
+pub(crate) struct Encoded(pub(crate) Vec<u8>);
+
+#[pymethods]
+impl Encoded {
+    fn __bytes__<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.0)
+    }
+}
+
 /// A message in one version. Immutable; every method holds the interpreter lock, since it makes or reads objects.
 #[pyclass(frozen, module = "ottla._core")]
 struct Program {
@@ -142,5 +153,6 @@ fn field_of(row: &Row<'_>) -> PyResult<Field> {
 /// Adds the codec to the extension module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("WireError", module.py().get_type::<WireError>())?;
+    module.add_class::<Encoded>()?;
     module.add_class::<Program>()
 }

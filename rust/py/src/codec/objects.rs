@@ -5,6 +5,7 @@ use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyFloat, PyList, PyString, PyTuple};
 
+use super::Encoded;
 use super::slots::{Class, TupleBuilder};
 
 /// How many names a program remembers. A cluster's hot topics are fewer; a flood of invented names only evicts.
@@ -205,6 +206,11 @@ impl<'py> Source for Objects<'_, 'py> {
     fn text<'a>(&self, value: &'a Self::Value) -> Result<&'a str, Reason> {
         let text = value.cast::<PyString>().map_err(|_| wrong("a string", value))?;
         text.to_str().map_err(|_| wrong("a string that UTF-8 can say", value))
+    }
+
+    #[inline]
+    fn encoded<'a>(&self, value: &'a Self::Value) -> Option<&'a [u8]> {
+        value.cast::<Encoded>().ok().map(|encoded| &*encoded.get().0)
     }
 
     fn length(&self, value: &Self::Value) -> Result<usize, Reason> {

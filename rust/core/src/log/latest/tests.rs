@@ -52,16 +52,20 @@ fn marker(producer: i64, aborted: bool) -> Vec<u8> {
 }
 
 fn all(latest: &mut Latest) -> Vec<LatestRecord> {
+    all_beside(latest, None)
+}
+
+fn all_beside(latest: &mut Latest, mut taker: Option<&mut Taker>) -> Vec<LatestRecord> {
     let mut found = Vec::new();
     loop {
-        match latest.step().unwrap() {
+        match latest.step(taker.as_mut().map(|taker| &mut **taker as &mut dyn Intake)).unwrap() {
             Step::More => {}
             Step::Records(records) => {
                 assert!(!records.is_empty() && records.len() <= PORTION_RECORDS);
                 found.extend(records);
             }
             Step::End => {
-                assert_eq!(latest.step().unwrap(), Step::End);
+                assert_eq!(latest.step(None).unwrap(), Step::End);
                 return found;
             }
         }
@@ -154,10 +158,10 @@ fn work_comes_in_portions_and_steps() {
     append(&mut log, &batch(BatchOptions::default(), &records));
     let mut latest = Latest::new(log.reader(), log.end());
     for expected in [512, 512, 276] {
-        let Step::Records(records) = latest.step().unwrap() else { panic!("no portion") };
+        let Step::Records(records) = latest.step(None).unwrap() else { panic!("no portion") };
         assert_eq!(records.len(), expected);
     }
-    assert_eq!(latest.step().unwrap(), Step::End);
+    assert_eq!(latest.step(None).unwrap(), Step::End);
 
     let large = vec![1; 1 << 20];
     for key in [b"x", b"y", b"z"].iter().cycle().take(12) {
@@ -166,7 +170,7 @@ fn work_comes_in_portions_and_steps() {
     let mut latest = Latest::new(log.reader(), log.end());
     let (mut steps, mut large_portions) = (0, 0);
     loop {
-        match latest.step().unwrap() {
+        match latest.step(None).unwrap() {
             Step::More => steps += 1,
             Step::Records(records) => {
                 let large = records.iter().filter(|record| record.value.as_ref() == Some(&large)).count();
@@ -215,10 +219,47 @@ fn a_damaged_batch_is_named() {
     append(&mut log, &batch(BatchOptions::default(), &[(b"a", Some(b"2"))]));
     let last_bit = 8 * (2 * first.len() as u64) - 1;
     disk.flip_bit(Path::new("groups-0/00000000000000000000.log"), last_bit);
-    let error = Latest::new(log.reader(), log.end()).step().unwrap_err();
+    let error = Latest::new(log.reader(), log.end()).step(None).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
     let expected = format!("the batch at offset 1, byte {} of its segment: wrong checksum", first.len());
     assert!(error.to_string().starts_with(&expected), "{error}");
+}
+
+/// Takes what begins with a small byte, and notes what it was offered; values of 13 cannot be read.
+#[derive(Debug, Default)]
+struct Taker {
+    taken: Vec<(Vec<u8>, Option<Vec<u8>>, i64)>,
+    ends: Vec<(i64, bool)>,
+}
+
+const TAKEN_BELOW: u8 = 3;
+
+impl Intake for Taker {
+    fn take(&mut self, key: &[u8], value: Option<&[u8]>, producer_id: ProducerId) -> Taking {
+        match (key.first(), value.and_then(<[u8]>::first)) {
+            (Some(key), _) if *key >= TAKEN_BELOW => return Taking::Other,
+            (_, Some(13)) => return Taking::Unreadable,
+            _ => {}
+        }
+        self.taken.push((key.to_vec(), value.map(<[u8]>::to_vec), producer_id.0));
+        Taking::Taken
+    }
+
+    fn end(&mut self, producer_id: ProducerId, aborted: bool) {
+        self.ends.push((producer_id.0, aborted));
+    }
+}
+
+#[test]
+fn what_is_taken_after_something_unreadable_supersedes_it() {
+    let disk = SimDisk::new(1);
+    let mut log = log(&disk, 1 << 20);
+    append(&mut log, &batch(BatchOptions::default(), &[(&[0], Some(&[13])), (&[1], Some(&[13])), (&[9], Some(b"x"))]));
+    append(&mut log, &batch(BatchOptions::default(), &[(&[0], Some(&[14]))]));
+    let mut taker = Taker::default();
+    let found = all_beside(&mut Latest::new(log.reader(), log.end()), Some(&mut taker));
+    assert_eq!(found.iter().map(|record| record.key[0]).collect::<Vec<_>>(), [1, 9]);
+    assert_eq!(taker.taken, [(vec![0], Some(vec![14]), -1)]);
 }
 
 /// What happens to the log.
@@ -348,7 +389,21 @@ proptest! {
         for op in &after {
             model.add(&mut log, op);
         }
+        let mut taker = Taker::default();
+        let beside = all_beside(&mut Latest::new(log.reader(), end), Some(&mut taker));
         let mut found = all(&mut latest);
+        let others = |key: &[u8], value: Option<&[u8]>| key[0] >= TAKEN_BELOW || value.is_some_and(|value| value[0] == 13);
+        let is_other = |record: &&LatestRecord| record.key[0] >= TAKEN_BELOW;
+        let given: Vec<_> = found.iter().filter(is_other).cloned().collect();
+        prop_assert_eq!(beside.into_iter().filter(|record| is_other(&record)).collect::<Vec<_>>(), given);
+        let taken: Vec<_> = (model.records.iter().filter(|known| (start.0..end.0).contains(&known.offset)))
+            .map(|known| (vec![known.key; 3], known.value.map(|value| vec![value; 20]), known.producer))
+            .filter(|(key, value, _)| !others(key, value.as_deref()))
+            .map(|(key, value, producer)| (key, value, producer.map_or(-1, i64::from)))
+            .collect();
+        prop_assert_eq!(taker.taken, taken);
+        let ends = model.ends.iter().filter(|(at, ..)| (start.0..end.0).contains(at));
+        prop_assert_eq!(taker.ends, ends.map(|(_, producer, aborted)| (i64::from(*producer), *aborted)).collect::<Vec<_>>());
         prop_assert!(found.is_sorted_by_key(|record| record.offset));
         let times: HashSet<bool> = found.iter().map(|record| record.timestamp >= NOW).collect();
         prop_assert!(!times.contains(&false));

@@ -37,7 +37,7 @@ pub(in crate::plane) fn append(key: &str) -> CoordinatorCommand {
 
 /// The beginning of a load.
 pub(in crate::plane) fn load() -> CoordinatorCommand {
-    CoordinatorCommand::Load(place(EPOCH))
+    CoordinatorCommand::Load(place(EPOCH), None)
 }
 
 /// A moment for those who do not care.
@@ -128,7 +128,7 @@ impl Coordinator {
 
     /// Keys and values of everything.
     pub(super) fn load(&mut self, leader_epoch: LeaderEpoch) -> Result<Vec<(String, String)>, LogRefusal> {
-        let load = self.begin(CoordinatorCommand::Load(place(leader_epoch)));
+        let load = self.begin(CoordinatorCommand::Load(place(leader_epoch), None));
         let mut found = Vec::new();
         loop {
             let portion = self.next_portion(load).expect("nothing waits")?;
@@ -258,7 +258,7 @@ fn under_another_epoch_nothing_is_written_or_read() {
 fn who_gives_the_partition_up_lets_nobody_wait() {
     let mut coordinator = Coordinator::new(&[THIS, OTHER], 1, LogConfig::default());
     let append = coordinator.begin_append(EPOCH, "a");
-    let load = coordinator.begin(CoordinatorCommand::Load(place(EPOCH)));
+    let load = coordinator.begin(CoordinatorCommand::Load(place(EPOCH), None));
     assert_eq!(coordinator.next_portion(load).unwrap().unwrap().len(), 1);
     assert_eq!(coordinator.next_portion(load), None, "the record is not committed");
     let end = coordinator.next - 1;
@@ -274,7 +274,7 @@ fn what_is_not_here_is_said() {
     let mut coordinator = Coordinator::alone();
     let mut code = |topic_id, index| {
         let place = Place { topic_id, index: PartitionIndex(index), leader_epoch: EPOCH };
-        let ticket = coordinator.begin(CoordinatorCommand::Load(place));
+        let ticket = coordinator.begin(CoordinatorCommand::Load(place, None));
         assert_eq!(coordinator.code(ticket), Some(ErrorCode::None));
         let ticket = coordinator.begin(CoordinatorCommand::Next(ticket));
         coordinator.code(ticket)
@@ -331,7 +331,7 @@ fn a_reader_who_waits_is_woken() {
 fn a_load_sees_what_was_begun_before_it_and_ends_when_that_is_committed() {
     let mut coordinator = Coordinator::new(&[THIS, OTHER], 1, LogConfig::default());
     coordinator.begin_append(EPOCH, "a");
-    let load = coordinator.begin(CoordinatorCommand::Load(place(EPOCH)));
+    let load = coordinator.begin(CoordinatorCommand::Load(place(EPOCH), None));
     coordinator.begin_append(EPOCH, "a");
     let portion = coordinator.next_portion(load).unwrap().unwrap();
     assert_eq!(portion.iter().map(|record| record.offset.0).collect::<Vec<_>>(), [0]);
@@ -355,7 +355,7 @@ fn closing_frees_what_a_load_holds() {
     let held = Arc::strong_count(&coordinator.partition);
     let waiting = coordinator.partition.waiting();
     for portions in 0..3 {
-        let load = coordinator.begin(CoordinatorCommand::Load(place(EPOCH)));
+        let load = coordinator.begin(CoordinatorCommand::Load(place(EPOCH), None));
         for _ in 0..portions {
             coordinator.next_portion(load);
         }
@@ -376,7 +376,7 @@ fn closing_frees_what_a_load_holds() {
 fn an_engine_that_stops_lets_nobody_wait() {
     let mut coordinator = Coordinator::new(&[THIS, OTHER], 1, LogConfig::default());
     let append = coordinator.begin_append(EPOCH, "a");
-    let load = coordinator.begin(CoordinatorCommand::Load(place(EPOCH)));
+    let load = coordinator.begin(CoordinatorCommand::Load(place(EPOCH), None));
     coordinator.next_portion(load);
     assert_eq!(coordinator.next_portion(load), None);
     let end = coordinator.next - 1;

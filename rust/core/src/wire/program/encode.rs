@@ -19,6 +19,11 @@ pub trait Source {
     fn bytes<'a>(&self, value: &'a Self::Value) -> Result<&'a [u8], Reason>;
     fn text<'a>(&self, value: &'a Self::Value) -> Result<&'a str, Reason>;
 
+    /// The bytes of an array that was written before, its length in front, in the version of this message; none for one
+    /// whose elements are to be walked.
+    fn encoded<'a>(&self, _value: &'a Self::Value) -> Option<&'a [u8]> {
+        None
+    }
     fn length(&self, value: &Self::Value) -> Result<usize, Reason>;
     fn item(&self, value: &Self::Value, index: usize) -> Result<Self::Value, Reason>;
 }
@@ -118,6 +123,10 @@ impl<S: Source> Writer<'_, S> {
         }
         if self.source.is_null(value) {
             return self.null(field, field.nullable, 4);
+        }
+        if let Some(bytes) = self.source.encoded(value) {
+            self.out.extend_from_slice(bytes);
+            return Ok(());
         }
         let count = self.source.length(value).map_err(|reason| self.fault(reason))?;
         self.length(field, count, 4)?;
