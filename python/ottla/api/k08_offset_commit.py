@@ -14,7 +14,8 @@ from typing import Final
 from ottla.api.broker import Broker
 from ottla.api.context import RequestContext
 from ottla.api.group_access import may
-from ottla.coordinator.machine import CoordinatorError
+from ottla.api.pending import Pending
+from ottla.coordinator.machine import Reply
 from ottla.errors import ErrorCode
 from ottla.groups.offsets.answers import commit_failed
 from ottla.metadata.image import Image, Topic
@@ -33,7 +34,9 @@ __all__ = ["offset_commit"]
 TOPIC_IDS_SINCE: Final = 10
 
 
-async def offset_commit(request: OffsetCommitRequest, context: RequestContext, broker: Broker) -> OffsetCommitResponse:
+def offset_commit(
+    request: OffsetCommitRequest, context: RequestContext, broker: Broker
+) -> OffsetCommitResponse | Pending[OffsetCommitResponse]:
     """See the module."""
     version = context.api_version
     if not may(context, Operation.READ, request.group_id):
@@ -42,13 +45,14 @@ async def offset_commit(request: OffsetCommitRequest, context: RequestContext, b
     if not wanted:
         return OffsetCommitResponse(topics=tuple(refused))
     asked = replace(request, topics=tuple(wanted))
-    try:
-        answer: OffsetCommitResponse = await broker.groups.ask(
-            request.group_id, lambda shard, outbox, reply: shard.offset_commit(asked, version, reply, outbox)
-        )
-    except CoordinatorError as error:
-        answer = commit_failed(asked, error.code)
-    return answer if not refused else OffsetCommitResponse(topics=_joined(refused, answer.topics))
+    reply: Reply[OffsetCommitResponse] = broker.groups.begin(
+        request.group_id, lambda shard, outbox, reply: shard.offset_commit(asked, version, reply, outbox)
+    )
+    return Pending(
+        reply,
+        lambda error: commit_failed(asked, error.code),
+        lambda answer: OffsetCommitResponse(topics=_joined(refused, answer.topics)) if refused else answer,
+    )
 
 
 def _sort_out(

@@ -9,12 +9,15 @@ that are gone.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from ottla.api.broker import Broker
 from ottla.api.context import RequestContext
 from ottla.api.group_access import may
-from ottla.coordinator.machine import CoordinatorError
+from ottla.api.pending import Pending
+from ottla.coordinator.machine import CoordinatorError, Outbox, Reply
 from ottla.errors import ErrorCode
 from ottla.groups.offsets.answers import fetch_failed, fetch_groups, fetch_response, topic_failed
 from ottla.ids import ZERO_UUID
@@ -30,18 +33,22 @@ from ottla.wire.k09_offset_fetch import (
 )
 from ottla.wire.schema import replace
 
+if TYPE_CHECKING:
+    from ottla.groups.shard import GroupShard
+
 __all__ = ["offset_fetch"]
 
 TOPIC_IDS_SINCE: Final = 10
 
 
-async def offset_fetch(request: OffsetFetchRequest, context: RequestContext, broker: Broker) -> OffsetFetchResponse:
+def offset_fetch(
+    request: OffsetFetchRequest, context: RequestContext, broker: Broker
+) -> Pending[OffsetFetchResponse] | Coroutine[object, object, OffsetFetchResponse]:
     """See the module."""
-    groups = fetch_groups(request, context.api_version)
+    version, require_stable = context.api_version, request.require_stable
     answered: list[OffsetFetchResponseGroup | None] = []
-    asked: list[OffsetFetchRequestGroup] = []
-    refused: list[list[OffsetFetchResponseTopics]] = []
-    for group in groups:
+    asked: list[tuple[OffsetFetchRequestGroup, list[OffsetFetchResponseTopics]]] = []
+    for group in fetch_groups(request, version):
         if not may(context, Operation.DESCRIBE, group.group_id):
             answered.append(fetch_failed(group, ErrorCode.GROUP_AUTHORIZATION_FAILED))
             continue
@@ -50,56 +57,52 @@ async def offset_fetch(request: OffsetFetchRequest, context: RequestContext, bro
             answered.append(OffsetFetchResponseGroup(group_id=group.group_id, topics=tuple(bad)))
             continue
         answered.append(None)
-        asked.append(wanted)
-        refused.append(bad)
+        asked.append((wanted, bad))
 
-    answers = iter(await _asked(asked, refused, request, context, broker))
-    return fetch_response(
-        request, [next(answers) if answer is None else answer for answer in answered], context.api_version
-    )
+    def operation(
+        group: OffsetFetchRequestGroup, shard: GroupShard, outbox: Outbox, reply: Reply[OffsetFetchResponseGroup]
+    ) -> None:
+        shard.offset_fetch(group, version, reply, outbox, require_stable=require_stable)
 
-
-async def _asked(
-    asked: list[OffsetFetchRequestGroup],
-    refused: list[list[OffsetFetchResponseTopics]],
-    request: OffsetFetchRequest,
-    context: RequestContext,
-    broker: Broker,
-) -> list[OffsetFetchResponseGroup]:
-    """What the coordinator says of the groups, together with what was refused before."""
-    version, require_stable = context.api_version, request.require_stable
-    found: list[OffsetFetchResponseGroup | CoordinatorError]
-    if len(asked) == 1:
-        (only,) = asked
-        try:
-            answer: OffsetFetchResponseGroup = await broker.groups.ask(
-                only.group_id,
-                lambda shard, outbox, reply: shard.offset_fetch(
-                    only, version, reply, outbox, require_stable=require_stable
-                ),
-            )
-            found = [answer]
-        except CoordinatorError as error:
-            found = [error]
-    else:
-        found = await broker.groups.ask_each(
-            asked,
-            lambda group: group.group_id,
-            lambda group, shard, outbox, reply: shard.offset_fetch(
-                group, version, reply, outbox, require_stable=require_stable
-            ),
+    def response(found: Sequence[OffsetFetchResponseGroup | CoordinatorError]) -> OffsetFetchResponse:
+        answers = (
+            _answer(group, bad, each, context, broker.metadata.image)
+            for (group, bad), each in zip(asked, found, strict=True)
         )
-    answers = []
-    for group, bad, each in zip(asked, refused, found, strict=True):
-        if isinstance(each, CoordinatorError):
-            answers.append(fetch_failed(group, each.code))
-        elif each.error_code != ErrorCode.NONE:
-            answers.append(each)
-        elif group.topics is None:
-            answers.append(replace(each, topics=_visible(each, context, broker.metadata.image)))
-        else:
-            answers.append(replace(each, topics=(*each.topics, *bad)) if bad else each)
-    return answers
+        return fetch_response(request, [next(answers) if each is None else each for each in answered], version)
+
+    if len(asked) != 1:
+        return _response_of_many([group for group, _ in asked], operation, response, broker)
+    ((only, _),) = asked
+    reply: Reply[OffsetFetchResponseGroup] = broker.groups.begin(only.group_id, partial(operation, only))
+    return Pending(reply, lambda error: fetch_failed(only, error.code), lambda found: response([found]))
+
+
+async def _response_of_many(
+    groups: list[OffsetFetchRequestGroup],
+    operation: Callable[[OffsetFetchRequestGroup, GroupShard, Outbox, Reply[OffsetFetchResponseGroup]], None],
+    response: Callable[[Sequence[OffsetFetchResponseGroup | CoordinatorError]], OffsetFetchResponse],
+    broker: Broker,
+) -> OffsetFetchResponse:
+    found = await broker.groups.ask_each(groups, lambda group: group.group_id, operation)
+    return response(found)
+
+
+def _answer(
+    group: OffsetFetchRequestGroup,
+    bad: list[OffsetFetchResponseTopics],
+    found: OffsetFetchResponseGroup | CoordinatorError,
+    context: RequestContext,
+    image: Image,
+) -> OffsetFetchResponseGroup:
+    """What the coordinator says of a group, together with what was refused before."""
+    if isinstance(found, CoordinatorError):
+        return fetch_failed(group, found.code)
+    if found.error_code != ErrorCode.NONE:
+        return found
+    if group.topics is None:
+        return replace(found, topics=_visible(found, context, image))
+    return replace(found, topics=(*found.topics, *bad)) if bad else found
 
 
 def _sort_out(
