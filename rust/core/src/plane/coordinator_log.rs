@@ -311,7 +311,6 @@ impl CoordinatorLogs {
         options: BatchOptions,
         proof: Proof,
         records: &[KeyedRecord],
-        codec: Codec,
         now: TimestampMs,
     ) -> Result<Appended, LogRefusal> {
         let epoch = place.leader_epoch;

@@ -157,7 +157,7 @@ mod tests {
             }
             other => panic!("{other:?}"),
         };
-        let mut ends: Vec<_> = services.mailbox.drain(0).done.into_iter().map(code).collect();
+        let mut ends: Vec<_> = services.mailbox.drain(0, false).done.into_iter().map(code).collect();
         ends.sort_unstable_by_key(|(ticket, _)| *ticket);
         ends
     }
@@ -181,7 +181,7 @@ mod tests {
 
         guarded.attempt(Some(5), |_| panic!("planted in {}", "orders-0"));
         let fact = "a panic in the thread of the coordinators' logs (planted in orders-0): restart the broker";
-        let drained = services.mailbox.drain(0);
+        let drained = services.mailbox.drain(0, false);
         assert_eq!(drained.facts, [(Subject::CoordinatorLogsFailed, fact.to_owned())]);
         for done in drained.done {
             services.mailbox.done(done);

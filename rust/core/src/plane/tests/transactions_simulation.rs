@@ -417,7 +417,7 @@ impl World {
             },
             &settings,
         );
-        self.broker = broker;
+        std::mem::replace(&mut self.broker, broker).services.cold.stop();
         for (partition, before) in self.partitions.iter().zip(before) {
             partition.with_log(|log| {
                 for (id, known) in before.iter() {
@@ -532,6 +532,7 @@ fn nothing_is_torn_and_nothing_hangs() {
             let mut world = World::new(seed);
             (0..STEPS).for_each(|_| world.step());
             world.finish();
+            world.broker.services.cold.stop();
             (world.appended, world.fates.values().filter(|fate| **fate).count())
         });
         let (some, ended) = outcome.unwrap_or_else(|_| panic!("seed {seed}"));
