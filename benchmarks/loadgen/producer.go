@@ -160,6 +160,25 @@ func (p *producer) send(partition int32) {
 	p.posted()
 }
 
+// createUsable creates the topic and waits until every partition answers: a fresh leader may still be starting.
+func createUsable(o *options) {
+	c := open(o.bootstrap)
+	defer c.Close()
+	createTopic(c, o.topic, o.partitions)
+	for _, partition := range partitionsOf(o.partitions) {
+		for try := 0; ; try++ {
+			r, err := c.call(fetchRequest(o.topic, partition, 0, 1, 0))
+			check(err)
+			if e := errorIn(r); e == 0 {
+				break
+			} else if try == settleTries {
+				fatal("%s-%d does not answer: error %d", o.topic, partition, e)
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+	}
+}
+
 func transactionalName(i int) string { return fmt.Sprintf("transactional-%d", i) }
 
 func partitionsOf(count int) []int32 {

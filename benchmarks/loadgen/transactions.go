@@ -13,7 +13,7 @@ const clientTimeout = 30 * time.Second
 
 // transactions lets each of -count producers commit one transaction of one record after the other.
 func transactions(o *options, out figures) {
-	createTopic(open(o.bootstrap), o.topic, o.partitions)
+	createUsable(o)
 	records := batch(1, o.recordBytes)
 	var w window
 	var lock sync.Mutex
@@ -84,7 +84,7 @@ func clientTransaction(o *options, name string, partition int32) func() int {
 
 // stream produces on each connection as fast as it is answered, in transactions of -transaction-seconds, or without.
 func stream(o *options, out figures) {
-	createTopic(open(o.bootstrap), o.topic, o.partitions)
+	createUsable(o)
 	records := batch(o.records, o.recordBytes)
 	var w window
 	var lock sync.Mutex
@@ -140,7 +140,7 @@ func stream(o *options, out figures) {
 // fill writes -count transactions of a batch in each partition of -topic. One of ten is aborted; its records are a byte
 // shorter.
 func fill(o *options, _ figures) {
-	createTopic(open(o.bootstrap), o.topic, o.partitions)
+	createUsable(o)
 	kept := newProducer(o, o.topic+"-kept", batch(o.records, o.recordBytes))
 	aborted := newProducer(o, o.topic+"-aborted", batch(o.records, o.recordBytes-1))
 	all := partitionsOf(o.partitions)
@@ -198,7 +198,7 @@ func consume(o *options, out figures) {
 
 // openTransactions begins a transaction of one record for each of -count transactional ids, and leaves them open.
 func openTransactions(o *options, out figures) {
-	createTopic(open(o.bootstrap), o.topic, o.partitions)
+	createUsable(o)
 	records := batch(1, o.recordBytes)
 	var workers sync.WaitGroup
 	start := time.Now()
