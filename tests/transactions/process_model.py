@@ -12,6 +12,8 @@ __all__ = ["Add", "End", "Init", "Process", "Write"]
 
 ASKED_AGAIN: Final = frozenset((ErrorCode.CONCURRENT_TRANSACTIONS, ErrorCode.COORDINATOR_LOAD_IN_PROGRESS))
 
+FORGOTTEN: Final = "!"
+
 
 class Init(NamedTuple):
     pair: tuple[int, int]
@@ -81,11 +83,14 @@ class Process:
                 return End(self._ending)
             self._must_abort = False
         partition = rng.choice(partitions)
-        # Some forget to say that they write to a partition, or it is late.
-        if not self.is_new and partition not in self._added and rng.random() < 0.95:
-            return Add(partition)
         self._data += 1
-        return Write(partition, f"{self.label}.{self._data}")
+        if self.is_new or partition in self._added:
+            return Write(partition, f"{self.label}.{self._data}")
+        if rng.random() < 0.95:
+            return Add(partition)
+        # It forgets to say so first. That must not hang; what becomes of it is its own fault: where the transaction
+        # before has no marker yet, it falls into that.
+        return Write(partition, f"{self.label}{FORGOTTEN}{self._data}.0")
 
     # What it hears.
 
@@ -118,7 +123,7 @@ class Process:
     def written(self, label: str, data: str, *, is_there: bool) -> None:
         self.waits_for = None
         self._step = None
-        if is_there:
+        if is_there and FORGOTTEN not in data:
             self.acknowledged.setdefault(label, set()).add(data)
         else:
             self._must_abort = True

@@ -11,6 +11,7 @@ from ottla.records.transaction_state import PartitionsSchema, TransactionLogValu
 from ottla.transactions.changes import added, completed, created, ended, fenced, initialized, rotated, state_of
 from ottla.transactions.ending import Ending, check_end, check_end_old
 from ottla.transactions.state import EXPIRES, PREPARED, State
+from ottla.wire.schema import replace
 
 STORED = [state for state in State if state not in (State.DEAD, State.PREPARE_EPOCH_FENCE)]
 CURRENT, PREVIOUS, OTHER = 20, 10, 77
@@ -109,6 +110,12 @@ def test_version_2_knows_a_retry_after_the_id_was_rotated(state: State, commit: 
     for (producer_id, epoch), who in asked.items():
         found = check_end(value(state, 0), producer_id, epoch, commit=commit)
         assert found.name == model_of_new(state, who, commit), (producer_id, epoch)
+
+
+@pytest.mark.parametrize(("state", "commit"), list(itertools.product(sorted(EXPIRES), (True, False))))
+def test_an_epoch_that_the_last_end_did_not_raise_is_no_retry(state: State, commit: bool) -> None:
+    ended_by_old = replace(value(state, 4), client_transaction_version=0)
+    assert check_end(ended_by_old, CURRENT, 3, commit=commit) is ErrorCode.PRODUCER_FENCED
 
 
 def test_a_new_id_begins_with_epoch_0_whatever_it_names() -> None:

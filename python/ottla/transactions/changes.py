@@ -21,6 +21,7 @@ __all__ = [
     "NO_EPOCH",
     "NO_ID",
     "NO_TIMEOUT_MS",
+    "NO_TIME_MS",
     "Change",
     "Partition",
     "added",

@@ -11,7 +11,7 @@ from typing import Final
 
 from ottla.errors import ErrorCode
 from ottla.records.transaction_state import TransactionLogValue
-from ottla.transactions.changes import EPOCH_MAX, state_of
+from ottla.transactions.changes import EPOCH_BUMP_FROM, EPOCH_MAX, state_of
 from ottla.transactions.state import PREPARED, State
 
 __all__ = ["Ending", "check_end", "check_end_old"]
@@ -60,7 +60,10 @@ def check_end(
     after_rotation = value.previous_producer_id == producer_id and producer_epoch == LAST_EPOCH and epoch == 0
     if value.producer_id != producer_id and not after_rotation:
         return ErrorCode.INVALID_PRODUCER_ID_MAPPING
-    is_retry = after_rotation or epoch == producer_epoch + 1
+    # Kafka asks for the epoch alone: so it takes one who was fenced for one who tries again, where the newer producer
+    # is of the old protocol and its end did not raise the epoch, and gives it the epoch of the newer one.
+    raised = value.client_transaction_version >= EPOCH_BUMP_FROM and epoch == producer_epoch + 1
+    is_retry = after_rotation or raised
     if state in (State.ONGOING, State.EMPTY):
         if producer_epoch != epoch:
             return ErrorCode.PRODUCER_FENCED

@@ -7,15 +7,17 @@ and counts as older than any duration, as there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ottla.errors import ErrorCode
 from ottla.records.transaction_state import TransactionLogValue
-from ottla.transactions.changes import Partition, partitions_of, state_of
+from ottla.transactions.changes import NO_TIMEOUT_MS, Partition, partitions_of, state_of
 from ottla.transactions.state import State
 from ottla.wire.k65_describe_transactions import TopicData, TransactionState
 
-__all__ = ["Filter", "described"]
+__all__ = ["Filter", "described", "told"]
+
+PARTITIONS_TOLD_MAX: Final = 3
 
 
 def described(
@@ -36,6 +38,20 @@ def described(
         producer_id=value.producer_id,
         producer_epoch=value.producer_epoch,
         topics=tuple(TopicData(topic=topic, partitions=tuple(indexes)) for topic, indexes in topics.items()),
+    )
+
+
+def told(value: TransactionLogValue, wall_ms: int) -> str:
+    """Of an open transaction, in words: how long, and which partitions."""
+    open_s = (wall_ms - value.transaction_start_timestamp_ms) // 1000
+    timeout_ms = value.transaction_timeout_ms
+    most = "without end" if timeout_ms == NO_TIMEOUT_MS else f"of at most {timeout_ms // 1000} s"
+    names = [f"{topic}-{index}" for topic, index in partitions_of(value)]
+    more = len(names) - PARTITIONS_TOLD_MAX
+    partitions = ", ".join(names[:PARTITIONS_TOLD_MAX]) + (f" and {more} more" if more > 0 else "")
+    return (
+        f"for {open_s} s {most}, by producer {value.producer_id} with epoch {value.producer_epoch}; who reads committed"
+        f" data waits for it in {partitions or 'no partition'} (`ottla transactions abort` ends it)"
     )
 
 

@@ -31,7 +31,7 @@ from ottla.transactions.config import TransactionsConfig
 from ottla.transactions.ending import Ending, check_end, check_end_old
 from ottla.transactions.markers import Markers, MarkersDue
 from ottla.transactions.state import PREPARED, State, is_allowed
-from ottla.transactions.sweeps import Sweeps
+from ottla.transactions.sweeps import Finding, Sweeps
 from ottla.transactions.transaction import Transaction, check_producer, verified
 from ottla.transactions.waiting import Waiter, Waiting
 from ottla.wire.k22_init_producer_id import InitProducerIdRequest, InitProducerIdResponse
@@ -389,15 +389,22 @@ class TransactionShard:
         self._markers.advance(now_ms)
         if self._markers.has_due:
             self._wake()
-        for transactional_id, expires in self._sweeps.advance(outbox.now, self._look):
-            if expires:
+        for transactional_id, finding in self._sweeps.advance(outbox.now, self._transactions):
+            if finding is Finding.EXPIRED:
                 # One by one: together they might be too large, and nobody minds if only some get into the log.
                 outbox.emit(Record(TransactionLogKey(transactional_id=transactional_id), None))
-            else:
+            elif finding is Finding.TIMED_OUT:
                 self._time_out(transactional_id, outbox)
+            else:
+                self._name(transactional_id, outbox.now.wall_ms)
 
-    def _look(self) -> Mapping[str, Transaction]:
-        return self._transactions
+    def _name(self, transactional_id: str, wall_ms: int) -> None:
+        """Once in its life: who waits for it should know before long."""
+        transaction = self._transactions[transactional_id]
+        since_ms = transaction.value.transaction_start_timestamp_ms
+        if transaction.named_since_ms != since_ms:
+            transaction.named_since_ms = since_ms
+            self._report("transaction is open for long", transactional_id, listing.told(transaction.value, wall_ms))
 
     def _time_out(self, transactional_id: str, outbox: Outbox) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Transactions that take too long, and transactional ids that nobody uses any more.
+"""Transactions that take too long, or long, and transactional ids that nobody uses any more.
 
 Prior art: ``timedOutTransactions`` and ``removeExpiredTransactionalIds`` in Kafka, which look at every id at once. Ours
 looks at some thousand and lets others have their turn; the sweep goes on at once.
@@ -9,8 +9,9 @@ the next one only.
 
 from __future__ import annotations
 
+import enum
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, Protocol, final
 
 from ottla.coordinator.machine import Now
@@ -19,11 +20,24 @@ from ottla.transactions.changes import NO_TIMEOUT_MS, state_of
 from ottla.transactions.config import TransactionsConfig
 from ottla.transactions.state import EXPIRES, State
 
-__all__ = ["Sweeps", "has_expired", "has_timed_out"]
+__all__ = ["Finding", "Sweeps", "has_expired", "has_timed_out", "is_open_for_long"]
 
 LOOKS_PER_ADVANCE_MAX: Final = 3_000
 CHANGES_PER_ADVANCE_MAX: Final = 100
 """Each bound some 2 ms."""
+
+
+LONG_MS_MIN: Final = 60_000
+"""What is open for less is in nobody's way, however short its timeout."""
+
+
+class Finding(enum.Enum):
+    """What a sweep finds."""
+
+    TIMED_OUT = enum.auto()
+    LONG = enum.auto()
+    """Open for more than half of its time: consumers wait for it."""
+    EXPIRED = enum.auto()
 
 
 class _Held(Protocol):
@@ -39,6 +53,15 @@ def has_timed_out(value: TransactionLogValue, wall_ms: int) -> bool:
         and timeout_ms != NO_TIMEOUT_MS
         and value.transaction_start_timestamp_ms + timeout_ms < wall_ms
     )
+
+
+def is_open_for_long(value: TransactionLogValue, wall_ms: int, timeout_ms_max: int) -> bool:
+    """Is it open for so long that somebody may want to know, before its time is over? One in two phases has none:
+    ``timeout_ms_max`` counts."""
+    timeout_ms = value.transaction_timeout_ms
+    half_ms = (timeout_ms_max if timeout_ms == NO_TIMEOUT_MS else timeout_ms) // 2
+    open_ms = wall_ms - value.transaction_start_timestamp_ms
+    return state_of(value) is State.ONGOING and open_ms > max(half_ms, LONG_MS_MIN)
 
 
 def has_expired(value: TransactionLogValue, wall_ms: int, expiration_ms: int) -> bool:
@@ -69,9 +92,8 @@ class Sweeps:
             return 0 if self._jobs else None
         return min(self._abort_at_ms, self._expire_at_ms)
 
-    def advance(self, now: Now, held: Callable[[], Mapping[str, _Held]]) -> Iterator[tuple[str, bool]]:
-        """A slice of the work that is due: ids to abort (False) or to forget (True), to be done one by one."""
-        transactions = held()
+    def advance(self, now: Now, transactions: Mapping[str, _Held]) -> Iterator[tuple[str, Finding]]:
+        """A slice of the work that is due: ids and what is to be done about them, one by one."""
         if self._abort_at_ms is not None and now.monotonic_ms >= self._abort_at_ms:
             self._abort_at_ms = now.monotonic_ms + self._config.abort_interval_ms
             self._jobs.append((False, iter(list(transactions))))
@@ -87,11 +109,14 @@ class Sweeps:
                 continue
             looks += 1
             transaction = transactions.get(name)
-            if transaction is not None and self._is_due(transaction.value, now.wall_ms, expires=expires):
-                found += 1
-                yield name, expires
+            finding = None if transaction is None else self._look(transaction.value, now.wall_ms, expires=expires)
+            if finding is not None:
+                found += finding is not Finding.LONG
+                yield name, finding
 
-    def _is_due(self, value: TransactionLogValue, wall_ms: int, *, expires: bool) -> bool:
+    def _look(self, value: TransactionLogValue, wall_ms: int, *, expires: bool) -> Finding | None:
         if expires:
-            return has_expired(value, wall_ms, self._config.expiration_ms)
-        return has_timed_out(value, wall_ms)
+            return Finding.EXPIRED if has_expired(value, wall_ms, self._config.expiration_ms) else None
+        if has_timed_out(value, wall_ms):
+            return Finding.TIMED_OUT
+        return Finding.LONG if is_open_for_long(value, wall_ms, self._config.timeout_ms_max) else None

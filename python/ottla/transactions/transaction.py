@@ -7,7 +7,7 @@ from typing import final
 
 from ottla.errors import ErrorCode
 from ottla.records.transaction_state import TransactionLogValue
-from ottla.transactions.changes import NO_EPOCH, Partition, partitions_of, state_of
+from ottla.transactions.changes import NO_EPOCH, NO_TIME_MS, Partition, partitions_of, state_of
 from ottla.transactions.state import PREPARED, State
 
 __all__ = ["Transaction", "check_producer", "verified"]
@@ -17,12 +17,14 @@ __all__ = ["Transaction", "check_producer", "verified"]
 class Transaction:
     """What is known of a transactional id."""
 
-    __slots__ = ("last_producer_epoch", "value")
+    __slots__ = ("last_producer_epoch", "named_since_ms", "value")
 
     def __init__(self, value: TransactionLogValue) -> None:
         self.value = value
         self.last_producer_epoch = NO_EPOCH
         """See ``Change``; not in the log."""
+        self.named_since_ms = NO_TIME_MS
+        """The beginning of the transaction that an operator was last told of."""
 
     @property
     def state(self) -> State:
