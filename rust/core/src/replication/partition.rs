@@ -297,16 +297,20 @@ impl Partition {
         settings: Arc<TopicSettings>,
         leadership: Leadership,
         high_watermark: Offset,
-        log: Log,
+        mut log: Log,
     ) -> Self {
         let Identity { topic_id, topic, index, this_broker } = identity;
         let start = log.start();
+        let high_watermark = high_watermark.clamp(start, log.end());
+        // Said here, since `advance` does not when the checkpoint is at the end of the log already: the transactions
+        // whose markers were read back from the log are settled.
+        log.high_watermark_moved(high_watermark);
         let mut state = State {
             role: Role::Leader { epoch_start: log.end() },
             maximal_isr: leadership.isr.clone(),
             leadership,
             follower_ends: Vec::new(),
-            high_watermark: high_watermark.clamp(start, log.end()),
+            high_watermark,
             last_stable: start,
             log,
             guards: Guards::default(),

@@ -1,0 +1,179 @@
+"""Kafka Streams counts words with `exactly_once_v2`, while it and the broker are stopped and killed.
+
+It keeps nothing in its caches, so the topic of counts has each word's 1, 2, 3 and so on: once, in this order, whatever
+happened between. On its way are a topic to share words out by, and one that its state is restored from.
+"""
+
+import random
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, final
+
+import pytest
+from benchmarks.failure import Skipped
+from benchmarks.peers import Broker, Peer
+from benchmarks.toolchain import jars
+
+from compat_support.client import Patient, ProduceOptions, Record, connect
+from compat_support.java import start
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+
+HERE = Path(__file__).parent
+VERSION = "4.3.1"
+LINES, COUNTS = "lines", "counts"
+PARTITIONS = 3
+WORDS = [f"word-{number}" for number in range(40)]
+LINES_COUNT = 8_000
+WORDS_PER_LINE = 5
+ENDINGS = ("kill", "kill the broker", "stop", "kill", "stop the broker", "kill")
+"""Spread over the work."""
+GIVEN_UP_MAX = sum("broker" in ending for ending in ENDINGS)
+WAIT_S = 120.0
+
+
+@final
+class Application:
+    """Runs as long as the block, which kills it."""
+
+    def __init__(self, bootstrap: str, state: Path) -> None:
+        settings = {
+            "application.id": "count",
+            "bootstrap.servers": bootstrap,
+            "processing.guarantee": "exactly_once_v2",
+            "num.stream.threads": 2,
+            "statestore.cache.max.bytes": 0,
+            "state.dir": state,
+            "group.instance.id": "1",  # who comes again is not waited for
+        }
+        self._line = "\t".join([LINES, COUNTS, *(f"{key}={value}" for key, value in settings.items())])
+        self._process: subprocess.Popen[str] | None = None
+        self.given_up = 0
+
+    def start(self) -> None:
+        self._process = start(HERE / "WordCount.java", jars(HERE / "pom.xml", f"kafka-streams-{VERSION}"))
+        assert self._process.stdin is not None
+        self._process.stdin.write(self._line + "\n")
+        self._process.stdin.flush()
+
+    def keep_running(self) -> None:
+        """Starts it again when it gave up. Streams may when the broker goes in the middle of its commit, against Kafka
+        too."""
+        assert self._process is not None
+        if self._process.poll() is not None:
+            self.given_up += 1
+            assert self.given_up <= GIVEN_UP_MAX, "the application ends again and again"
+            self.kill()
+            self.start()
+
+    def stop(self) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        assert self._process.wait(WAIT_S) == 0
+        self.kill()
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            for pipe in (self._process.stdin, self._process.stdout):
+                assert pipe is not None
+                pipe.close()
+            self._process = None
+
+
+@final
+class Counts:
+    """What a reader of committed records has seen of the topic of counts, in order."""
+
+    def __init__(self, bootstrap: str) -> None:
+        settings = {"bootstrap.servers": bootstrap, "group.id": "reader", "enable.auto.commit": False}
+        self._consumer: Any = Consumer(settings | {"isolation.level": "read_committed", "log_level": 0})
+        self._consumer.assign([TopicPartition(COUNTS, number, OFFSET_BEGINNING) for number in range(PARTITIONS)])
+        self.of: dict[str, list[int]] = {}
+        self.total = 0
+
+    def wait(self, total: int, application: Application) -> None:
+        deadline = time.monotonic() + WAIT_S
+        while self.total < total:
+            assert time.monotonic() < deadline, f"{self.total} of {total} counts in {WAIT_S} s"
+            application.keep_running()
+            self._take(0.5)
+
+    def assert_nothing_comes(self) -> None:
+        before = self.total
+        self._take(1.0)
+        assert self.total == before, "more counts than words"
+
+    def _take(self, timeout_s: float) -> None:
+        for message in self._consumer.consume(500, timeout_s):
+            if message.error() is None:
+                self.of.setdefault(message.key().decode(), []).append(int(message.value()))
+                self.total += 1
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+@pytest.fixture
+def broker(peer: Peer, tmp_path: Path) -> Iterator[Broker]:
+    """One of its own, to be killed."""
+    found = peer.create(tmp_path / peer.name)
+    try:
+        found.start()
+        yield found
+    finally:
+        found.stop()
+
+
+@pytest.fixture
+def application(broker: Broker, tmp_path: Path) -> Iterator[Application]:
+    try:
+        jars(HERE / "pom.xml", f"kafka-streams-{VERSION}")
+    except Skipped as why:
+        pytest.skip(str(why))
+    found = Application(broker.bootstrap, tmp_path / "state")
+    yield found
+    found.kill()
+
+
+@pytest.fixture
+def counts(broker: Broker) -> Iterator[Counts]:
+    found = Counts(broker.bootstrap)
+    yield found
+    found.close()
+
+
+def fill(bootstrap: str) -> dict[str, int]:
+    """Lines of words drawn from a seed; how often each word is in them."""
+    client = Patient(connect("confluent_kafka", bootstrap))
+    for topic in (LINES, COUNTS):
+        client.create_topic(topic, partitions=PARTITIONS)
+    draw = random.Random(4)
+    lines = [draw.choices(WORDS, k=WORDS_PER_LINE) for _ in range(LINES_COUNT)]
+    for partition in range(PARTITIONS):
+        records = [Record(None, " ".join(line).encode()) for line in lines[partition::PARTITIONS]]
+        client.produce(LINES, records, ProduceOptions(), partition=partition)
+    return {word: sum(line.count(word) for line in lines) for word in WORDS}
+
+
+def test_words_are_counted_once(broker: Broker, application: Application, counts: Counts) -> None:
+    wanted = fill(broker.bootstrap)
+    words = LINES_COUNT * WORDS_PER_LINE
+    application.start()
+    for number, ending in enumerate(ENDINGS, 1):
+        counts.wait(words * number // (len(ENDINGS) + 1), application)
+        if ending.endswith("broker"):
+            broker.kill() if ending.startswith("kill") else broker.stop()
+            broker.start()
+        else:
+            application.kill() if ending == "kill" else application.stop()
+            application.start()
+    counts.wait(words, application)
+    application.stop()
+    counts.assert_nothing_comes()
+    assert {word: len(found) for word, found in counts.of.items()} == wanted
+    for word, found in counts.of.items():
+        assert found == list(range(1, wanted[word] + 1)), word
