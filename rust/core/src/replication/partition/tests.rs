@@ -5,6 +5,7 @@ use crate::batch::build::{BatchBuilder, BatchOptions, RecordParts};
 use crate::batch::compress::Scratch;
 use crate::batch::validate::{self, Target, TimestampType};
 use crate::disk::Disk;
+use crate::ids::{ProducerEpoch, ProducerId, Sequence};
 use crate::disk_sim::SimDisk;
 use crate::log::LogDirectory;
 use crate::replication::waiting::Bell;
@@ -71,6 +72,23 @@ fn append_under(meant: LeaderEpoch, partition: &Partition, acks: Acks) -> Result
     partition.append_under(meant, Origin::Client, Proof::None, &checked, acks, NOW)
 }
 
+fn append_transactional(partition: &Partition, producer_id: ProducerId, producer_epoch: ProducerEpoch) {
+    let options = BatchOptions {
+        producer_id,
+        producer_epoch,
+        base_sequence: Sequence(0),
+        transactional: true,
+        ..BatchOptions::default()
+    };
+    let mut builder = BatchBuilder::new(options);
+    builder.add(NOW, &RecordParts { value: Some(b"value"), ..RecordParts::default() });
+    let records = builder.finish().unwrap();
+    let header = validate::parse_single(&records, 9).unwrap();
+    let mut scratch = Scratch::default();
+    let checked = validate::check(&records, header, &partition.settings().produce, NOW, &mut scratch).unwrap();
+    partition.append_under(LeaderEpoch::NONE, Origin::Client, Proof::Waived, &checked, Acks::All, NOW).unwrap();
+}
+
 fn waiter() -> Arc<ProduceWaiter> {
     ProduceWaiter::new(Arc::new(Bell::default()), 1)
 }
@@ -89,6 +107,21 @@ fn the_high_watermark_is_where_the_slowest_in_sync_replica_is() {
     assert_eq!(partition.high_watermark(), Offset(2), "it never goes back");
     assert!(partition.update(leadership(3, 6, &[THIS, TWO]), NOW));
     assert_eq!(partition.high_watermark(), Offset(3), "who left the ISR does not hold it back (KAFKA-13091)");
+}
+
+#[test]
+fn markers_read_back_below_the_high_watermark_hold_nobody_back() {
+    let before = partition(&[THIS, TWO], 1);
+    let (producer_id, producer_epoch) = (ProducerId(7), ProducerEpoch(0));
+    append_transactional(&before, producer_id, producer_epoch);
+    let marker = Marker { producer_id, producer_epoch, coordinator_epoch: 0, commit: true, transaction_version: 1 };
+    before.append_marker(LeaderEpoch::NONE, &marker, NOW).unwrap();
+    let State { log, leadership, .. } = before.state.into_inner();
+    let end = log.end();
+    assert_eq!(log.producers().last_stable_offset(end), Offset(0), "the log has not heard of a high watermark");
+    let identity = Identity { topic_id: before.topic_id, topic: before.topic, index: before.index, this_broker: THIS };
+    let after = Partition::lead(identity, settings(1), leadership, end, log);
+    assert_eq!(after.state.lock().last_stable, end);
 }
 
 #[test]
