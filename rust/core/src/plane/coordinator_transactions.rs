@@ -153,7 +153,7 @@ impl CoordinatorLogs {
                 let Writer { producer_id, producer_epoch, proof } = writer;
                 let transactional = true;
                 let options =
-                    BatchOptions { producer_id, producer_epoch, transactional, codec, ..BatchOptions::default() };
+                    BatchOptions { codec, producer_id, producer_epoch, transactional, ..BatchOptions::default() };
                 let proof = if self.services.questions.verifies() { proof } else { Proof::Waived };
                 let written = self.find(place).and_then(|partition| {
                     let appended = self.write(&partition, place, options, proof, &records, now.wall)?;
