@@ -482,6 +482,7 @@ class Engine:
         partition: int,
         leader_epoch: int,
         records: Sequence[tuple[bytes, bytes | None, int]],
+        codec: int,
         writer: tuple[int, int, int | None],
         timeout_ms: int,
     ) -> None:

@@ -57,7 +57,8 @@ class _Log:
             return
         writer = (producer.producer_id, producer.producer_epoch, producer.guard)
         self._write(
-            lambda ticket: plane.engine.transactional_append(ticket, *place, records, writer, timeout_ms), appended
+            lambda ticket: plane.engine.transactional_append(ticket, *place, records, codec, writer, timeout_ms),
+            appended,
         )
 
     def append_marker(self, marker: Marker, timeout_ms: int, appended: Appended) -> None:

@@ -446,13 +446,15 @@ impl Engine {
         partition: i32,
         leader_epoch: i32,
         records: Vec<KeyedRow<'_>>,
+        codec: i16,
         writer: WriterTuple,
         timeout_ms: i64,
-    ) {
+    ) -> PyResult<()> {
         let place = coordinator_log::place(topic_id, partition, leader_epoch);
         let records = records.into_iter().map(coordinator_log::keyed_record).collect();
-        let writer = transactions::writer(writer);
-        self.transact(ticket, TransactionCommand::Append { place, records, writer, timeout_ms });
+        let (codec, writer) = (codec_numbered(codec)?, transactions::writer(writer));
+        self.transact(ticket, TransactionCommand::Append { place, records, codec, writer, timeout_ms });
+        Ok(())
     }
 
     fn coordinator_claim(

@@ -11,6 +11,7 @@
 use std::sync::Arc;
 
 use super::coordinator_log::{CoordinatorLogs, KeyedRecord, LogRefusal, Place};
+use crate::batch::Codec;
 use crate::batch::build::BatchOptions;
 use crate::batch::producer::{Claim, Claimed, Proof};
 use crate::error::ErrorCode;
@@ -54,6 +55,8 @@ pub enum TransactionCommand {
         place: Place,
         /// What, in this order; at least one.
         records: Vec<KeyedRecord>,
+        /// How they are compressed, unless the topic has a codec of its own.
+        codec: Codec,
         /// In whose transaction.
         writer: Writer,
         /// How long it may take to be committed.
@@ -146,10 +149,11 @@ impl CoordinatorLogs {
                 let claimed = self.claim(place, &claim, now);
                 done(&self.services, ticket, TransactionOutcome::Claimed(claimed));
             }
-            TransactionCommand::Append { place, records, writer, timeout_ms } => {
+            TransactionCommand::Append { place, records, codec, writer, timeout_ms } => {
                 let Writer { producer_id, producer_epoch, proof } = writer;
+                let transactional = true;
                 let options =
-                    BatchOptions { producer_id, producer_epoch, transactional: true, ..BatchOptions::default() };
+                    BatchOptions { codec, producer_id, producer_epoch, transactional, ..BatchOptions::default() };
                 let proof = if self.services.questions.verifies() { proof } else { Proof::Waived };
                 let written = self.find(place).and_then(|partition| {
                     let appended = self.write(&partition, place, options, proof, &records, now.wall)?;

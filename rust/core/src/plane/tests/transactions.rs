@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::*;
+use crate::batch::Codec;
 use crate::batch::producer::Proof;
 use crate::plane::command::{DoneValue, Ticket};
 use crate::plane::coordinator_log::{CoordinatorCommand, CoordinatorLogs, KeyedRecord, LogRefusal, Place};
@@ -674,7 +675,8 @@ fn a_coordinator_writes_in_a_transaction() {
     let append = |logs: &mut Thread, proof| {
         let records = vec![KeyedRecord { key: b"k".to_vec(), value: Some(b"v".to_vec()), timestamp: at(0).wall }];
         let writer = Writer { producer_id: ProducerId(P), producer_epoch: ProducerEpoch(0), proof };
-        let ticket = logs.begin(TransactionCommand::Append { place, records, writer, timeout_ms: 1_000 });
+        let ticket =
+            logs.begin(TransactionCommand::Append { place, records, codec: Codec::None, writer, timeout_ms: 1_000 });
         logs.ended_with(ticket).map_err(|refusal| refusal.code)
     };
     let end = |logs: &mut Thread, epoch| {
