@@ -5,8 +5,8 @@ use crate::batch::build::{BatchBuilder, BatchOptions, RecordParts};
 use crate::batch::compress::Scratch;
 use crate::batch::validate::{self, Target, TimestampType};
 use crate::disk::Disk;
-use crate::ids::{ProducerEpoch, ProducerId, Sequence};
 use crate::disk_sim::SimDisk;
+use crate::ids::{ProducerEpoch, ProducerId, Sequence};
 use crate::log::LogDirectory;
 use crate::replication::waiting::Bell;
 
