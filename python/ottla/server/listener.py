@@ -4,8 +4,8 @@ Prior art: Kafka's ``SocketServer.Acceptor``. Ours accepts in bursts on the one 
 microseconds, and a connection is accepted seldom beside what it then asks for.
 
 Invariants: sockets are bound before anything is told of their ports; a lack of descriptors or of room pauses the
-listener and closes nothing; what is wrong with one connection ends nothing but that connection; whatever clients do, a
-listener says the same thing once a minute at most.
+listener and closes nothing; clients never hold the last descriptors, which logs need; what is wrong with one connection
+ends nothing but that connection; whatever clients do, a listener says the same thing once a minute at most.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import contextlib
 import errno
 import math
 import os
+import resource
 import socket
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import FileIO
@@ -35,6 +37,9 @@ ACCEPTS_PER_TURN: Final = 64
 PAUSE_SECONDS: Final = 0.1
 """While there are no descriptors left: Kafka's acceptor waits as long."""
 SAY_AGAIN_SECONDS: Final = 60.0
+DESCRIPTORS_KEPT: Final = 32
+"""For the broker itself, or a quarter where there are few: a log that is flushed or begins a segment opens files, and a
+flush that fails costs its directory."""
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _REMEDIES: Final = {
     errno.EMFILE: " in this process · raise its limit (ulimit -n), or lower max.connections",
@@ -82,7 +87,7 @@ class BoundListener:
     ) -> None:
         """Accepts until cancelled. ``adopt`` takes each socket over; ``refused`` is told why one was not."""
         said = Seldom(refused, trio.current_time)
-        spare = _spare()
+        spare, ceiling = _spare(), _ceiling()
         try:
             while True:
                 await trio.lowlevel.wait_readable(self.socket)
@@ -91,6 +96,7 @@ class BoundListener:
                         if not admission.has_room(self.name):
                             said("room", f"listener {self.name} accepts no more: as many as max.connections allows")
                             await admission.wait_room(self.name)
+                        self._leave_descriptors(ceiling)
                         self._accept_one(admission, adopt, said)
                 except BlockingIOError:
                     continue
@@ -109,6 +115,14 @@ class BoundListener:
                         spare = _spare()
         finally:
             spare.close()
+
+    def _leave_descriptors(self, ceiling: int) -> None:
+        """Raises OSError when the next connection would take one of those that are kept: the system gives out the
+        lowest that is free."""
+        probe = os.dup(self.socket.fileno())
+        os.close(probe)
+        if probe >= ceiling:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     def _accept_one(self, admission: Admission, adopt: Callable[[Socket, str], None], said: Seldom) -> None:
         try:
@@ -157,6 +171,12 @@ class Seldom:
 def _spare() -> FileIO:
     """A descriptor that is held for when there are no others."""
     return FileIO(os.devnull)
+
+
+def _ceiling() -> int:
+    """Connections have descriptors below this."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if limit == resource.RLIM_INFINITY else limit - min(DESCRIPTORS_KEPT, limit // 4)
 
 
 def bind(name: str, host: str, port: int, buffers: Buffers) -> BoundListener:
