@@ -99,7 +99,7 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     add("--set", action="append", default=[], metavar="K=V", dest="settings", help="a broker setting, for all peers")
     add("--scratch", type=Path, help="directory for data (default: the system's temporary directory)")
     add("--json", type=Path, default=CACHE / "benchmarks" / "last.json", help="where figures go (default: %(default)s)")
-    add("--write-readme", action="store_true", help="put the table into benchmarks/README.md")
+    add("--write-readme", metavar="BLOCK", help="put the table into this block of benchmarks/README.md")
     add("--list", action="store_true", help="list the workloads and end")
     return parser.parse_args(argv)
 
@@ -158,7 +158,7 @@ def main(argv: Sequence[str]) -> int:
     text = report.document(run, WORKLOADS)
     report.save(run, options.json)
     if options.write_readme:
-        report.write_readme(text)
+        report.write_readme(text, options.write_readme)
     print(text)
     return 1 if any(row.failed for row in rows) else 0
 

@@ -14,7 +14,6 @@ from benchmarks.runner import Row
 from benchmarks.workload import Against, Reach, Workload
 
 README = Path(__file__).with_name("README.md")
-BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 OURS = "ottla"
 OF = {Against.KAFKA: "", Against.MACHINE: " of the machine", Against.KAFKA_PYTHON: " of kafka-python"}
 
@@ -117,10 +116,16 @@ def save(run: Run, path: Path) -> None:
     path.write_text(json.dumps(asdict(run), indent=1) + "\n")
 
 
-def write_readme(text: str, readme: Path = README) -> None:
+def marks(block: str) -> tuple[str, str]:
+    """The lines around a table in the README: each block is one run."""
+    return f"<!-- results of {block}: begin -->", f"<!-- results of {block}: end -->"
+
+
+def write_readme(text: str, block: str, readme: Path = README) -> None:
     """Put a run's table where the README keeps it; what a person wrote around it stays."""
-    before, begin, rest = readme.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
+    first, last = marks(block)
+    before, begin, rest = readme.read_text().partition(first)
+    _, end, after = rest.partition(last)
     if not (begin and end):
-        raise ValueError(f"{readme} has no {BEGIN} … {END}")
+        raise ValueError(f"{readme} has no {first} … {last}")
     readme.write_text(f"{before}{begin}\n\n{text}\n{end}{after}")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks.measure import METRICS, Figure
-from benchmarks.report import BEGIN, END, figure, markdown, number, write_readme
+from benchmarks.report import figure, markdown, marks, number, write_readme
 from benchmarks.runner import Row
 from benchmarks.workload import Against, Case, Reach, Workload
 
@@ -59,14 +59,16 @@ def test_figures_have_three_digits() -> None:
 
 def test_readme_keeps_what_is_around(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    write_readme("new", readme)
-    write_readme("newer", readme)
-    assert readme.read_text() == f"before\n{BEGIN}\n\nnewer\n{END}\nafter\n"
+    (begin, end), (other, others_end) = marks("this"), marks("that")
+    rest = f"\nbetween\n{other}\nkept\n{others_end}\nafter\n"
+    readme.write_text(f"before\n{begin}\nold\n{end}{rest}")
+    write_readme("new", "this", readme)
+    write_readme("newer", "this", readme)
+    assert readme.read_text() == f"before\n{begin}\n\nnewer\n{end}{rest}"
 
 
 def test_readme_without_a_place(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
     readme.write_text("nothing here\n")
-    with pytest.raises(ValueError, match="results: begin"):
-        write_readme("new", readme)
+    with pytest.raises(ValueError, match="results of that: begin"):
+        write_readme("new", "that", readme)
