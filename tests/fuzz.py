@@ -58,6 +58,7 @@ REQUEST_TARGETS: Final = {
     "FetchRequest": "fetch_request",
     "ListOffsetsRequest": "list_offsets_request",
     "MetadataRequest": "metadata_request",
+    "FindCoordinatorRequest": "find_coordinator_request",
     "ApiVersionsRequest": "api_versions_request",
     "OffsetForLeaderEpochRequest": "offset_for_leader_epoch_request",
 }
@@ -66,6 +67,7 @@ RESPONSE_KEYS: Final = {
     "FetchResponse": 1,
     "ListOffsetsResponse": 2,
     "MetadataResponse": 3,
+    "FindCoordinatorResponse": 10,
     "ApiVersionsResponse": 18,
     "OffsetForLeaderEpochResponse": 23,
 }
