@@ -50,7 +50,7 @@ test-python: .venv/dev ## tests of the control plane, the protocol, and the brok
 	$(BIN)/pytest tests $(TEST)
 
 test-compat: .venv/dev ## other people's clients and tools against the broker
-	$(BIN)/pytest compat-tests $(TEST)
+	$(BIN)/pytest compat-tests -n 2 --dist worksteal $(TEST)
 
 fuzz: .venv/dev ## every parser of outside bytes for 20 seconds
 	$(BIN)/python -m tests.fuzz --seconds 20

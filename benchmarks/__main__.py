@@ -25,10 +25,14 @@ from benchmarks import (
     perf_tools,
     raw_fetch,
     raw_produce,
+    read_committed,
     recovery,
     report,
     small_requests,
     startup,
+    transactional_ids,
+    transactional_produce,
+    transactions,
 )
 from benchmarks.failure import Failed, Skipped
 from benchmarks.load import Load
@@ -54,6 +58,10 @@ WORKLOADS: tuple[Workload[Any], ...] = tuple(
         heartbeats,
         group_requests,
         committed_offsets,
+        transactions,
+        transactional_produce,
+        read_committed,
+        transactional_ids,
         startup,
         recovery,
         codec,
@@ -111,7 +119,7 @@ def main(argv: Sequence[str]) -> int:
     workloads = with_cases(chosen(options.only), options.case)
     if options.list:
         for workload in WORKLOADS:
-            print(f"{workload.name:20} {workload.title}")
+            print(f"{workload.name:21} {workload.title}")
         return 0
     signal.signal(signal.SIGTERM, terminated)
     settings = dict(word.partition("=")[::2] for word in options.settings)

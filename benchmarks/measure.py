@@ -40,6 +40,9 @@ METRICS: Mapping[str, Metric] = {
     "decodes_s": Metric("decoded/s", Column.RESULT, more_is_better=True),
     "encodes_s": Metric("encoded/s", Column.RESULT, more_is_better=True),
     "heartbeats_s": Metric("heartbeats/s", Column.RESULT, more_is_better=True),
+    "transactions_s": Metric("transactions/s", Column.RESULT, more_is_better=True),
+    "retries_per_transaction": Metric("retries/transaction", Column.RESULT, word="retries"),
+    "share_of_plain": Metric("× the same without transactions", Column.RESULT, more_is_better=True, word="share"),
     "stable_s": Metric("s until stable", Column.RESULT, word="time"),
     "settled_s": Metric("s of that from the first answer on", Column.RESULT, word="from the first answer"),
     "loaded_ms": Metric("ms until loaded", Column.RESULT, word="loaded"),
@@ -56,10 +59,12 @@ METRICS: Mapping[str, Metric] = {
     "metadata_p99_us": Metric("µs (Metadata)", Column.P99),
     "cpu_s_per_gb": Metric("s/GB", Column.CPU, word="CPU"),
     "cpu_us_per_request": Metric("µs/request", Column.CPU, word="CPU"),
+    "cpu_us_per_transaction": Metric("µs/transaction", Column.CPU, word="CPU"),
     "cpu_s": Metric("s", Column.CPU, word="CPU"),
     "cpu_percent": Metric("% of a core", Column.CPU, word="CPU"),
     "rss_mb": Metric("MiB", Column.MEMORY),
     "rss_kb_per_partition": Metric("KiB/partition", Column.MEMORY),
+    "rss_kb_per_id": Metric("KiB/id", Column.MEMORY),
     "rss_kb_per_connection": Metric("KiB/connection", Column.MEMORY),
 }
 

@@ -15,16 +15,20 @@ from typing import IO, final
 from benchmarks.failure import Failed
 
 STOP_TIMEOUT_S = 30.0
+PORT_MIN = 10_000
+PORTS_OF_A_PROCESS = 997
+_PORTS_FOUND = itertools.count()
 
 
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that was free a moment ago, outside the range of outgoing connections.
 
-    A port the kernel picks could be taken again by a client's own connection before the broker binds it.
+    A port the kernel picks could be taken again by a client's own connection before the broker binds it. Processes
+    side by side look in different places: what one has found, and not bound yet, no other finds.
     """
     low = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    start: int = 10_000 + (os.getpid() * 16 + time.monotonic_ns() // 1_000_000) % max(low - 10_000, 1)
-    for port in itertools.chain(range(start, low), range(10_000, start)):
+    start: int = PORT_MIN + (os.getpid() * PORTS_OF_A_PROCESS + next(_PORTS_FOUND)) % max(low - PORT_MIN, 1)
+    for port in itertools.chain(range(start, low), range(PORT_MIN, start)):
         with contextlib.suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
             return port

@@ -1,10 +1,13 @@
-"""`pytest compat-tests [--broker ottla|kafka] [--bootstrap HOST:PORT]`: clients from outside against one broker."""
+"""`pytest compat-tests [--broker ottla|kafka] [--bootstrap HOST:PORT]`: clients from outside against one broker.
+
+With `-n 2` two processes share the tests, each with a broker of its own.
+"""
 
 import gc
 import itertools
 import sys
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -39,8 +42,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--bootstrap", metavar="HOST:PORT", help="a broker that runs already")
 
 
+class _Reports:
+    """Hears of every report in the process that prints: also of those that other processes send."""
+
+    def __init__(self, matrix: Matrix) -> None:
+        self._matrix = matrix
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._matrix.seen(report)
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[MATRIX] = Matrix()
+    config.stash[MATRIX] = matrix = Matrix()
+    config.pluginmanager.register(_Reports(matrix))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -56,14 +70,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     ours = [item for item in items if HERE in item.path.parents]
     for item in ours:
         item.add_marker(pytest.mark.filterwarnings("ignore"))  # what outside libraries warn of is theirs
-    config.stash[MATRIX].collected(ours)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
-    item.config.stash[MATRIX].seen(report)
-    return report
+    Matrix.marked(ours)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -101,9 +108,10 @@ def bootstrap(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture
-def topic() -> str:
-    """A name that no other test uses; no topic has it yet."""
-    return f"compat-{next(_SERIAL)}"
+def topic(request: pytest.FixtureRequest) -> str:
+    """A name that no other test uses, of no other process either; no topic has it yet."""
+    worker = getattr(request.config, "workerinput", {}).get("workerid", "")
+    return f"compat-{worker}{next(_SERIAL)}"
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What consumer groups do all day, each scenario once for each library that has one, with members in threads."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -72,9 +73,10 @@ def start(client_name: str, bootstrap: str, options: MemberOptions) -> Iterator[
         started.append(member)
         return member
 
-    yield one
-    for member in started:
-        member.close()
+    with contextlib.ExitStack() as closing:
+        yield one
+        for member in started:
+            closing.callback(member.close)
 
 
 def values(first: int, end: int) -> list[Record]:

@@ -83,6 +83,9 @@ func survey(o *options, out figures) []shot {
 		var offset, got int64
 		for got < o.totalBytes/int64(o.partitions) {
 			req := fetchRequest(o.topic, int32(partition), offset, int32(o.answerBytes), 100)
+			if o.kind == "read-committed" {
+				req.IsolationLevel = 1
+			}
 			r, err := setup.call(req)
 			check(err)
 			if e := errorIn(r); e != 0 {

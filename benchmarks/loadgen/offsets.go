@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	offsetsPartitions = 50 // of __consumer_offsets, by default
+	offsetsPartitions = 50 // of __consumer_offsets and __transaction_state, by default
 	committedOffset   = 12345
 	coordinatorTries  = 600 // the topic of the offsets is made for the first one who asks: 30 s
 )
@@ -126,7 +126,7 @@ func loaded(o *options, out figures) {
 	out["api_versions_ms"] = float64(time.Since(start).Microseconds()) / 1000
 	stop, nanos := make(chan struct{}), make(chan []int64)
 	go func() { nanos <- others(o, stop) }()
-	for _, group := range oneOfEach(o.count) {
+	for _, group := range oneOfEach(o.count, groupName) {
 		for {
 			r, err := c.call(offsetFetchRequest(group, o.topic, o.partitions))
 			check(err)
@@ -186,22 +186,22 @@ func others(o *options, stop <-chan struct{}) (nanos []int64) {
 	}
 }
 
-// oneOfEach names a group for each partition of the offsets' topic that has one of count groups.
-func oneOfEach(count int) []string {
+// oneOfEach names a group, or transactional id, for each partition of its coordinators' topic that has one of count.
+func oneOfEach(count int, name func(int) string) []string {
 	found := map[int32]string{}
 	for i := 0; i < count && len(found) < offsetsPartitions; i++ {
 		hash := int32(0)
-		for _, character := range groupName(i) { // as Java hashes strings
+		for _, character := range name(i) { // as Java hashes strings
 			hash = 31*hash + character
 		}
 		partition := (hash & 0x7fffffff) % offsetsPartitions
 		if _, known := found[partition]; !known {
-			found[partition] = groupName(i)
+			found[partition] = name(i)
 		}
 	}
-	groups := make([]string, 0, len(found))
-	for _, group := range found {
-		groups = append(groups, group)
+	names := make([]string, 0, len(found))
+	for _, each := range found {
+		names = append(names, each)
 	}
-	return groups
+	return names
 }

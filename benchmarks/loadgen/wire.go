@@ -264,6 +264,12 @@ func errorIn(r kmsg.Response) int16 {
 		return r.Topics[0].Partitions[0].ErrorCode
 	case *kmsg.OffsetFetchResponse:
 		return r.Groups[0].ErrorCode
+	case *kmsg.InitProducerIDResponse:
+		return r.ErrorCode
+	case *kmsg.AddPartitionsToTxnResponse:
+		return r.Topics[0].Partitions[0].ErrorCode
+	case *kmsg.EndTxnResponse:
+		return r.ErrorCode
 	}
 	return 0
 }

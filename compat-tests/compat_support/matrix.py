@@ -6,6 +6,7 @@ from typing import final
 import pytest
 
 MARKS = {"passed": "✓", "failed": "✗", "error": "✗", "skipped": "–"}
+PROPERTY = "place in the matrix"
 
 
 def place(item: pytest.Item) -> tuple[str, str]:
@@ -19,28 +20,35 @@ def place(item: pytest.Item) -> tuple[str, str]:
 
 @final
 class Matrix:
-    def __init__(self) -> None:
-        self._places: dict[str, tuple[str, str]] = {}
-        self._outcomes: dict[str, dict[str, str]] = {}
+    """Filled from reports, since tests may run in other processes: each brings its own place along."""
 
-    def collected(self, items: Iterable[pytest.Item]) -> None:
-        for item in items:
-            self._places[item.nodeid] = place(item)
+    def __init__(self) -> None:
+        self._outcomes: dict[str, dict[str, str]] = {}
+        self._order: dict[str, int] = {}
+
+    @staticmethod
+    def marked(items: Iterable[pytest.Item]) -> None:
+        """From now on the tests' reports say where they belong. In every process that runs some."""
+        for index, item in enumerate(items):
+            item.user_properties.append((PROPERTY, (*place(item), index)))
 
     def seen(self, report: pytest.TestReport) -> None:
-        if report.nodeid not in self._places or (report.when != "call" and report.outcome == "passed"):
+        found = dict(report.user_properties).get(PROPERTY)
+        if found is None or (report.when != "call" and report.outcome == "passed"):
             return
-        client, scenario = self._places[report.nodeid]
+        client, scenario, index = found
+        self._order[scenario] = min(index, self._order.get(scenario, index))
         cells = self._outcomes.setdefault(scenario, {})
         if cells.get(client) != MARKS["failed"]:
             cells[client] = MARKS[report.outcome]
 
     def text(self) -> str:
-        clients = list(dict.fromkeys(client for cells in self._outcomes.values() for client in cells))
+        rows = sorted(self._outcomes.items(), key=lambda row: self._order[row[0]])
+        clients = list(dict.fromkeys(client for _, cells in rows for client in cells))
         if not clients:
             return ""
-        first = max(len(scenario) for scenario in self._outcomes)
+        first = max(len(scenario) for scenario, _ in rows)
         lines = [" ".join(["scenario".ljust(first), *(f"{client:^15}" for client in clients)])]
-        for scenario, cells in self._outcomes.items():
+        for scenario, cells in rows:
             lines.append(" ".join([scenario.ljust(first), *(f"{cells.get(client, ' '):^15}" for client in clients)]))
         return "\n".join([*(line.rstrip() for line in lines), "", "✓ works   ✗ does not   – skipped"])

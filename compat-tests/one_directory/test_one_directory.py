@@ -25,6 +25,12 @@ How = Literal["stopped", "killed"]
 
 PARTITIONS = 2
 SETTINGS = {"segment.bytes": "1100000", "index.interval.bytes": "4096"}  # a little above the least that is allowed
+OTTLA_SETTINGS = {
+    "node.id": "1",
+    "log.flush.offset.checkpoint.interval.ms": "500",
+    # What one broker committed compressed the other goes on from.
+    "offsets.topic.compression.codec": "2",
+}
 CODECS = ("none", "lz4")
 GROUPS = {"of-old": "classic", "of-new": "consumer"}
 """Groups and their protocols."""
@@ -45,7 +51,7 @@ class Directory:
     def __init__(self, place: Path, first: Who) -> None:
         self.data_dir = place / "data"
         self.kafka = KafkaBroker(place, {})
-        self.ottla = OttlaBroker(place, {"node.id": "1", "log.flush.offset.checkpoint.interval.ms": "500"})
+        self.ottla = OttlaBroker(place, OTTLA_SETTINGS)
         self.expected: dict[str, dict[int, list[Record]]] = {}
         """By topic and partition."""
         self.complaints: list[str] = []

@@ -15,7 +15,9 @@ from kafka import KafkaConsumer, TopicPartition
 
 from confluent_kafka import KafkaError, Producer
 from examples.flights.check import Tally
+from examples.flights.counts import Counts, read_all
 from examples.flights.group import Shared, share
+from examples.flights.kills import Lives, count_and_kill
 from examples.flights.rows import Event, events
 
 PARTITIONS = 12
@@ -35,10 +37,15 @@ def main() -> int:
         back, consume_s = consume(bootstrap, topic, len(flights))
         shared, shared_s = share_among_four(bootstrap, topic, len(flights))
         committed = committed_events(bootstrap, topic)
+        with fresh_topic(bootstrap) as target:
+            lives, counted_s = count_in_transactions(bootstrap, topic, target, len(flights))
+            counts = Counts.committed(bootstrap, target)
+            written, valid = (records(bootstrap, target, f"read_{which}committed") for which in ("un", ""))
     sent, received = Tally.of(flights), Tally.of(back)
     sent_bytes = sum(len(event.value) for event in flights)
     print(f"{'':10}{'events/s':>12}{'MB/s':>8}{'seconds':>9}")
-    for what, seconds in (("produced", produce_s), ("consumed", consume_s), ("shared", shared_s)):
+    timings = (("produced", produce_s), ("consumed", consume_s), ("shared", shared_s), ("counted", counted_s))
+    for what, seconds in timings:
         print(f"{what:10}{sent.count / seconds:12,.0f}{sent_bytes / seconds / 1e6:8.1f}{seconds:9.1f}")
     print_carriers([json.loads(event.value) for event in back])
     if wrong := sent.difference(received):
@@ -53,6 +60,15 @@ def main() -> int:
         print(f"WRONG in the group: it has committed {committed:,} of {sent.count:,} events")
         return 1
     print("\nIts result is the same, each aircraft's events once and in order, and it has committed all it read.")
+    print(f"\nA job that counts late flights in transactions, killed {len(lives.kills)} times:\n")
+    print(*lives.table(), "", *counts.table(), sep="\n")
+    if wrong := Counts.of(flights).difference(counts):
+        print(f"WRONG in the counts: {wrong}")
+        return 1
+    print(f"\nThe counts of all {len(counts.flights)} airports are exact. Of {written:,} records that were written,")
+    print(
+        f"{written - valid:,} are of transactions that a kill undid, and who reads what is committed never sees them."
+    )
     return 0
 
 
@@ -68,6 +84,24 @@ def share_among_four(bootstrap: str, topic: str, count: int) -> tuple[Shared, fl
     shared, seconds = share(bootstrap, topic, group_of(topic), count, show)
     progress("shared", count, start, done=True)
     return shared, seconds
+
+
+def count_in_transactions(bootstrap: str, topic: str, target: str, count: int) -> tuple[Lives, float]:
+    start, shown = time.perf_counter(), 0
+
+    def show(done: int) -> None:
+        nonlocal shown
+        if done // SHOW_EVERY > shown:
+            shown = done // SHOW_EVERY
+            progress("counted", done, start)
+
+    lives, seconds = count_and_kill(bootstrap, topic, target, count, show=show)
+    progress("counted", count, start, done=True)
+    return lives, seconds
+
+
+def records(bootstrap: str, topic: str, isolation: str) -> int:
+    return sum(1 for _ in read_all(bootstrap, topic, isolation))
 
 
 def group_of(topic: str) -> str:

@@ -349,10 +349,12 @@ class Engine:
         partition: int,
         leader_epoch: int,
         records: Sequence[tuple[bytes, bytes | None, int]],
+        codec: int,
         timeout_ms: int,
     ) -> None:
         """Appends (key, value, wall clock ms) as one batch with acks=all, in the order of the calls; ends when they are
-        committed. Value, of all ``coordinator_…``: (error code or 0, words or None, rows). Never blocks."""
+        committed. ``codec``: 0 (none) to 4 (zstd), or ``ValueError``. Value, of all ``coordinator_…``: (error code or
+        0, words or None, rows). Never blocks."""
 
     def coordinator_load(self, ticket: int, topic_id: bytes, partition: int, leader_epoch: int) -> None:
         """Begins to read what the log holds after every append begun before; the ticket names it. No rows; an error

@@ -12,6 +12,7 @@ from ottla.api.table import by_key
 from ottla.errors import ErrorCode
 from ottla.security.authorizer import Operation, ResourceType
 from ottla.wire.k10_find_coordinator import FindCoordinatorRequest
+from ottla.wire.k20_delete_topics import DeleteTopicsRequest
 from ottla.wire.k22_init_producer_id import InitProducerIdRequest
 from ottla.wire.k24_add_partitions_to_txn import (
     AddPartitionsToTxnRequest,
@@ -29,7 +30,7 @@ from ottla.wire.k28_txn_offset_commit import (
 from ottla.wire.k61_describe_producers import DescribeProducersRequest, TopicRequest
 from ottla.wire.k65_describe_transactions import DescribeTransactionsRequest
 from ottla.wire.k66_list_transactions import ListTransactionsRequest
-from tests.api.test_group_handlers import Denied, coordinated, create, fetch, no_group, no_topic, run, versions
+from tests.api.test_group_handlers import Denied, commit, coordinated, create, fetch, no_group, no_topic, run, versions
 from tests.support.memory_broker import MemoryBroker, memory_broker
 
 ID: Final = ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
@@ -268,6 +269,41 @@ def test_a_commit_that_meets_the_marker_of_the_transaction_before() -> None:
                 gate.set()
             assert answers == [{"t": 0}]
             assert await fetch(broker, "t") == {"t": (5, 0)}
+
+    run(main)
+
+
+@pytest.mark.parametrize("commits", [True, False])
+def test_what_is_pending_outlives_its_coordinator(commits: bool) -> None:
+    async def main() -> None:
+        async with memory_broker(settings={"offsets.topic.num.partitions": "1"}) as broker:
+            await begun(broker)
+            assert await commit(broker, "t") == {"t": 0}
+            assert await commit_offset(broker, 5, 0, "t", offset=9) == {"t": 0}
+            topics = broker.node.loader.image.topics
+            held = broker.group_logs.partition(topics.id_of["__consumer_offsets"], 0)
+            held.failures.append(ErrorCode.NOT_LEADER_OR_FOLLOWER)
+            assert await commit(broker, "u") == {"u": ErrorCode.NOT_COORDINATOR}
+            await trio.sleep(5)
+            assert held.loads == 2
+            assert await fetch(broker, "t") == {"t": (5, 0)}
+            assert await end(broker, 5, 0, commit=commits) == 0
+            await trio.testing.wait_all_tasks_blocked()
+            assert await fetch(broker, "t") == {"t": (9 if commits else 5, 0)}
+
+    run(main)
+
+
+def test_a_topic_that_is_deleted_in_a_transaction_does_not_hold_it_up() -> None:
+    async def main() -> None:
+        async with memory_broker() as broker:
+            await begun(broker)
+            await add(broker, 3, 0, "t", "u")
+            deleted = await broker.ask(DeleteTopicsRequest(topic_names=("t",), timeout_ms=5_000), 5)
+            assert [each.error_code for each in deleted.responses] == [0]
+            assert await end(broker, 3, 0) == 0
+            assert await add(broker, 3, 0, "u") == {"u": 0}
+            assert len(broker.partitions.markers) == 1
 
     run(main)
 

@@ -63,14 +63,14 @@ def test_offsets_of_what_is_there_and_of_what_is_not(client: Client) -> None:
 
 def test_what_is_ahead(client: Client) -> None:
     cluster = client.cluster(["a"])
-    ahead = {FIRST: Ahead(100, 2, 3), SECOND: Ahead(300, 1, 1)}
+    ahead = {FIRST: Ahead(100, 1, 2), SECOND: Ahead(300, 1, 1)}
     assert look_ahead(client, cluster, {FIRST: 1, SECOND: 0}, ENDS) == ahead
     assert look_ahead(client, cluster, {FIRST: 2}, ENDS) == {FIRST: Ahead(200, 1, 3)}
 
 
 def test_a_batch_that_needs_more_room_is_asked_for_again(broker: FakeBroker, client: Client) -> None:
     broker.next_answers[FetchRequest].append(cut)
-    ahead = {FIRST: Ahead(100, 3, 3), SECOND: Ahead(300, 1, 1)}
+    ahead = {FIRST: Ahead(100, 2, 2), SECOND: Ahead(300, 1, 1)}
     assert look_ahead(client, client.cluster(["a"]), {FIRST: 0, SECOND: 0}, ENDS) == ahead
     rooms = [
         request.topics[0].partitions[0].partition_max_bytes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -59,7 +60,12 @@ class Ottla:
 
     def write(self, transactional_id: str, producer: tuple[int, int], partition: int, *values: bytes) -> None:
         records = batch(
-            *values, producer_id=producer[0], producer_epoch=producer[1], base_sequence=0, transactional=True
+            *values,
+            timestamp_ms=round(time.time() * 1000),
+            producer_id=producer[0],
+            producer_epoch=producer[1],
+            base_sequence=0,
+            transactional=True,
         )
         data = TopicProduceData(name="t", partition_data=(PartitionProduceData(index=partition, records=records),))
         request = ProduceRequest(transactional_id=transactional_id, acks=-1, timeout_ms=TIMEOUT_MS, topic_data=(data,))

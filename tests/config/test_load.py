@@ -166,6 +166,8 @@ MAPPED = "PLAINTEXT:PLAINTEXT,SSL:SSL,CONTROLLER:PLAINTEXT"
         ({"log.dirs": ""}, "Configuration 'log.dirs' must not be empty"),
         ({"cordoned.log.dirs": "/nowhere"}, "Missing entries : /nowhere"),
         ({"group.consumer.session.timeout.ms": "1"}, "must be greater than or equal to group.consumer.min"),
+        ({"offsets.topic.compression.codec": "5"}, "Unknown compression type id: 5"),
+        ({"offsets.topic.compression.codec": "-1"}, "3 (lz4) or 4 (zstd)"),
         ({"replica.fetch.wait.max.ms": "40000"}, "replica.socket.timeout.ms should always be"),
         ({"max.connections.per.ip": "0"}, "only if max.connections.per.ip.overrides"),
         ({"queued.max.request.bytes": "1"}, "larger or equal to socket.request.max.bytes"),

@@ -9,6 +9,7 @@ import trio.testing
 
 from ottla.coordinator.log import Marker, Producer
 from ottla.coordinator.machine import CoordinatorError, Outbox, Record, Reply
+from ottla.coordinator.runtime import settled
 from ottla.errors import ErrorCode
 from tests.coordinator.leases import Leases, record
 from tests.coordinator.test_runtime import Bench, code_of, running, simulated
@@ -42,8 +43,12 @@ async def end(bench: Bench, *, commit: bool = True) -> CoordinatorError | None:
         for each in later:
             machine.apply(each)
 
-    (outcome,) = await bench.runtime.mark([(0, Marker(PRODUCER, 1, 0, commit, 2))], then)
-    return outcome
+    (reply,) = bench.runtime.begin_marks([(0, Marker(PRODUCER, 1, 0, commit, 2))], then)
+    try:
+        await settled(reply)
+    except CoordinatorError as error:
+        return error
+    return None
 
 
 def test_a_transaction_is_a_batch_of_its_own_and_counts_when_it_is_committed() -> None:

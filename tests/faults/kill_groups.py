@@ -47,7 +47,7 @@ MOVING_MEMBERS: Final = 3
 GROUP: Final = "members"
 MIXED: Final = "mixed"
 LOAD_S: Final = (0.05, 1.0)
-BACK_S_MAX: Final = 20.0
+BACK_S_MAX: Final = 60.0
 """Generous: members that died unheard are waited for, and a loaded machine shall not fail the test."""
 LOOK_S: Final = 0.01
 CURRENT: Final = frozenset((ErrorCode.NONE, ErrorCode.REBALANCE_IN_PROGRESS))

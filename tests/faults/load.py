@@ -29,7 +29,7 @@ LIST_OFFSETS_VERSION: Final = 8
 RETRIABLE: Final = frozenset(
     {ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.LEADER_NOT_AVAILABLE}
 )
-READY_TIMEOUT_S: Final = 30.0
+READY_TIMEOUT_S: Final = 60.0
 
 
 def produce_request(batches: Sequence[tuple[Place, Sent]]) -> ProduceRequest:

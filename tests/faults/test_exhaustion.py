@@ -86,14 +86,14 @@ def test_a_full_disk_refuses_writes_and_nothing_else(small_disk: Path, tmp_path:
             model = _read(connection)
             assert model == [len(VALUE)] * count
             assert is_alive(broker.address)
-            _until_said(broker, "records are refused until there is room")
+            broker.wait_said("records are refused until there is room")
             # What must go on has the space that was set aside: a topic can be made, and deletes make room for records.
             assert create_topic(connection, "made-while-full") == 0
             request = DeleteTopicsRequest(topics=(DeleteTopicState(name="removed"),), timeout_ms=30_000)
             assert connection.ask(request, 6).responses[0].error_code == 0
             assert topic_of(connection, "removed").error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
             _until_taken(connection, "kept")
-            _until_said(broker, "there is room again")
+            broker.wait_said("there is room again")
             assert _produce(connection, "made-while-full").error_code == 0
             # And so does whoever makes room from outside.
             while _produce(connection, "kept").error_code == 0:
@@ -178,13 +178,6 @@ def _fill(file: BinaryIO) -> None:
             file.write(bytes(4096))
 
 
-def _until_said(broker: BrokerProcess, words: str) -> None:
-    deadline = time.monotonic() + ROOM_TIMEOUT_S
-    while words not in broker.log():
-        assert time.monotonic() < deadline, f"«{words}» is never said\n{broker.log_tail()}"
-        time.sleep(0.02)
-
-
 def _until_taken(connection: Connection, topic: str) -> None:
     deadline = time.monotonic() + ROOM_TIMEOUT_S
     while (answer := _produce(connection, topic)).error_code != 0:
@@ -202,7 +195,7 @@ def test_a_lack_of_descriptors_pauses_accepting(tmp_path: Path) -> None:
             nonsense = held.enter_context(Connection(broker.address))
             for _ in range(2 * DESCRIPTORS_MAX):
                 held.enter_context(socket.create_connection(broker.address))
-            _until_said(broker, "pauses")
+            broker.wait_said("pauses")
             honest.progress(50)
             nonsense.send_bytes(b"\xff\xff\xff\xff")
             nonsense.wait_closed()

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.broker_process import BrokerProcess
 
-END_TIMEOUT_S: Final = 30.0
+END_TIMEOUT_S: Final = 60.0
 
 
 def test_a_failed_metadata_log_ends_the_broker(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ from tests.support.raw_admin import create_topic, new_producer_id, topic_of
 SCRIPTS: Final = Path(__file__).parents[1] / "scripts"
 FOLDERS: Final = ("produce", "fetch", "offsets")
 DASHES: Final = "----"
-ANSWER_TIMEOUT_S: Final = 5.0
+ANSWER_TIMEOUT_S: Final = 30.0
 NOW_WINDOW_MS: Final = 120_000
 WAITS_MS: Final = 200
 """A wait that can be told from none."""

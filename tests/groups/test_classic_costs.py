@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ottla.coordinator.machine import Now, Outbox
 from ottla.errors import ErrorCode
 from ottla.groups.classic.joining import PENDING_MAX
 from ottla.groups.classic.state import State
@@ -63,6 +64,20 @@ def test_the_cost_of_a_member_does_not_grow_with_the_group(phase: str) -> None:
         costs.append(steps(getattr(crowd, phase.removeprefix("re"))) / members)
 
     assert costs[1] < 1.05 * costs[0]
+
+
+def test_the_end_of_a_phase_leaves_the_making_of_answers_for_later() -> None:
+    """What it does for each member at once is what it must: nobody else is served meanwhile."""
+    members = 1_000
+    crowd = stable(members)
+    last = crowd.join_but_one()
+    outbox = Outbox(Now(crowd.now_ms, crowd.now_ms), crowd.groups.apply)
+
+    cost = steps(partial(last, outbox))
+
+    assert len(outbox.answers) == members
+    assert cost / members < 250
+    assert sum(steps(answer) for answer in outbox.answers) / members > 60
 
 
 def test_empty_groups_are_small_and_wait_for_nothing() -> None:

@@ -14,7 +14,7 @@ from tests.plane.conftest import MakeTopic
 
 CODECS: Final = ("none", "gzip", "snappy", "lz4", "zstd")
 TIME: Final = 1_700_000_000_000
-PATIENCE_SECONDS: Final = 30
+PATIENCE_SECONDS: Final = 60
 
 
 class Sent(NamedTuple):

@@ -10,7 +10,6 @@ import pytest
 import trio
 import trio.testing
 
-from ottla.groups.shard import GroupShard
 from ottla.server import coordinators
 from ottla.wire.k10_find_coordinator import FindCoordinatorRequest
 from ottla.wire.k15_describe_groups import DescribeGroupsRequest
@@ -24,12 +23,11 @@ def failures(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """So many times there is no descriptor to read a module with."""
     left = iter(range(3))
 
-    def machine_class() -> type[GroupShard]:
+    def machine_classes() -> None:
         for _ in left:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        return GroupShard
 
-    monkeypatch.setattr(coordinators, "_machine_class", machine_class)
+    monkeypatch.setattr(coordinators, "_machine_classes", machine_classes)
     return left
 
 

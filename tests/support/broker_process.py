@@ -13,7 +13,6 @@ import re
 import resource
 import select
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,21 +21,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, final
 
+from benchmarks.processes import free_port
+
 PYTHON_PATH: Final = Path(__file__).resolve().parents[2] / "python"
 START_TIMEOUT_S: Final = 60.0
-STOP_TIMEOUT_S: Final = 30.0
+STOP_TIMEOUT_S: Final = 60.0
+SAID_TIMEOUT_S: Final = 60.0
 
 
 class BrokerFailed(AssertionError):
     """The broker ended, or did not come up; the message ends with what it logged last."""
-
-
-def free_port() -> int:
-    """A port that nobody uses now: for a broker whose port stays the same over its restarts."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def first_line(process: subprocess.Popen[bytes], timeout_s: float) -> str:
@@ -176,6 +170,15 @@ class BrokerProcess:
     def log(self) -> str:
         """All that the broker logged, over all its starts."""
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def wait_said(self, words: str) -> str:
+        """Waits until it has logged a line with these words; the newest one. What a client sees and what the broker
+        says of it come in any order: a log that shall have something is waited for, never just looked at."""
+        deadline = time.monotonic() + SAID_TIMEOUT_S
+        while not (said := [line for line in self.log().rpartition("\n")[0].splitlines() if words in line]):
+            assert time.monotonic() < deadline, f"«{words}» is never said\n{self.log_tail()}"
+            time.sleep(0.02)
+        return said[-1]
 
     def log_tail(self, lines: int = 30) -> str:
         return "\n".join(self.log().splitlines()[-lines:])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from inspect import isawaitable
@@ -81,15 +81,13 @@ class PartitionsStandIn:
         """By partition."""
 
     def begin_append_markers(
-        self, rows: Sequence[tuple[bytes, int, int, int, int, bool, int]], _timeout_ms: int
-    ) -> Callable[[], Awaitable[Sequence[int]]]:
+        self,
+        rows: Sequence[tuple[bytes, int, int, int, int, bool, int]],
+        _timeout_ms: int,
+        ended: Callable[[Sequence[int], Exception | None], None],
+    ) -> None:
         self.markers += rows
-
-        async def wait() -> Sequence[int]:
-            await trio.lowlevel.checkpoint()
-            return [self.codes[row[1]].pop(0) if self.codes.get(row[1]) else 0 for row in rows]
-
-        return wait
+        ended([self.codes[row[1]].pop(0) if self.codes.get(row[1]) else 0 for row in rows], None)
 
     async def describe_producers(
         self, partitions: Sequence[tuple[bytes, int]]
@@ -255,7 +253,7 @@ async def memory_broker(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(coordinators.run)
         nursery.start_soon(node.run)
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             if not log.hold:
                 await node.wait_ready()
         yield MemoryBroker(node, broker, plane, log_dirs, clock, log, coordinators, group_logs, partitions)

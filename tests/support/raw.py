@@ -29,7 +29,7 @@ from ottla.wire.schema import schema_of
 
 __all__ = ["CLOCK_STEP_MS", "Closed", "Connection", "batch", "batches_of", "values_of"]
 
-TIMEOUT_S: Final = 30.0
+TIMEOUT_S: Final = 60.0
 """Beyond this a test fails instead of hanging."""
 CLOCK_STEP_MS: Final = 1
 """A broker counts whole milliseconds, as Kafka does: a wait may look this much shorter from outside."""

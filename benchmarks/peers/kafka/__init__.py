@@ -90,12 +90,15 @@ def tool(
 
 
 def _shared_archive(main_class: str) -> tuple[str, ...]:
-    """Flags by which the classes that a tool loads are kept, ready for use, from its first run on."""
+    """Flags by which the classes that a tool loads are kept, ready for use, from its first run on.
+
+    An archive that cannot be used, such as one that another process is about to write, is done without, in silence.
+    """
     if java_version(java()) < SHARED_ARCHIVE_SINCE:
         return ()
     archive = CACHE / "class-archives" / f"{main_class}.jsa"
     archive.parent.mkdir(parents=True, exist_ok=True)
-    return ("-XX:+AutoCreateSharedArchive", f"-XX:SharedArchiveFile={archive}", "-Xlog:cds=off", "-Xlog:aot=off")
+    return ("-XX:+AutoCreateSharedArchive", f"-XX:SharedArchiveFile={archive}", "-Xlog:disable")
 
 
 @final

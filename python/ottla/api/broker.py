@@ -85,7 +85,7 @@ class Markers(Protocol):
     """Ends of transactions, on their way into partitions of this broker."""
 
     async def write(self, placed: Sequence[PlacedMarker]) -> Sequence[ErrorCode]:
-        """See ``WriteMarkers``."""
+        """What came of each, once it is committed; see ``BeginMarkers``."""
 
 
 class ProducerStates(Protocol):

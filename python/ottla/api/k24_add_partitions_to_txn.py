@@ -10,12 +10,13 @@ added: the others are OPERATION_NOT_ATTEMPTED.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Final, TypeAlias
 
 from ottla.api.broker import Broker
 from ottla.api.context import RequestContext
 from ottla.api.group_access import has_partition
+from ottla.api.pending import Pending
 from ottla.api.transaction_access import fenced_as, may
 from ottla.errors import ErrorCode
 from ottla.metadata.image import INTERNAL_TOPICS
@@ -33,51 +34,86 @@ from ottla.wire.k24_add_partitions_to_txn import (
 __all__ = ["add_partitions_to_txn"]
 
 MANY_SINCE: Final = 4
-TopicPartition = tuple[str, int]
+TopicPartition: TypeAlias = tuple[str, int]
+Results: TypeAlias = tuple[AddPartitionsToTxnTopicResult, ...]
+Answer: TypeAlias = "AddPartitionsToTxnResponse | Pending[AddPartitionsToTxnResponse]"
 
 
-async def add_partitions_to_txn(
+def add_partitions_to_txn(
     request: AddPartitionsToTxnRequest, context: RequestContext, broker: Broker
-) -> AddPartitionsToTxnResponse:
+) -> Answer | Awaitable[AddPartitionsToTxnResponse]:
     """See the module."""
     if context.api_version >= MANY_SINCE:
-        if not context.authorize(Operation.CLUSTER_ACTION):
-            return AddPartitionsToTxnResponse(error_code=ErrorCode.CLUSTER_AUTHORIZATION_FAILED)
-        results = [
-            AddPartitionsToTxnResult(
-                transactional_id=each.transactional_id, topic_results=await _added(each, context, broker)
-            )
-            for each in request.transactions
-        ]
-        return AddPartitionsToTxnResponse(results_by_transaction=tuple(results))
-    transaction = AddPartitionsToTxnTransaction(
-        transactional_id=request.v3_and_below_transactional_id,
-        producer_id=request.v3_and_below_producer_id,
-        producer_epoch=request.v3_and_below_producer_epoch,
-        topics=request.v3_and_below_topics,
+        return _of_broker(request, context, broker)
+    return _of_client(request, context, broker)
+
+
+def _of_client(request: AddPartitionsToTxnRequest, context: RequestContext, broker: Broker) -> Answer:
+    transactional_id, topics = request.v3_and_below_transactional_id, request.v3_and_below_topics
+    partitions = _distinct(topics)
+    if not may(context, Operation.WRITE, transactional_id):
+        return _to_client(_answered(dict.fromkeys(partitions, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)))
+    refused = _refused(partitions, context, broker)
+    if refused is not None:
+        return _to_client(_answered(refused))
+    reply = broker.transactions.begin_add(
+        transactional_id,
+        request.v3_and_below_producer_id,
+        request.v3_and_below_producer_epoch,
+        partitions,
+        verify_only=False,
+        transaction_version=0,
     )
-    return AddPartitionsToTxnResponse(results_by_topic_v3_and_below=await _added(transaction, context, broker))
+
+    return Pending(
+        reply,
+        lambda error: [error.code] * len(partitions),
+        lambda codes: _to_client(_told(topics, partitions, codes, context)),
+    )
 
 
-async def _added(
-    transaction: AddPartitionsToTxnTransaction, context: RequestContext, broker: Broker
-) -> tuple[AddPartitionsToTxnTopicResult, ...]:
+async def _of_broker(
+    request: AddPartitionsToTxnRequest, context: RequestContext, broker: Broker
+) -> AddPartitionsToTxnResponse:
+    if not context.authorize(Operation.CLUSTER_ACTION):
+        return AddPartitionsToTxnResponse(error_code=ErrorCode.CLUSTER_AUTHORIZATION_FAILED)
+    results = [
+        AddPartitionsToTxnResult(
+            transactional_id=each.transactional_id, topic_results=await _added(each, context, broker)
+        )
+        for each in request.transactions
+    ]
+    return AddPartitionsToTxnResponse(results_by_transaction=tuple(results))
+
+
+async def _added(transaction: AddPartitionsToTxnTransaction, context: RequestContext, broker: Broker) -> Results:
     partitions = _distinct(transaction.topics)
-    from_client = context.api_version < MANY_SINCE
-    if from_client and not may(context, Operation.WRITE, transaction.transactional_id):
-        return _answered(dict.fromkeys(partitions, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED))
-    codes = {each: _refusal(each, context, broker) for each in partitions}
-    if any(code is not ErrorCode.NONE for code in codes.values()):
-        return _answered({each: code or ErrorCode.OPERATION_NOT_ATTEMPTED for each, code in codes.items()})
-    answers = await broker.transactions.add_partitions(
+    refused = _refused(partitions, context, broker)
+    if refused is not None:
+        return _answered(refused)
+    codes = await broker.transactions.add_partitions(
         transaction.transactional_id,
         transaction.producer_id,
         transaction.producer_epoch,
         partitions,
-        verify_only=transaction.verify_only and not from_client,
-        transaction_version=0 if from_client else 2,
+        verify_only=transaction.verify_only,
+        transaction_version=2,
     )
-    told = dict(zip(partitions, (fenced_as(code, context.api_version) for code in answers), strict=True))
+    return _told(transaction.topics, partitions, codes, context)
+
+
+def _to_client(results: Results) -> AddPartitionsToTxnResponse:
+    return AddPartitionsToTxnResponse(results_by_topic_v3_and_below=results)
+
+
+def _told(
+    topics: Sequence[AddPartitionsToTxnTopic],
+    partitions: Sequence[TopicPartition],
+    codes: Sequence[ErrorCode],
+    context: RequestContext,
+) -> Results:
+    """The answer of the coordinator, in the order of the request."""
+    told = dict(zip(partitions, (fenced_as(code, context.api_version) for code in codes), strict=True))
     return tuple(
         AddPartitionsToTxnTopicResult(
             name=topic.name,
@@ -86,12 +122,22 @@ async def _added(
                 for index in topic.partitions
             ),
         )
-        for topic in transaction.topics
+        for topic in topics
     )
 
 
 def _distinct(topics: Sequence[AddPartitionsToTxnTopic]) -> list[TopicPartition]:
     return list(dict.fromkeys((topic.name, index) for topic in topics for index in topic.partitions))
+
+
+def _refused(
+    partitions: Sequence[TopicPartition], context: RequestContext, broker: Broker
+) -> dict[TopicPartition, ErrorCode] | None:
+    """Why none is added; None when nothing is against it."""
+    codes = {each: _refusal(each, context, broker) for each in partitions}
+    if all(code is ErrorCode.NONE for code in codes.values()):
+        return None
+    return {each: code or ErrorCode.OPERATION_NOT_ATTEMPTED for each, code in codes.items()}
 
 
 def _refusal(partition: TopicPartition, context: RequestContext, broker: Broker) -> ErrorCode:
@@ -104,7 +150,7 @@ def _refusal(partition: TopicPartition, context: RequestContext, broker: Broker)
     return ErrorCode.NONE if there else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
 
 
-def _answered(codes: Mapping[TopicPartition, ErrorCode]) -> tuple[AddPartitionsToTxnTopicResult, ...]:
+def _answered(codes: Mapping[TopicPartition, ErrorCode]) -> Results:
     topics: dict[str, list[AddPartitionsToTxnPartitionResult]] = {}
     for (topic, index), code in codes.items():
         result = AddPartitionsToTxnPartitionResult(partition_index=index, partition_error_code=code)

@@ -8,12 +8,13 @@ responses is called when it is there.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, TypeVar, final
+from typing import Any, Generic, TypeVar, final, overload
 
 from ottla.coordinator.machine import CoordinatorError, Reply
 
 __all__ = ["Pending"]
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 
@@ -23,13 +24,21 @@ class Pending(Generic[T]):
 
     __slots__ = ("_failed", "_finished", "_reply")
 
+    @overload
+    def __init__(self, reply: Reply[T], failed: Callable[[CoordinatorError], T]) -> None: ...
+
+    @overload
+    def __init__(
+        self, reply: Reply[A], failed: Callable[[CoordinatorError], A], finished: Callable[[A], T]
+    ) -> None: ...
+
     def __init__(
         self,
-        reply: Reply[T],
-        failed: Callable[[CoordinatorError], T],
-        finished: Callable[[T], T] | None = None,
+        reply: Reply[Any],
+        failed: Callable[[CoordinatorError], Any],
+        finished: Callable[[Any], T] | None = None,
     ) -> None:
-        """``failed``: the response for a coordinator's refusal. ``finished``: what becomes of either, for what the
+        """``failed``: the answer for a coordinator's refusal. ``finished``: the response for either, of what the
         handler had found out before it asked."""
         self._reply = reply
         self._failed = failed
@@ -42,7 +51,8 @@ class Pending(Generic[T]):
     def response(self) -> T:
         """Only once it is ready."""
         try:
-            response = self._reply.result()
+            answer = self._reply.result()
         except CoordinatorError as error:
-            response = self._failed(error)
-        return response if self._finished is None else self._finished(response)
+            answer = self._failed(error)
+        response: T = answer if self._finished is None else self._finished(answer)
+        return response

@@ -82,6 +82,7 @@ _TRANSACTIONS: Final = (
 )
 
 _INTERNAL_TOPICS: Final = (
+    "offsets.topic.compression.codec",
     "offsets.topic.num.partitions",
     "offsets.topic.replication.factor",
     "offsets.topic.segment.bytes",

@@ -131,6 +131,13 @@ def _check_groups(config: BrokerConfig) -> None:
             f"{heartbeat} must be less than {session}",
             heartbeat,
         )
+    codec = config.integer("offsets.topic.compression.codec")
+    require(
+        0 <= codec <= 4,
+        f"Unknown compression type id: {codec}. offsets.topic.compression.codec is 0 (none), 1 (gzip), 2 (snappy), "
+        "3 (lz4) or 4 (zstd)",
+        "offsets.topic.compression.codec",
+    )
     for key in ("delivery.count.limit", "record.lock.duration.ms", "partition.max.record.locks"):
         _require_between(config, f"group.share.min.{key}", f"group.share.{key}", f"group.share.max.{key}")
 

@@ -137,6 +137,11 @@ class Outbox:
         """The request gets this, once it may be known."""
         self.answers.append(lambda: reply.succeed(answer))
 
+    def answer_with(self, reply: Reply[T], make: Callable[[], T]) -> None:
+        """The request gets what ``make`` gives, which is called when the answer leaves: where many are answered at
+        once, which leave some at a time. It must not look at anything that changes."""
+        self.answers.append(lambda: reply.succeed(make()))
+
     def refuse(self, reply: Reply[T], code: ErrorCode, message: str | None = None) -> None:
         """The request gets an error, once it may be known."""
         error = CoordinatorError(code, message)

@@ -219,23 +219,21 @@ class CoordinatorRuntime(Generic[M]):
 
         return await settled(self._owe(partition, perform))
 
-    async def mark(
+    def begin_marks(
         self, marks: Sequence[tuple[int, Marker]], then: Callable[[M, Marker, Sequence[Record]], None]
-    ) -> list[CoordinatorError | None]:
-        """Writes ends of transactions, each into its partition; see ``Shard.mark``. What came of each."""
+    ) -> list[Reply[None]]:
+        """Writes ends of transactions, each into its partition; see ``Shard.mark``. Each is settled when it is
+        committed, or fails."""
 
         def perform(marker: Marker, shard: Shard[M], reply: Reply[None]) -> None:
             shard.mark(marker, lambda machine, later: then(machine, marker, later), reply)
 
-        begun = [self._owe(partition, partial(perform, marker)) for partition, marker in marks]
-        outcomes: list[CoordinatorError | None] = []
-        for reply in begun:
-            try:
-                await settled(reply)
-                outcomes.append(None)
-            except CoordinatorError as error:
-                outcomes.append(error)
-        return outcomes
+        return [self._owe(partition, partial(perform, marker)) for partition, marker in marks]
+
+    def machine(self, partition: int) -> M | None:
+        """Of a partition that is active; to look at."""
+        led = self._led.get(partition)
+        return None if led is None else led.shard.machine
 
     def machines(self) -> Iterator[tuple[int, M]]:
         """Those that are active, with their partitions; to look at."""

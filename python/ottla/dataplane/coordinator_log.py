@@ -31,23 +31,28 @@ class PlaneCoordinatorLogs:
     """The partitions of this broker (``CoordinatorLogs`` of ``ottla.coordinator.log``)."""
 
     _plane: Plane
+    _codec: int = 0
+    """How batches are compressed, as in their attributes: 0 (none) to 4 (zstd). A topic's own codec goes before."""
 
     def open(self, topic_id: bytes, partition: int, leader_epoch: int) -> _Log:
-        return _Log(self._plane, _Place(topic_id, partition, leader_epoch))
+        return _Log(self._plane, self._codec, _Place(topic_id, partition, leader_epoch))
 
 
 @final
 @dataclass(slots=True)
 class _Log:
     plane: Plane
+    codec: int
     place: _Place
 
     def append(
         self, records: Sequence[LogRecord], timeout_ms: int, appended: Appended, producer: Producer | None = None
     ) -> None:
-        plane, place = self.plane, self.place
+        plane, place, codec = self.plane, self.place, self.codec
         if producer is None:
-            self._write(lambda ticket: plane.engine.coordinator_append(ticket, *place, records, timeout_ms), appended)
+            self._write(
+                lambda ticket: plane.engine.coordinator_append(ticket, *place, records, codec, timeout_ms), appended
+            )
             return
         writer = (producer.producer_id, producer.producer_epoch, producer.guard)
         self._write(

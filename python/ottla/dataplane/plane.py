@@ -89,7 +89,8 @@ class Fact(NamedTuple):
     """Something that happened below; a later fact of the same subject replaces the earlier."""
 
     subject: str
-    """``log directory failed``, ``log directory full``, ``partition failed``, or ``connection gone``."""
+    """``log directory failed``, ``log directory full``, ``partition failed``, ``coordinator logs failed``, or
+    ``connection gone``."""
     text: str
 
 
@@ -316,17 +317,18 @@ class Plane:
         change at any time."""
         self._engine.configure_questions(verify, timeout_ms)
 
-    def begin_append_markers(self, rows: Sequence[MarkerRow], timeout_ms: int) -> Callable[[], Awaitable[list[int]]]:
-        """Writes the ends of transactions to partitions led here; begun at once. Waiting gives a code for each row when
-        all that were written are committed or ``timeout_ms`` is over: NONE, INVALID_PRODUCER_EPOCH,
+    def begin_append_markers(self, rows: Sequence[MarkerRow], timeout_ms: int, ended: Ended) -> None:
+        """Writes the ends of transactions to partitions led here; begun at once. ``ended`` gets a code for each row
+        when all that were written are committed or ``timeout_ms`` is over: NONE, INVALID_PRODUCER_EPOCH,
         TRANSACTION_COORDINATOR_FENCED, NOT_LEADER_OR_FOLLOWER, UNKNOWN_TOPIC_OR_PARTITION, KAFKA_STORAGE_ERROR,
         NOT_ENOUGH_REPLICAS, NOT_ENOUGH_REPLICAS_AFTER_APPEND, REQUEST_TIMED_OUT. With the last two it may be in the log
         all the same; it may be written again."""
-        return self.submit(lambda ticket: self._engine.append_markers(ticket, rows, timeout_ms))
+        self.begin(lambda ticket: self._engine.append_markers(ticket, rows, timeout_ms), ended)
 
     async def append_markers(self, rows: Sequence[MarkerRow], timeout_ms: int) -> list[int]:
         """As ``begin_append_markers``, and waits."""
-        return await self.begin_append_markers(rows, timeout_ms)()
+        codes: list[int] = await self._command(lambda ticket: self._engine.append_markers(ticket, rows, timeout_ms))
+        return codes
 
     async def describe_producers(
         self, partitions: Sequence[tuple[bytes, int]]

@@ -68,9 +68,9 @@ class GroupCoordinator:
         """See ``CoordinatorLog.verification``, of the group's partition. Raises CoordinatorError."""
         return await self._runtime.verify(self.partition_of(group_id), producer_id, producer_epoch, transaction_version)
 
-    async def mark(self, marks: Sequence[tuple[int, Marker]]) -> list[CoordinatorError | None]:
-        """Ends transactions on partitions of ``__consumer_offsets``; what came of each."""
-        return await self._runtime.mark(
+    def begin_marks(self, marks: Sequence[tuple[int, Marker]]) -> list[Reply[None]]:
+        """Ends transactions on partitions of ``__consumer_offsets``; each is settled when that is committed."""
+        return self._runtime.begin_marks(
             marks,
             lambda shard, marker, later: shard.transaction_ended(
                 marker.producer_id, later, is_committed=marker.is_committed

@@ -118,7 +118,7 @@ class Coordinators:
         self._transactions: CoordinatorRuntime[TransactionShard] = CoordinatorRuntime(
             logs,
             TransactionRecords(self._transaction_version),
-            lambda _partition, epoch: self._new_transaction_shard(transactions, epoch),
+            lambda partition, epoch: self._new_transaction_shard(transactions, partition, epoch),
             clock,
             append_timeout_ms=transactions.append_timeout_ms,
             batch_bytes_max=lambda: self._batch_bytes_max[TRANSACTION_TOPIC],
@@ -138,7 +138,7 @@ class Coordinators:
         self.markers: Final = MarkerWriter(
             self._followed, self.groups, append_markers, config.integer("request.timeout.ms")
         )
-        self._delivery = MarkerDelivery(self._transactions, self.markers.write)
+        self._delivery = MarkerDelivery(self._transactions, self.markers.begin, writes_out_soon)
         self.loop_lag: Final = LoopLag()
         """How long requests wait for this thread."""
 
@@ -164,6 +164,7 @@ class Coordinators:
 
     def write_out(self) -> None:
         """Begins to write what has been decided: the last thing in every drain of the data plane."""
+        self._delivery.send_out()
         for led in self._led:
             led.runtime.write_out()
 
@@ -183,13 +184,13 @@ class Coordinators:
     def _transaction_version(self) -> int:
         return self._followed().image.features.get("transaction.version", 0)
 
-    def _new_transaction_shard(self, config: TransactionsConfig, leader_epoch: int) -> TransactionShard:
+    def _new_transaction_shard(self, config: TransactionsConfig, partition: int, leader_epoch: int) -> TransactionShard:
         return _transaction_shard()(
             config,
             leader_epoch,
             transaction_version=self._transaction_version,
             take_producer_id=self._producer_ids().take,
-            wake=self._delivery.wake,
+            wake=lambda: self._delivery.wake(partition),
             report=self._report_transaction,
         )
 

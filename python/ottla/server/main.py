@@ -68,8 +68,6 @@ KRAFT_VERSION: Final = 1
 """Of directories formatted here: voters are kept in the log (KIP-853)."""
 LOADED_RECORDS_MIN: Final = 10_000
 """From here on an operator is told how long a coordinator's partition took to load: some 50 ms."""
-SPARE_NETWORK_THREADS: Final = 2
-"""Beyond one per core: a disk that stalls one must leave another for the network."""
 
 
 class DataDirectoryError(Exception):
@@ -123,9 +121,9 @@ class Server:
         loaded: Loaded,
         log: FilteringBoundLogger,
         clock: Clock | None = None,
-        coordinator_logs: Callable[[Plane], CoordinatorLogs] = PlaneCoordinatorLogs,
+        coordinator_logs: Callable[[Plane, int], CoordinatorLogs] = PlaneCoordinatorLogs,
     ) -> None:
-        """``coordinator_logs``: where coordinators keep what they decide."""
+        """``coordinator_logs``: where coordinators keep what they decide, compressed by the codec of that number."""
         self._loaded = loaded
         self._config = loaded.config
         self._node = loaded.node
@@ -250,12 +248,12 @@ class Server:
     def _engine_options(self, data_dir: Path) -> EngineOptions:
         config = self._config
         cores = len(os.sched_getaffinity(0))
-        threads = config.integer("num.network.threads") if "num.network.threads" in config.static else 0
         return EngineOptions(
             data_dir=data_dir,
             node_id=config.node_id,
             apis=TABLE,
-            network_threads=max(threads, cores + SPARE_NETWORK_THREADS),
+            # Kafka's three leave another to the network when a disk stalls one; above the cores they only take turns.
+            network_threads=max(config.integer("num.network.threads"), cores),
             frame_bytes_max=config.integer("socket.request.max.bytes"),
             idle_ms_max=config.integer("connections.max.idle.ms"),
             fetch_bytes_max=config.integer("fetch.max.bytes"),
@@ -308,7 +306,7 @@ class Server:
     def _coordinators(self, plane: Plane) -> Coordinators:
         return Coordinators(
             self._config,
-            self._coordinator_logs(plane),
+            self._coordinator_logs(plane, self._config.integer("offsets.topic.compression.codec")),
             self._clock,
             os.urandom,
             lambda: plane.is_draining,

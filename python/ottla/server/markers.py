@@ -8,13 +8,14 @@ Invariant: answers come when the marker is committed, or with the reason why it 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Final, TypeAlias, final
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
 import trio
 
-from ottla.coordinator.machine import CoordinatorError
-from ottla.dataplane.plane import ClosedError, CommandFailedError
+from ottla.coordinator.machine import CoordinatorError, Reply
+from ottla.dataplane.plane import ClosedError
 from ottla.dataplane.transactions import MarkerRow
 from ottla.errors import ErrorCode
 from ottla.groups.coordinator import GROUP_TOPIC, GroupCoordinator
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AppendMarkers", "MarkerWriter"]
 
-AppendMarkers: TypeAlias = Callable[[Sequence[MarkerRow], int], Callable[[], Awaitable[Sequence[int]]]]
+AppendMarkers: TypeAlias = Callable[[Sequence[MarkerRow], int, Callable[[Any, Exception | None], None]], None]
 """``Plane.begin_append_markers``"""
 
 _NOT_READY: Final = frozenset(
@@ -36,6 +37,43 @@ _NOT_READY: Final = frozenset(
         ErrorCode.NOT_COORDINATOR,
     )
 )
+
+
+@final
+class _Codes:
+    """What comes of markers, part by part."""
+
+    __slots__ = ("_all", "_parts", "_written")
+
+    def __init__(self, count: int, parts: int, written: Callable[[Sequence[ErrorCode]], None]) -> None:
+        self._all = [ErrorCode.UNKNOWN_TOPIC_ID] * count
+        self._parts = parts
+        self._written = written
+
+    def begin(self) -> None:
+        """Where nothing is to be written, that is all."""
+        if not self._parts:
+            self._written(self._all)
+
+    def appended(self, indexes: Sequence[int], value: Sequence[int], error: Exception | None) -> None:
+        """A part: what the data plane says of some."""
+        for place, index in enumerate(indexes):
+            self._all[index] = ErrorCode.NOT_LEADER_OR_FOLLOWER if error is not None else ErrorCode(value[place])
+        self._ended()
+
+    def marked(self, index: int, reply: Reply[None]) -> None:
+        """A part: what the group coordinator says of one."""
+        try:
+            reply.result()
+            self._all[index] = ErrorCode.NONE
+        except CoordinatorError as error:
+            self._all[index] = _of_leader(error)
+        self._ended()
+
+    def _ended(self) -> None:
+        self._parts -= 1
+        if not self._parts:
+            self._written(self._all)
 
 
 @final
@@ -55,10 +93,22 @@ class MarkerWriter:
         self._timeout_ms = timeout_ms
 
     async def write(self, placed: Sequence[PlacedMarker]) -> Sequence[ErrorCode]:
-        """See ``WriteMarkers``. Partitions that this broker does not lead: NOT_LEADER_OR_FOLLOWER."""
+        """As ``begin``, and waits."""
+        done, told = trio.Event(), list[ErrorCode]()
+
+        def written(codes: Sequence[ErrorCode]) -> None:
+            told.extend(codes)
+            done.set()
+
+        self.begin(placed, written)
+        await done.wait()
+        return told
+
+    def begin(self, placed: Sequence[PlacedMarker], written: Callable[[Sequence[ErrorCode]], None]) -> None:
+        """See ``BeginMarkers``. Partitions that this broker does not lead: NOT_LEADER_OR_FOLLOWER."""
         topics = self._metadata().image.topics
-        codes = [ErrorCode.UNKNOWN_TOPIC_ID] * len(placed)
-        rows: list[tuple[int, MarkerRow]] = []
+        rows: list[MarkerRow] = []
+        indexes: list[int] = []
         marks: list[tuple[int, tuple[int, Marker]]] = []
         for index, (name, partition, marker) in enumerate(placed):
             topic = topics.named(name)
@@ -67,35 +117,18 @@ class MarkerWriter:
             if name == GROUP_TOPIC:
                 marks.append((index, (partition, marker)))
             else:
-                rows.append((index, MarkerRow(topic.topic_id, partition, *marker)))
+                rows.append(MarkerRow(topic.topic_id, partition, *marker))
+                indexes.append(index)
+        codes = _Codes(len(placed), len(marks) + bool(rows), written)
+        codes.begin()
         if rows:
-            begun = self._begun([row for _, row in rows])
-        if marks:
-            outcomes = await self._groups.mark([mark for _, mark in marks])
-            for (index, _), outcome in zip(marks, outcomes, strict=True):
-                codes[index] = ErrorCode.NONE if outcome is None else _of_leader(outcome)
-        if rows:
-            for (index, _), code in zip(rows, await begun(), strict=True):
-                codes[index] = ErrorCode(code)
-        return codes
-
-    def _begun(self, rows: Sequence[MarkerRow]) -> Callable[[], Awaitable[Sequence[int]]]:
-        async def failed() -> Sequence[int]:
-            await trio.lowlevel.checkpoint()
-            return [ErrorCode.NOT_LEADER_OR_FOLLOWER] * len(rows)
-
-        try:
-            begun = self._append(rows, self._timeout_ms)
-        except ClosedError:
-            return failed
-
-        async def wait() -> Sequence[int]:
+            ended = partial(codes.appended, indexes)
             try:
-                return await begun()
-            except (ClosedError, CommandFailedError):
-                return await failed()
-
-        return wait
+                self._append(rows, self._timeout_ms, ended)
+            except ClosedError as error:
+                ended((), error)
+        for (index, _), reply in zip(marks, self._groups.begin_marks([mark for _, mark in marks]), strict=True):
+            reply.when_settled(partial(codes.marked, index, reply))
 
 
 def _of_leader(error: CoordinatorError) -> ErrorCode:

@@ -2,7 +2,8 @@
 
 Prior art: Kafka's ``TransactionMarkerChannelManager``, with a queue per broker and a purgatory. Ours takes what
 machines say is due, writes all of it together, and tells them; what is to be tried again, and when, is theirs to say.
-Nothing waits for a slow one: what becomes due meanwhile goes out by itself.
+Nothing waits for a slow one: what becomes due meanwhile goes out by itself. Markers go out at the end of the drain that
+brought their decision's commit, and none has a task: with small transactions that would be half of what they cost.
 
 Invariants: every partition that a machine said is due is told it some time, unless the machine was given up; whoever
 writes bounds the time that takes.
@@ -10,9 +11,9 @@ writes bounds the time that takes.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, final
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, final
 
 import trio
 
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from ottla.transactions.markers import MarkersDue
     from ottla.transactions.shard import TransactionShard
 
-__all__ = ["MarkerDelivery", "PlacedMarker", "WriteMarkers"]
+__all__ = ["BeginMarkers", "MarkerDelivery", "PlacedMarker"]
+
+TELL_AGAIN_S: Final = 0.1
+"""After a machine could not take in what came of markers, as when there was no producer id for the next epoch."""
 
 
 class PlacedMarker(NamedTuple):
@@ -36,43 +40,84 @@ class PlacedMarker(NamedTuple):
     marker: Marker
 
 
-WriteMarkers: TypeAlias = Callable[[Sequence[PlacedMarker]], Awaitable[Sequence[ErrorCode]]]
-"""Writes markers; what came of each, once it is committed. UNKNOWN_TOPIC_ID: there is no such partition any more."""
+Told: TypeAlias = "tuple[MarkersDue, dict[tuple[str, int], ErrorCode]]"
+"""Markers, and what came of each."""
+BeginMarkers: TypeAlias = Callable[[Sequence[PlacedMarker], Callable[[Sequence[ErrorCode]], None]], None]
+"""Begins to write markers; calls once, now or later, with what came of each, once it is committed. UNKNOWN_TOPIC_ID:
+there is no such partition any more."""
 
 
 @final
 class MarkerDelivery:
     """Of one broker. ``wake`` when a machine has markers that are due; ``run`` must be running."""
 
-    def __init__(self, runtime: CoordinatorRuntime[TransactionShard], write: WriteMarkers) -> None:
+    def __init__(
+        self,
+        runtime: CoordinatorRuntime[TransactionShard],
+        begin: BeginMarkers,
+        sends_out_soon: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """``sends_out_soon``: somebody will call ``send_out`` before this thread does anything else."""
         self._runtime = runtime
-        self._write = write
+        self._begin = begin
+        self._sends_out_soon = sends_out_soon
+        self._woken: dict[int, None] = {}
+        """Partitions of the coordinator's topic whose machines have something for us."""
         self._news = trio.Event()
+        self._untold: list[tuple[int, Sequence[Told]]] = []
+        self._untold_news = trio.Event()
 
-    def wake(self) -> None:
-        """A machine has something for us."""
-        self._news.set()
+    def wake(self, partition: int) -> None:
+        """The machine of this partition has something for us."""
+        self._woken[partition] = None
+        if not self._sends_out_soon():
+            self._news.set()
+
+    def send_out(self) -> None:
+        """Begins to write all that is due."""
+        if not self._woken:
+            return
+        woken, self._woken = self._woken, {}
+        due: list[tuple[int, Sequence[MarkersDue]]] = []
+        for partition in woken:
+            machine = self._runtime.machine(partition)
+            markers = [] if machine is None else machine.markers_due()
+            if markers:
+                due.append((partition, markers))
+        if due:
+            placed = [each for _, markers in due for one in markers for each in _placed(one)]
+            self._begin(placed, partial(self._written, due))
 
     async def run(self) -> None:
         """Until cancelled."""
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._tell_again)
             while True:
                 await self._news.wait()
                 self._news = trio.Event()
-                due = [(partition, machine.markers_due()) for partition, machine in self._runtime.machines()]
-                if any(markers for _, markers in due):
-                    nursery.start_soon(self._deliver, [each for each in due if each[1]])
+                self.send_out()
 
-    async def _deliver(self, due: Sequence[tuple[int, Sequence[MarkersDue]]]) -> None:
-        placed = [each for _, markers in due for one in markers for each in _placed(one)]
-        codes = iter(await self._write(placed))
+    def _written(self, due: Sequence[tuple[int, Sequence[MarkersDue]]], codes: Sequence[ErrorCode]) -> None:
+        left = iter(codes)
         for partition, markers in due:
-            told = [(one, {where: next(codes) for where in one.partitions}) for one in markers]
-            try:
-                await self._runtime.ask(partition, partial(_tell, told), atomic=False)
-            except CoordinatorError:
-                # It is led elsewhere, or read again: whoever has it now sends them once more.
-                continue
+            self._tell(partition, [(one, {where: next(left) for where in one.partitions}) for one in markers])
+
+    def _tell(self, partition: int, told: Sequence[Told]) -> None:
+        """Where it is led elsewhere, or read again, whoever has it now sends them once more."""
+        untold: list[Told] = []
+        self._runtime.begin(partition, partial(_take_in, told, untold), atomic=False)
+        if untold:
+            self._untold.append((partition, untold))
+            self._untold_news.set()
+
+    async def _tell_again(self) -> None:
+        while True:
+            await self._untold_news.wait()
+            await trio.sleep(TELL_AGAIN_S)
+            self._untold_news = trio.Event()
+            untold, self._untold = self._untold, []
+            for partition, told in untold:
+                self._tell(partition, told)
 
 
 def _placed(due: MarkersDue) -> list[PlacedMarker]:
@@ -80,12 +125,13 @@ def _placed(due: MarkersDue) -> list[PlacedMarker]:
     return [PlacedMarker(topic, partition, marker) for topic, partition in due.partitions]
 
 
-def _tell(
-    told: Sequence[tuple[MarkersDue, dict[tuple[str, int], ErrorCode]]],
-    shard: TransactionShard,
-    outbox: Outbox,
-    reply: Reply[None],
+def _take_in(
+    told: Sequence[Told], untold: list[Told], shard: TransactionShard, outbox: Outbox, reply: Reply[None]
 ) -> None:
+    """``untold`` gets those that could not be taken in now."""
     for due, results in told:
-        shard.markers_written(due, results, outbox)
+        try:
+            shard.markers_written(due, results, outbox)
+        except CoordinatorError:
+            untold.append((due, results))
     outbox.answer(reply, None)

@@ -23,6 +23,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
 use crate::coordinator_log::{self, KeyedRow};
+use crate::records::codec_numbered;
 use crate::transactions::{self, EndTuple, MarkerTuple, QuestionTuple, WriterTuple};
 
 /// The settings of a topic; made once, shared by its partitions.
@@ -288,6 +289,7 @@ impl Engine {
         adopted.map_err(|error| PyOSError::new_err(error.to_string()))
     }
 
+    #[allow(clippy::needless_pass_by_value)] // how an argument arrives from Python
     fn reply(&self, answers: Vec<(u64, Bound<'_, PyBytes>)>) {
         self.0.reply(answers.iter().map(|(request_id, body)| (RequestId(*request_id), body.as_bytes().to_vec())));
     }
@@ -395,6 +397,7 @@ impl Engine {
         self.metadata(ticket, MetadataCommand::WriteQuorumState(content));
     }
 
+    #[allow(clippy::too_many_arguments)] // by place, from one caller
     fn coordinator_append(
         &self,
         ticket: Ticket,
@@ -402,11 +405,14 @@ impl Engine {
         partition: i32,
         leader_epoch: i32,
         records: Vec<KeyedRow<'_>>,
+        codec: i16,
         timeout_ms: i64,
-    ) {
+    ) -> PyResult<()> {
         let place = coordinator_log::place(topic_id, partition, leader_epoch);
         let records = records.into_iter().map(coordinator_log::keyed_record).collect();
-        self.coordinator(ticket, CoordinatorCommand::Append { place, records, timeout_ms });
+        let codec = codec_numbered(codec)?;
+        self.coordinator(ticket, CoordinatorCommand::Append { place, records, codec, timeout_ms });
+        Ok(())
     }
 
     fn coordinator_load(&self, ticket: Ticket, topic_id: [u8; 16], partition: i32, leader_epoch: i32) {

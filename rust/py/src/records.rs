@@ -67,6 +67,11 @@ struct Walk {
     fault: Option<String>,
 }
 
+pub(crate) fn codec_numbered(number: i16) -> PyResult<Codec> {
+    let codec = (0..=7).contains(&number).then(|| Codec::from_attributes(number)).flatten();
+    codec.ok_or_else(|| PyValueError::new_err(format!("no codec has the number {number}")))
+}
+
 /// The batch of these records.
 #[pyfunction]
 #[pyo3(
@@ -92,11 +97,7 @@ fn build_batch<'py>(
     transactional: bool,
     control: bool,
 ) -> PyResult<Bound<'py, PyBytes>> {
-    let codec = (0..=7)
-        .contains(&codec)
-        .then(|| Codec::from_attributes(codec))
-        .flatten()
-        .ok_or_else(|| PyValueError::new_err(format!("no codec has the number {codec}")))?;
+    let codec = codec_numbered(codec)?;
     let mut builder = BatchBuilder::new(BatchOptions {
         base_offset: Offset(base_offset),
         leader_epoch: LeaderEpoch(leader_epoch),

@@ -3,8 +3,9 @@
 Prior art: Kafka's ``UniformHeterogeneousAssignmentBuilder``. Members keep what they have of their topics; free
 partitions go, topic by topic, to the least loaded subscriber; then the topics are gone round, each moving partitions
 from its most to its least loaded subscriber, until a whole round moves nothing. Kafka's two pointers into a sorted list
-are two heaps here. Order: topics with most partitions for each subscriber first, then those with fewest subscribers,
-then by id; members by load, then by id.
+are two heaps here, topics with the same subscribers are looked at as one as long as nothing moves, and what is free is
+given out a level at a time. Order: topics with most partitions for each subscriber first, then those with fewest
+subscribers, then by id; members by load, then by id.
 
 Invariants: after the last round the loads of a topic's subscribers that could give or take differ by one at most,
 unless the rounds were more than ``ROUNDS_MAX``.
@@ -13,9 +14,10 @@ unless the rounds were more than ``ROUNDS_MAX``.
 from __future__ import annotations
 
 import heapq
+from itertools import chain
 from typing import Final
 
-from ottla.groups.assignors.spec import Assignment, PartitionCounts, Subscribers, ascending
+from ottla.groups.assignors.spec import Assignment, PartitionCounts, Subscribers
 
 __all__ = ["assign_mixed"]
 
@@ -25,10 +27,7 @@ ROUNDS_MAX: Final = 16
 
 def assign_mixed(members: Subscribers, partition_counts: PartitionCounts) -> dict[str, Assignment]:
     """O(rounds x (partitions + members x topics) x log)."""
-    subscribers: dict[bytes, list[str]] = {}
-    for member_id in sorted(members):
-        for topic in members[member_id].topics:
-            subscribers.setdefault(topic, []).append(member_id)
+    subscribers = _subscribers(members)
     topics = sorted(
         subscribers,
         key=lambda topic: (
@@ -53,16 +52,53 @@ def assign_mixed(members: Subscribers, partition_counts: PartitionCounts) -> dic
     return _collect(members, topics, owners)
 
 
+def _subscribers(members: Subscribers) -> dict[bytes, list[str]]:
+    """By topic, in the order of their ids; topics with the same subscribers have one list of them."""
+    alike: dict[frozenset[bytes], list[str]] = {}
+    for member_id in sorted(members):
+        alike.setdefault(members[member_id].topics, []).append(member_id)
+    kinds: dict[bytes, list[int]] = {}
+    for kind, topics in enumerate(alike):
+        for topic in topics:
+            kinds.setdefault(topic, []).append(kind)
+    lists = list(alike.values())
+    merged: dict[tuple[int, ...], list[str]] = {}
+    found: dict[bytes, list[str]] = {}
+    for topic, its_kinds in kinds.items():
+        key = tuple(its_kinds)
+        if key not in merged:
+            merged[key] = sorted(chain.from_iterable(lists[kind] for kind in key))
+        found[topic] = merged[key]
+    return found
+
+
 def _give(owners: list[str | None], subscribers: list[str], loads: dict[str, int]) -> None:
     """Every partition without an owner goes to the subscriber that has least."""
-    heap = [(loads[member_id], member_id) for member_id in subscribers]
-    heapq.heapify(heap)
-    for partition, owner in enumerate(owners):
-        if owner is None:
-            load, member_id = heap[0]
+    free = [partition for partition, owner in enumerate(owners) if owner is None]
+    if free:
+        for partition, member_id in zip(free, _least_loaded(len(free), subscribers, loads), strict=True):
             owners[partition] = member_id
-            loads[member_id] = load + 1
-            heapq.heapreplace(heap, (load + 1, member_id))
+            loads[member_id] += 1
+
+
+def _least_loaded(count: int, subscribers: list[str], loads: dict[str, int]) -> list[str]:
+    """So many times whoever has least, of equals the first by id, each counted as having one more then: level by level,
+    those who are at the level or below it."""
+    by_load = sorted(subscribers, key=loads.__getitem__)
+    counts = [loads[member_id] for member_id in by_load]
+    level, reached = counts[0], 0
+    here: list[str] = []
+    out: list[str] = []
+    while len(out) < count:
+        before = reached
+        while reached < len(counts) and counts[reached] == level:
+            reached += 1
+        here = sorted(here + by_load[before:reached])
+        wanted = -(-(count - len(out)) // len(here))
+        rounds = wanted if reached == len(counts) else min(wanted, counts[reached] - level)
+        out += here * rounds
+        level += rounds
+    return out[:count]
 
 
 def _balance(
@@ -72,27 +108,40 @@ def _balance(
     loads: dict[str, int],
 ) -> None:
     last: bytes | None = None
+    level: set[int] = set()
+    """Lists of subscribers whose loads are level, since something was moved last."""
     for _ in range(ROUNDS_MAX):
         for topic in topics:
             if topic == last:
                 return
-            if _level(owners[topic], subscribers[topic], loads) or last is None:
+            some = subscribers[topic]
+            moved = 0
+            if id(some) not in level:
+                counts = list(map(loads.__getitem__, some))
+                least = min(counts)
+                if max(counts) - least <= 1:
+                    level.add(id(some))
+                else:
+                    moved = _level(owners[topic], some, loads, least)
+            if moved:
+                level.clear()
+            if moved or last is None:
                 last = topic
 
 
-def _level(owners: list[str | None], subscribers: list[str], loads: dict[str, int]) -> int:
+def _level(owners: list[str | None], subscribers: list[str], loads: dict[str, int], least_load: int) -> int:
     """Moves partitions of one topic from those who have most to those who have least; says how many."""
-    counts = [loads[member_id] for member_id in subscribers]
-    if max(counts) - min(counts) <= 1:
-        return 0
     given: dict[str, list[int]] = {}
     for partition, owner in enumerate(owners):
         assert owner is not None, "all were given out"
         given.setdefault(owner, []).append(partition)
-    rank = {member_id: index for index, member_id in enumerate(sorted(subscribers, key=lambda m: (loads[m], m)))}
-    least = [(loads[member_id], index, member_id) for member_id, index in rank.items()]
+    if max(map(loads.__getitem__, given), default=0) - least_load <= 1:
+        return 0
+    by_load = sorted(subscribers, key=loads.__getitem__)
+    rank = {member_id: index for index, member_id in enumerate(by_load)}
+    # In order, so it is a heap.
+    least = [(loads[member_id], index, member_id) for index, member_id in enumerate(by_load)]
     most = [(-loads[member_id], -rank[member_id], member_id) for member_id in given]
-    heapq.heapify(least)
     heapq.heapify(most)
     moved = 0
     while most:
@@ -121,10 +170,14 @@ def _collect(members: Subscribers, topics: list[bytes], owners: dict[bytes, list
     for topic in sorted(topics):
         for partition, owner in enumerate(owners[topic]):
             assert owner is not None, "all were given out"
-            found[owner].setdefault(topic, []).append(partition)
+            known = found[owner].get(topic)
+            if known is None:
+                found[owner][topic] = [partition]
+            else:
+                known.append(partition)
     result: dict[str, Assignment] = {}
     for member_id, partitions in found.items():
-        assignment = ascending(partitions)
+        assignment = {topic: tuple(some) for topic, some in partitions.items()}
         current = members[member_id].current
         result[member_id] = current if assignment == current else assignment
     return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from ottla.coordinator.machine import Outbox, Reply
@@ -23,10 +24,12 @@ __all__ = [
     "fail_sync",
     "join_error",
     "joined",
+    "joins",
     "left",
     "member_list",
     "sync_error",
     "synced",
+    "syncs",
 ]
 
 JOIN_NULL_PROTOCOL_FROM: Final = 7
@@ -71,6 +74,32 @@ def joined(
         member_id=member_id,
         members=members,
     )
+
+
+def joins(group: ClassicGroup) -> Callable[[str], JoinGroupResponse]:
+    """Makes what a member of the present generation is told, also when that is over: ``joined`` without a list."""
+    generation, protocol_type, protocol, leader = group.generation, group.protocol_type, group.protocol, group.leader
+
+    def answer(member_id: str) -> JoinGroupResponse:
+        return JoinGroupResponse(
+            generation_id=generation,
+            protocol_type=protocol_type,
+            protocol_name=protocol,
+            leader=leader or "",
+            member_id=member_id,
+        )
+
+    return answer
+
+
+def syncs(group: ClassicGroup) -> Callable[[bytes], SyncGroupResponse]:
+    """Makes what a member of the present generation gets, also when that is over: ``synced``."""
+    protocol_type, protocol = group.protocol_type, group.protocol
+
+    def answer(assignment: bytes) -> SyncGroupResponse:
+        return SyncGroupResponse(protocol_type=protocol_type, protocol_name=protocol, assignment=assignment)
+
+    return answer
 
 
 def member_list(group: ClassicGroup) -> tuple[JoinGroupResponseMember, ...]:

@@ -106,7 +106,7 @@ class Member:
             and self.session_timeout_ms == stored.session_timeout
             and self.client_id == stored.client_id
             and self.client_host == stored.client_host
-            and any(known.name == protocol and known.metadata == stored.subscription for known in self.protocols)
+            and self.metadata_or_none(protocol) == stored.subscription
         )
 
     @property
@@ -126,17 +126,24 @@ class Member:
 
     def metadata(self, protocol: str) -> bytes:
         """What it says to the leader under a protocol that it supports."""
-        return next(known.metadata for known in self.protocols if known.name == protocol)
+        found = self.metadata_or_none(protocol)
+        assert found is not None, "every member supports what was chosen"
+        return found
 
     def metadata_or_none(self, protocol: str | None) -> bytes | None:
         """The same of any protocol; None when it does not support it."""
-        return next((known.metadata for known in self.protocols if known.name == protocol), None)
+        for known in self.protocols:
+            if known.name == protocol:
+                return known.metadata
+        return None
 
 
 def votes(members: Mapping[str, Member], candidates: frozenset[str]) -> dict[str, int]:
     """Each member votes for the candidate that it wants most. In the order in which the names got their first vote."""
     counts: dict[str, int] = {}
     for member in members.values():
-        name = next(protocol.name for protocol in member.protocols if protocol.name in candidates)
-        counts[name] = counts.get(name, 0) + 1
+        for protocol in member.protocols:
+            if protocol.name in candidates:
+                counts[protocol.name] = counts.get(protocol.name, 0) + 1
+                break
     return counts

@@ -13,7 +13,7 @@ from typing import Final, final
 
 from ottla.coordinator.machine import CoordinatorError, Now, Outbox
 from ottla.errors import ErrorCode
-from ottla.groups.classic.answers import fail_join, fail_sync, joined, member_list, synced
+from ottla.groups.classic.answers import fail_join, fail_sync, joined, joins, member_list, syncs
 from ottla.groups.classic.config import ClassicConfig
 from ottla.groups.classic.group import ClassicGroup
 from ottla.groups.classic.member import Member
@@ -139,12 +139,15 @@ class Rebalancer:
         if group.is_empty:
             self._record_empty(group, outbox)
             return
-        everybody = member_list(group)
+        answer = joins(group)
         for member in group.members.values():
             waiting = group.take_join(member)
-            if waiting is not None:
-                leads = group.leader == member.member_id
-                outbox.answer(waiting.reply, joined(group, member.member_id, members=everybody if leads else ()))
+            if waiting is None:
+                pass
+            elif group.leader == member.member_id:
+                outbox.answer(waiting.reply, joined(group, member.member_id, members=member_list(group)))
+            else:
+                outbox.answer_with(waiting.reply, partial(answer, member.member_id))
             member.is_new = False
             self.heard(group, member, outbox.now)
         group.pending_sync.update(group.members)
@@ -172,11 +175,12 @@ class Rebalancer:
             self._fail_syncs(group, error.code, outbox)
             self.prepare(group, outbox)
             return
+        answer = syncs(group)
         for member in group.members.values():
             reply = member.sync
             if reply is not None:
                 member.sync = None
-                outbox.answer(reply, synced(group, member))
+                outbox.answer_with(reply, partial(answer, member.assignment))
                 self.heard(group, member, outbox.now)
 
     def _fail_syncs(self, group: ClassicGroup, code: ErrorCode, outbox: Outbox) -> None:

@@ -1,5 +1,7 @@
 //! The log as a whole: append, read, roll, reopen.
 
+mod aborted;
+
 use std::io::IoSlice;
 use std::path::Path;
 use std::sync::Arc;

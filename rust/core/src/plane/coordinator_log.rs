@@ -16,6 +16,7 @@ use std::task::Context;
 
 use crate::batch::build::{BatchBuilder, BatchOptions, RecordParts};
 use crate::batch::compress::Scratch;
+use crate::batch::header::Codec;
 use crate::batch::producer::{Origin, Proof};
 use crate::batch::validate;
 use crate::error::ErrorCode;
@@ -64,6 +65,8 @@ pub enum CoordinatorCommand {
         place: Place,
         /// What, in this order; at least one.
         records: Vec<KeyedRecord>,
+        /// How they are compressed, unless the topic has a codec of its own.
+        codec: Codec,
         /// How long it may take to be committed.
         timeout_ms: i64,
     },
@@ -184,10 +187,10 @@ impl CoordinatorLogs {
     /// Begins a command.
     pub fn carry_out(&mut self, ticket: Ticket, command: CoordinatorCommand, now: Now) {
         match command {
-            CoordinatorCommand::Append { place, records, timeout_ms } => {
+            CoordinatorCommand::Append { place, records, codec, timeout_ms } => {
                 let written = self.find(place).and_then(|partition| {
-                    let (options, proof) = (BatchOptions::default(), Proof::None);
-                    let appended = self.write(&partition, place, options, proof, &records, now.wall);
+                    let options = BatchOptions { codec, ..BatchOptions::default() };
+                    let appended = self.write(&partition, place, options, Proof::None, &records, now.wall);
                     appended.map(|appended| (appended, partition))
                 });
                 self.wait(ticket, place, written, timeout_ms, now);
@@ -230,6 +233,18 @@ impl CoordinatorLogs {
         for load in self.loads.values().flatten() {
             load.settle(services);
         }
+    }
+
+    /// Whoever waits is refused. Tickets first: what follows may find things half done.
+    pub fn fail(&mut self, refusal: &LogRefusal) {
+        let appends = std::mem::take(&mut self.appends);
+        for waiting in &appends {
+            end(&self.services, waiting.ticket, Err(refusal.clone()));
+        }
+        for load in self.loads.drain().filter_map(|(_, load)| load.ok()) {
+            load.close(&self.services);
+        }
+        appends.iter().for_each(Waiting::release);
     }
 
     /// The engine stops: nobody waits any longer.

@@ -86,6 +86,8 @@ pub enum Subject {
     LogDirectoryFull,
     /// A connection ended that somebody waited for.
     ConnectionGone,
+    /// The logs of coordinators are not served any more.
+    CoordinatorLogsFailed,
 }
 
 impl Subject {
@@ -97,6 +99,7 @@ impl Subject {
             Self::PartitionFailed(..) => "partition failed",
             Self::LogDirectoryFull => "log directory full",
             Self::ConnectionGone => "connection gone",
+            Self::CoordinatorLogsFailed => "coordinator logs failed",
         }
     }
 }

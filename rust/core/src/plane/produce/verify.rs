@@ -111,7 +111,7 @@ pub(super) fn before(
     view: &View,
 ) -> Before {
     let Some(transactional_id) = request.transactional_id else { return Before::Append(without_id(request)) };
-    if !(-1..=1).contains(&request.acks) {
+    if !(-1..=1).contains(&request.acks) || all_open(request, services, view) {
         return Before::Append(Standings::Plain);
     }
     let batches = transactional(incoming, request, view);
@@ -155,16 +155,32 @@ pub(super) fn before(
     }))
 }
 
+/// Whether each batch belongs to the transaction of one producer that is open where the batch goes: the case of all requests but
+/// the first few of a transaction, so that these cost little more than any other.
+fn all_open(request: &ProduceRequest<'_>, services: &Services, view: &View) -> bool {
+    let mut producer = None;
+    request.partitions().all(|(topic, ProducePartition { index, records })| {
+        let Some(header) = transactional_header(records) else { return true };
+        let who = (header.producer_id, header.producer_epoch);
+        let open = || {
+            let partition = services.hosted.find(route(view, topic, index)?.topic.id, index)?;
+            Ok::<_, ErrorCode>(partition.is_in_transaction(who.0, who.1))
+        };
+        *producer.get_or_insert(who) == who && open().is_ok_and(|open| open)
+    })
+}
+
+/// The header of what may be a batch of a transaction. What is no batch of magic 2 says nothing of transactions; it is
+/// refused for what it is.
+fn transactional_header(records: Option<&[u8]>) -> Option<BatchHeader> {
+    let records = records?;
+    BatchHeader::decode(records).filter(|header| magic_of(records) == Some(MAGIC) && header.is_transactional())
+}
+
 /// Transactional records without a transactional id fail every partition: nobody could have been asked whether that may be
 /// written.
 fn without_id(request: &ProduceRequest<'_>) -> Standings {
-    // What is no batch of magic 2 says nothing of transactions; it is refused for what it is.
-    let is_transactional = |partition: ProducePartition<'_>| {
-        let records = partition.records.unwrap_or_default();
-        let header = BatchHeader::decode(records).filter(|_| magic_of(records) == Some(MAGIC));
-        header.is_some_and(|header| header.is_transactional())
-    };
-    if request.partitions().any(|(_, partition)| is_transactional(partition)) {
+    if request.partitions().any(|(_, partition)| transactional_header(partition.records).is_some()) {
         return Standings::Refused(ErrorCode::TransactionalIdAuthorizationFailed);
     }
     Standings::Plain

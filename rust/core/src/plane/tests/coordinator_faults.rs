@@ -3,6 +3,7 @@
 
 use super::coordinator_log::{Coordinator, place};
 use super::*;
+use crate::batch::Codec;
 use crate::disk_sim::{Faults, Random};
 use crate::log::OpenOptions;
 use crate::plane::coordinator_log::{CoordinatorCommand, KeyedRecord, LogRefusal};
@@ -74,7 +75,8 @@ impl World {
         };
         let records = rows.iter().map(record).collect();
         let place = place(LeaderEpoch(self.epoch));
-        let ticket = self.coordinator.begin(CoordinatorCommand::Append { place, records, timeout_ms: 1 });
+        let ticket =
+            self.coordinator.begin(CoordinatorCommand::Append { place, records, codec: Codec::None, timeout_ms: 1 });
         match self.coordinator.outcome(ticket, at(0)).expect("nothing to wait for") {
             Ok(_) => self.model.extend(rows),
             Err(LogRefusal { code, .. }) => {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::mpsc;
 
 use super::*;
+use crate::batch::Codec;
 use crate::batch::compress::Scratch;
 use crate::batch::walk::{self, Step};
 use crate::plane::command::{DoneValue, Ticket};
@@ -20,6 +21,28 @@ fn record(key: &str, value: &str) -> KeyedRecord {
 
 pub(super) fn place(leader_epoch: LeaderEpoch) -> Place {
     Place { topic_id: ORDERS, index: PartitionIndex(0), leader_epoch }
+}
+
+/// Logs of a partition with another replica in sync, which never comes; and who reads for them.
+pub(in crate::plane) fn logs_of_two_replicas() -> (Arc<Services>, Arc<Pool>, CoordinatorLogs) {
+    let Coordinator { services, pool, logs, .. } = Coordinator::new(&[THIS, OTHER], 1, LogConfig::default());
+    (services, pool, logs)
+}
+
+/// An append of one record.
+pub(in crate::plane) fn append(key: &str) -> CoordinatorCommand {
+    let records = vec![record(key, "value")];
+    CoordinatorCommand::Append { place: place(EPOCH), records, codec: Codec::None, timeout_ms: 5_000 }
+}
+
+/// The beginning of a load.
+pub(in crate::plane) fn load() -> CoordinatorCommand {
+    CoordinatorCommand::Load(place(EPOCH))
+}
+
+/// A moment for those who do not care.
+pub(in crate::plane) fn start_of_test() -> Now {
+    at(0)
 }
 
 /// The thread of the logs, stepped by hand, and one thread that reads.
@@ -59,7 +82,12 @@ impl Coordinator {
 
     fn begin_append(&mut self, leader_epoch: LeaderEpoch, key: &str) -> Ticket {
         let records = vec![record(key, "value")];
-        self.begin(CoordinatorCommand::Append { place: place(leader_epoch), records, timeout_ms: 5_000 })
+        self.begin(CoordinatorCommand::Append {
+            place: place(leader_epoch),
+            records,
+            codec: Codec::None,
+            timeout_ms: 5_000,
+        })
     }
 
     fn settle(&mut self, now: Now) {
@@ -128,7 +156,12 @@ fn one_batch_is_written_as_a_coordinator_writes_it() {
     let mut coordinator = Coordinator::alone();
     let tombstone = KeyedRecord { key: b"b".to_vec(), value: None, timestamp: TimestampMs(at(0).wall.0 + 7) };
     let records = vec![record("a", "1"), tombstone, record("c", "3")];
-    let ticket = coordinator.begin(CoordinatorCommand::Append { place: place(EPOCH), records, timeout_ms: 0 });
+    let ticket = coordinator.begin(CoordinatorCommand::Append {
+        place: place(EPOCH),
+        records,
+        codec: Codec::None,
+        timeout_ms: 0,
+    });
     assert_eq!(coordinator.outcome(ticket, at(0)), Some(Ok(Vec::new())), "who is alone has committed");
     let batches = coordinator.partition.with_log(|log| log.reader().batches(Offset(0), log.end()));
     let raw: Vec<_> = batches.map(Result::unwrap).collect();
@@ -142,6 +175,29 @@ fn one_batch_is_written_as_a_coordinator_writes_it() {
     assert_eq!(values, [Some(b"1".to_vec()), None, Some(b"3".to_vec())]);
     let expected = [("a".to_owned(), "1".to_owned()), ("c".to_owned(), "3".to_owned())];
     assert_eq!(coordinator.load(EPOCH).unwrap(), expected);
+}
+
+#[test]
+fn a_batch_is_compressed_as_the_coordinator_says_unless_the_topic_says_otherwise() {
+    let written = |codec: Codec, target: Target| {
+        let mut coordinator = Coordinator::alone();
+        let settings = coordinator.partition.settings();
+        let produce = ProduceRules { target, ..settings.produce };
+        coordinator.partition.configure(Arc::new(TopicSettings { produce, ..TopicSettings::clone(&settings) }));
+        let records = vec![record("a", "1"), record("b", "2")];
+        let append = CoordinatorCommand::Append { place: place(EPOCH), records, codec, timeout_ms: 0 };
+        let ticket = coordinator.begin(append);
+        assert_eq!(coordinator.outcome(ticket, at(0)), Some(Ok(Vec::new())));
+        let batch = coordinator.partition.with_log(|log| log.reader().batches(Offset(0), log.end()).next());
+        let attributes = batch.unwrap().unwrap().frame.header.unwrap().attributes;
+        let expected = [("a".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned())];
+        assert_eq!(coordinator.load(EPOCH).unwrap(), expected, "{codec:?}");
+        Codec::from_attributes(attributes).unwrap()
+    };
+    for codec in [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
+        assert_eq!(written(codec, Target::Producer), codec);
+    }
+    assert_eq!(written(Codec::Lz4, Target::Codec { codec: Codec::Zstd, level: None }), Codec::Zstd);
 }
 
 #[test]
@@ -234,7 +290,12 @@ fn what_is_not_here_is_said() {
 fn a_batch_that_the_topic_does_not_take_is_refused() {
     let mut coordinator = Coordinator::alone();
     let records = vec![record("a", &"v".repeat(1_048_588))];
-    let ticket = coordinator.begin(CoordinatorCommand::Append { place: place(EPOCH), records, timeout_ms: 1 });
+    let ticket = coordinator.begin(CoordinatorCommand::Append {
+        place: place(EPOCH),
+        records,
+        codec: Codec::None,
+        timeout_ms: 1,
+    });
     assert_eq!(coordinator.code(ticket), Some(ErrorCode::MessageTooLarge));
     assert_eq!(coordinator.log_end(), Offset(0));
 }

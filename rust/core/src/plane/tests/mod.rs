@@ -2,7 +2,7 @@
 
 mod connection;
 mod coordinator_faults;
-mod coordinator_log;
+pub(super) mod coordinator_log;
 mod fetch;
 mod list_offsets;
 mod maintenance;

@@ -217,7 +217,13 @@ impl World {
         if self.asked.is_empty() {
             return;
         }
-        let question = self.asked.swap_remove(self.random.below(self.asked.len() as u64) as usize);
+        let which = self.random.below(self.asked.len() as u64) as usize;
+        let waits = &self.coordinator[self.asked[which].producer_id.0 as usize].phase;
+        if self.asked[which].add && matches!(waits, Phase::Ending { .. }) && !self.random.once_in(4) {
+            // It is kept until the last transaction is complete.
+            return;
+        }
+        let question = self.asked.swap_remove(which);
         let partitions: Vec<usize> = question.partitions.iter().map(|(_, index)| index.0 as usize).collect();
         let verdict = if self.random.once_in(12) {
             ErrorCode::NotCoordinator
@@ -243,6 +249,7 @@ impl World {
             let now = at(self.now);
             let application = &mut self.applications[producer];
             application.client.settle(&self.broker, now);
+            self.asked.extend(self.broker.services.questions.take());
             for frame in application.client.answers(now) {
                 let Some(partition) = application.outstanding.take() else { panic!("an answer nobody waits for") };
                 match produced(&frame, version).0 {
@@ -410,7 +417,7 @@ impl World {
             },
             &settings,
         );
-        self.broker = broker;
+        std::mem::replace(&mut self.broker, broker).services.cold.stop();
         for (partition, before) in self.partitions.iter().zip(before) {
             partition.with_log(|log| {
                 for (id, known) in before.iter() {
@@ -525,6 +532,7 @@ fn nothing_is_torn_and_nothing_hangs() {
             let mut world = World::new(seed);
             (0..STEPS).for_each(|_| world.step());
             world.finish();
+            world.broker.services.cold.stop();
             (world.appended, world.fates.values().filter(|fate| **fate).count())
         });
         let (some, ended) = outcome.unwrap_or_else(|_| panic!("seed {seed}"));

@@ -55,6 +55,14 @@ impl Partition {
         })
     }
 
+    /// Whether this incarnation of a producer has a transaction open here, and this broker leads.
+    #[must_use]
+    pub fn is_in_transaction(&self, producer_id: ProducerId, epoch: ProducerEpoch) -> bool {
+        let state = self.state.lock();
+        let open = state.log.producers().get(producer_id).is_some_and(|known| known.is_in_transaction(epoch));
+        open && state.leads(LeaderEpoch::NONE).is_ok()
+    }
+
     /// Whether a guard is still worth something: no marker came since it was taken.
     #[must_use]
     pub fn holds(&self, producer_id: ProducerId, guard: Guard) -> bool {
