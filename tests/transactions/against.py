@@ -63,7 +63,7 @@ ASKED_AGAIN: Final = frozenset(
     )
 )
 SETTLES_S: Final = 4.0
-PATIENCE_S: Final = 10.0
+PATIENCE_S: Final = 60.0
 PARTITIONS: Final = 3
 UPGRADE, DOWNGRADE = 1, 2
 COMMIT: Final = 1
@@ -290,6 +290,8 @@ class BrokerWorld:
         self._connect()
         # Kafka does not list the ids of partitions that it does not lead yet, and does not say so.
         time.sleep(SETTLES_S)
+        for name in set(self._transactional_ids.values()):
+            self.describe(name)
         return self._records()
 
     def inside(self, verb: str, words: dict[str, str], rest: list[str]) -> list[str]:
@@ -315,7 +317,9 @@ def visible(transcript: str) -> list[str]:
     # Those of deleted partitions cannot be seen.
     lines = [re.sub(r"gone-\d,", "", line) if "markers: " in line else line for line in lines]
     order = ("record: ", "markers: ")
-    return sorted(lines, key=lambda line: [line.startswith(each) for each in order])
+    # Each partition has a sweep of its own.
+    swept = {line: line for line in lines if line.endswith(" deleted")}
+    return sorted(lines, key=lambda line: ([line.startswith(each) for each in order], swept.get(line, "")))
 
 
 def play_against(path: Path, text: str, address: tuple[str, int], restart: str | None) -> int:
