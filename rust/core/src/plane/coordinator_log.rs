@@ -248,6 +248,9 @@ impl CoordinatorLogs {
         for waiting in &appends {
             end(&self.services, waiting.ticket, Err(refusal.clone()));
         }
+        for marking in self.markings.drain(..) {
+            marking.close(&self.services, &refusal.message);
+        }
         for load in self.loads.drain().filter_map(|(_, load)| load.ok()) {
             load.close(&self.services);
         }
@@ -262,7 +265,7 @@ impl CoordinatorLogs {
             self.services.mailbox.done(Done { ticket: waiting.ticket, result });
         }
         for marking in self.markings.drain(..) {
-            marking.close(&self.services);
+            marking.close(&self.services, "the data plane was closed");
         }
         for load in self.loads.drain().filter_map(|(_, load)| load.ok()) {
             load.close(&self.services);

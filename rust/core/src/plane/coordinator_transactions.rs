@@ -82,6 +82,13 @@ pub enum TransactionCommand {
     Producers(Vec<(TopicId, PartitionIndex)>),
 }
 
+impl TransactionCommand {
+    /// Whether it ends with a [`TransactionOutcome`].
+    pub(super) const fn has_own_outcome(&self) -> bool {
+        matches!(self, Self::Claim(..) | Self::Markers { .. } | Self::Producers(_))
+    }
+}
+
 /// What came of a [`TransactionCommand`] that is not about a coordinator's log alone.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum TransactionOutcome {
@@ -123,10 +130,10 @@ impl Marking {
         true
     }
 
-    pub(super) fn close(&self, services: &Services) {
+    /// Ends it without an outcome.
+    pub(super) fn close(&self, services: &Services, reason: &str) {
+        services.mailbox.done(Done { ticket: self.ticket, result: Err(reason.to_owned()) });
         self.release();
-        let result = Err("the data plane was closed".to_owned());
-        services.mailbox.done(Done { ticket: self.ticket, result });
     }
 
     fn release(&self) {

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 
 use crate::error::ErrorCode;
 use crate::plane::clock::{Clock, Instant, Now, SystemClock};
-use crate::plane::command::Ticket;
+use crate::plane::command::{Done, Ticket};
 use crate::plane::coordinator_log::{CoordinatorCommand, CoordinatorLogs, LogRefusal, end};
 use crate::plane::mailbox::Subject;
 use crate::plane::pool::Pool;
@@ -73,6 +73,32 @@ impl CoordinatorThread {
     }
 }
 
+/// A Command while it is carried out: how to end it if that goes wrong.
+#[derive(Clone, Copy)]
+struct InHand {
+    ticket: Ticket,
+    /// It ends with something else than what logs say, or with words alone.
+    has_own_outcome: bool,
+}
+
+impl InHand {
+    const fn of(ticket: Ticket, command: &CoordinatorCommand) -> Self {
+        let has_own_outcome = match command {
+            CoordinatorCommand::Transact(command) => command.has_own_outcome(),
+            _ => false,
+        };
+        Self { ticket, has_own_outcome }
+    }
+
+    fn refuse(self, services: &Services, refusal: &LogRefusal) {
+        if self.has_own_outcome {
+            services.mailbox.done(Done { ticket: self.ticket, result: Err(refusal.message.clone()) });
+        } else {
+            end(services, self.ticket, Err(refusal.clone()));
+        }
+    }
+}
+
 /// The logs, until a panic.
 struct Guarded {
     logs: CoordinatorLogs,
@@ -87,10 +113,11 @@ impl Guarded {
     }
 
     fn carry_out(&mut self, ticket: Ticket, command: CoordinatorCommand, now: Now) {
-        if let Some(refusal) = &self.refusal {
-            return end(&self.services, ticket, Err(refusal.clone()));
+        let in_hand = InHand::of(ticket, &command);
+        match &self.refusal {
+            Some(refusal) => in_hand.refuse(&self.services, refusal),
+            None => self.attempt(Some(in_hand), |logs| logs.carry_out(ticket, command, now)),
         }
-        self.attempt(Some(ticket), |logs| logs.carry_out(ticket, command, now));
     }
 
     fn settle(&mut self, now: Instant) {
@@ -99,16 +126,16 @@ impl Guarded {
         }
     }
 
-    /// Works with the logs; `ticket` is that of the Command in hand, which ends with the work.
-    fn attempt(&mut self, ticket: Option<Ticket>, work: impl FnOnce(&mut CoordinatorLogs)) {
+    /// Works with the logs. The Command in hand ends with the work.
+    fn attempt(&mut self, in_hand: Option<InHand>, work: impl FnOnce(&mut CoordinatorLogs)) {
         let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(&mut self.logs))) else { return };
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it did not say why");
         let message = format!("a panic in the thread of the coordinators' logs ({text}): restart the broker");
         let refusal = LogRefusal { code: ErrorCode::KafkaStorageError, message };
         self.services.mailbox.fact(Subject::CoordinatorLogsFailed, refusal.message.clone());
-        if let Some(ticket) = ticket {
-            end(&self.services, ticket, Err(refusal.clone()));
+        if let Some(in_hand) = in_hand {
+            in_hand.refuse(&self.services, &refusal);
         }
         // Another panic changes nothing: the tickets have their ends by then.
         drop(catch_unwind(AssertUnwindSafe(|| self.logs.fail(&refusal))));
@@ -146,8 +173,8 @@ fn keep(mut guarded: Guarded, clock: &SystemClock, ringer: Arc<Ringer>, orders: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plane::command::{Done, DoneValue};
-    use crate::plane::tests::coordinator_log::{append, load, logs_of_two_replicas, start_of_test};
+    use crate::plane::command::DoneValue;
+    use crate::plane::tests::coordinator_log::{append, load, logs_of_two_replicas, markers, start_of_test};
 
     /// Tickets that ended since the last time, each with the code it was refused with.
     fn ends(services: &Services) -> Vec<(Ticket, ErrorCode)> {
@@ -179,7 +206,7 @@ mod tests {
         pool.stop();
         assert_eq!(ends(&services), [], "and so does the end of the load");
 
-        guarded.attempt(Some(5), |_| panic!("planted in {}", "orders-0"));
+        guarded.attempt(Some(InHand { ticket: 5, has_own_outcome: false }), |_| panic!("planted in {}", "orders-0"));
         let fact = "a panic in the thread of the coordinators' logs (planted in orders-0): restart the broker";
         let drained = services.mailbox.drain(0, false);
         assert_eq!(drained.facts, [(Subject::CoordinatorLogsFailed, fact.to_owned())]);
@@ -195,6 +222,24 @@ mod tests {
         guarded.settle(now.instant);
         assert_eq!(ends(&services), [(6, refused), (7, refused), (8, refused)]);
         assert_eq!(guarded.logs.deadline(), None);
+    }
+
+    #[test]
+    fn a_panic_ends_markers_that_wait_and_refuses_those_that_come() {
+        let (services, pool, logs) = logs_of_two_replicas();
+        let mut guarded = Guarded::new(logs, services.clone());
+        let now = start_of_test();
+        guarded.carry_out(1, markers(), now);
+        assert!(services.mailbox.drain(0, false).done.is_empty(), "they wait for a replica");
+        guarded.attempt(None, |_| panic!("planted"));
+        guarded.carry_out(2, markers(), now);
+        let ended = services.mailbox.drain(0, false).done;
+        assert_eq!(
+            ended.iter().map(|done| (done.ticket, done.result.is_err())).collect::<Vec<_>>(),
+            [(1, true), (2, true)]
+        );
+        assert_eq!(guarded.logs.deadline(), None, "or the thread would look for ever at what nobody settles");
+        pool.stop();
     }
 
     #[test]

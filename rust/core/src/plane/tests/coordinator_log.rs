@@ -11,6 +11,8 @@ use crate::plane::command::{DoneValue, Ticket};
 use crate::plane::coordinator_log::{
     CoordinatorCommand, CoordinatorLogs, CoordinatorOutcome, KeyedRecord, LogRefusal, Place,
 };
+use crate::plane::coordinator_transactions::{MarkerRow, TransactionCommand};
+use crate::replication::partition::Marker;
 use crate::replication::waiting::{Bell, FetchWaiter, Isolation};
 
 const EPOCH: LeaderEpoch = LeaderEpoch(0);
@@ -33,6 +35,20 @@ pub(in crate::plane) fn logs_of_two_replicas() -> (Arc<Services>, Arc<Pool>, Coo
 pub(in crate::plane) fn append(key: &str) -> CoordinatorCommand {
     let records = vec![record(key, "value")];
     CoordinatorCommand::Append { place: place(EPOCH), records, codec: Codec::None, timeout_ms: 5_000 }
+}
+
+/// The end of a transaction in its partition, as data partitions get it.
+pub(in crate::plane) fn markers() -> CoordinatorCommand {
+    let Place { topic_id, index, .. } = place(EPOCH);
+    let marker = Marker {
+        producer_id: ProducerId(7),
+        producer_epoch: ProducerEpoch(0),
+        coordinator_epoch: 0,
+        commit: true,
+        transaction_version: 1,
+    };
+    let rows = vec![MarkerRow { topic_id, index, marker }];
+    CoordinatorCommand::Transact(TransactionCommand::Markers { rows, timeout_ms: 5_000 })
 }
 
 /// The beginning of a load.
