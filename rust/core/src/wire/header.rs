@@ -51,7 +51,7 @@ impl Api {
     }
 }
 
-/// The keys of the APIs that the data plane answers.
+/// The keys of the APIs that the data plane has a codec for.
 pub mod keys {
     /// Append batches.
     pub const PRODUCE: i16 = 0;
@@ -61,6 +61,10 @@ pub mod keys {
     pub const LIST_OFFSETS: i16 = 2;
     /// Which topics and brokers there are, and who leads.
     pub const METADATA: i16 = 3;
+    /// Remember how far a group has read.
+    pub const OFFSET_COMMIT: i16 = 8;
+    /// How far a group has read.
+    pub const OFFSET_FETCH: i16 = 9;
     /// Which broker coordinates a group.
     pub const FIND_COORDINATOR: i16 = 10;
     /// Which APIs and features there are.

@@ -65,6 +65,11 @@ impl<'o> Writer<'o> {
         self.out.len()
     }
 
+    /// The buffer itself, for a part that is written elsewhere, behind what is there.
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
+        self.out
+    }
+
     /// Bytes as they are.
     pub fn raw(&mut self, bytes: &[u8]) {
         self.out.extend_from_slice(bytes);

@@ -60,7 +60,7 @@ impl OffsetTable {
                 index: place.partition,
                 offset: held.offset,
                 leader_epoch: held.leader_epoch,
-                metadata: held.metadata(),
+                metadata: Some(held.metadata()),
                 error: ErrorCode::None,
             },
             _ => FetchedOffset::none(place.partition, ErrorCode::None),
