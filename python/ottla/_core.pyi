@@ -182,26 +182,55 @@ def java_string_hash(text: str) -> int:
 class OffsetTable:
     """The committed offsets of one partition of ``__consumer_offsets``, and those of open transactions. No decisions.
 
-    Some 110 bytes an offset, and its metadata; names are kept once each. One thread; a load that was begun with it
-    (``Engine.coordinator_load``) fills it from another, and until that has ended nobody else may call it. Never blocks
-    otherwise.
+    Some 110 bytes an offset, and its metadata; names are kept once each. A load that was begun with it
+    (``Engine.coordinator_load``) fills it from another thread, and until that has ended nobody else may call it. From
+    ``open`` to ``close`` the data plane reads it, and commits into it for those who were granted it: each call is one
+    step to it. Never blocks otherwise.
     """
 
     def __new__(cls) -> OffsetTable: ...
     def __len__(self) -> int:
         """How many offsets are committed."""
 
-    def apply(self, key: bytes, value: bytes | None) -> str | None:
+    def apply(self, key: bytes, value: bytes | None, is_committed: bool = False) -> str | None:
         """Takes a record that belongs to no transaction, or to one that was committed: it counts, and overtakes what is
         pending. Without a value the offset is deleted, with what is pending for it. Returns the group that has
         committed something; None when something was deleted. Raises ``WireError`` for bytes that are none or of a
-        version that is not known, ``ValueError`` for a record of another kind; nothing has changed then."""
+        version that is not known, ``ValueError`` for a record of another kind; nothing has changed then. Until what
+        is not ``is_committed`` is settled, the data plane leaves the group's offsets to whoever applied it."""
 
     def apply_pending(self, producer_id: int, key: bytes, value: bytes | None) -> str | None:
         """As ``apply``, of a record in a producer's open transaction: it counts once that is committed."""
 
     def end_transaction(self, producer_id: int, committed: bool) -> None:
         """What the producer left pending is committed or forgotten."""
+
+    def open(self, leader_epoch: int, metadata_chars_max: int, timeout_ms: int, codec: int) -> None:
+        """The load is done, and the coordinator at work under this epoch of its log: the data plane may answer
+        OffsetFetch, and OffsetCommit for whom ``grant`` names, each commit a batch with ``codec`` (as in the attributes
+        of batches) that may take ``timeout_ms``."""
+
+    def close(self) -> None:
+        """The coordinator is given up. What the data plane is writing by then comes before the next load."""
+
+    def grant(self, group: str, member_id: str, instance_id: str | None, epoch: int, version: int) -> None:
+        """Whoever commits under exactly these, in this version of OffsetCommit or a later one, may, until ``withdraw``."""
+
+    def withdraw(self, group: str) -> None:
+        """Nobody of the group may commit unasked any more. To be called before anything changes that the coordinator
+        looks at when it is asked; what was let in before counts as older than that."""
+
+    def last_commit_ms(self, group: str, member_id: str) -> int | None:
+        """When the data plane last let this member commit, on the engine's clock; None if it did not since the grant."""
+
+    def seal(self) -> int | None:
+        """A mark for what was applied up to now and is not committed; None when nothing was since the last mark."""
+
+    def settle(self, mark: int) -> None:
+        """All that was applied up to the mark is committed."""
+
+    def has_pending(self, group: str) -> bool:
+        """Is a transaction open that is about to commit something for the group?"""
 
     def groups(self) -> list[str]:
         """The groups that have committed something, or are about to, in no order that means something."""
@@ -347,7 +376,7 @@ class Engine:
     ) -> tuple[
         list[tuple[int, bool, Any]],
         list[tuple[str, str]],
-        list[tuple[int, int, int, str, int, str, str, str, str, int, int, bytes]],
+        list[tuple[int, int, int, str, int, str, str, str, str, int, int, bool, bytes]],
         list[str],
         bool,
     ]:
@@ -360,8 +389,9 @@ class Engine:
         """Takes over an accepted socket that its Python object has let go of. Never blocks. Raises ``OSError`` when the
         peer is gone already; the descriptor is closed then too."""
 
-    def reply(self, answers: list[tuple[int, bytes]]) -> None:
-        """Bodies of responses, by request id. Never blocks; what a connection is gone for is dropped."""
+    def reply(self, answers: list[tuple[int, bytes | None]]) -> None:
+        """Bodies of responses, by request id; None for a request that asked for leave and has it: the data plane handles
+        it itself. Never blocks; what a connection is gone for is dropped."""
 
     def refuse(self, request_id: int, reason: str) -> None:
         """Closes the connection of a request. Never blocks."""

@@ -45,6 +45,9 @@ class Leases:
     def digest(self) -> Iterator[None]:
         return iter(())
 
+    def emitted(self) -> None:
+        """Nobody is told."""
+
     def loaded(self, now: Now) -> None:
         self.deadlines_ms = dict.fromkeys(self.values, now.monotonic_ms + LEASE_MS)
 

@@ -35,6 +35,8 @@ class RequestContext(NamedTuple):
     arrived_ms: int
     """Monotonic milliseconds when the data plane read the frame."""
     authorizer: Authorizer
+    asks_leave: bool = False
+    """``LEAVE`` is an answer: see ``Leave`` of ``ottla.coordinator.machine``."""
 
     def authorize(self, operation: Operation, resource: Resource = CLUSTER) -> bool:
         """May the caller do this?"""

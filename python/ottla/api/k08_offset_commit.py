@@ -3,7 +3,8 @@
 v5 no retention time · v6 leader epoch · v7 static members · v8 flexible · v9 member epochs (KIP-848) · v10 topic ids.
 Needs Read on the group, else every partition is GROUP_AUTHORIZATION_FAILED. Per topic: Read, else
 TOPIC_AUTHORIZATION_FAILED; per partition UNKNOWN_TOPIC_OR_PARTITION, by id UNKNOWN_TOPIC_ID. The rest goes to the
-coordinator in one operation.
+coordinator in one operation. A member that may commit everything it asks for is granted that until the group changes,
+and the data plane carries out this request and those that follow (``plane/offset_commit.rs``).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from ottla.api.broker import Broker
 from ottla.api.context import RequestContext
 from ottla.api.group_access import may
 from ottla.api.pending import Pending
-from ottla.coordinator.machine import Reply
+from ottla.coordinator.machine import LEAVE, Leave, Reply
 from ottla.errors import ErrorCode
 from ottla.groups.offsets.answers import commit_failed
 from ottla.metadata.image import Image, Topic
@@ -36,7 +37,7 @@ TOPIC_IDS_SINCE: Final = 10
 
 def offset_commit(
     request: OffsetCommitRequest, context: RequestContext, broker: Broker
-) -> OffsetCommitResponse | Pending[OffsetCommitResponse]:
+) -> OffsetCommitResponse | Pending[OffsetCommitResponse | Leave]:
     """See the module."""
     version = context.api_version
     if not may(context, Operation.READ, request.group_id):
@@ -45,14 +46,18 @@ def offset_commit(
     if not wanted:
         return OffsetCommitResponse(topics=tuple(refused))
     asked = replace(request, topics=tuple(wanted))
-    reply: Reply[OffsetCommitResponse] = broker.groups.begin(
-        request.group_id, lambda shard, outbox, reply: shard.offset_commit(asked, version, reply, outbox)
+    leave = context.asks_leave and not refused
+    reply: Reply[OffsetCommitResponse | Leave] = broker.groups.begin(
+        request.group_id,
+        lambda shard, outbox, reply: shard.offset_commit(asked, version, reply, outbox, may_leave=leave),
     )
-    return Pending(
-        reply,
-        lambda error: commit_failed(asked, error.code),
-        lambda answer: OffsetCommitResponse(topics=_joined(refused, answer.topics)) if refused else answer,
-    )
+
+    def finished(answer: OffsetCommitResponse | Leave) -> OffsetCommitResponse | Leave:
+        if refused and answer is not LEAVE:
+            return OffsetCommitResponse(topics=_joined(refused, answer.topics))
+        return answer
+
+    return Pending(reply, lambda error: commit_failed(asked, error.code), finished)
 
 
 def _sort_out(

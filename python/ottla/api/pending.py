@@ -1,8 +1,11 @@
-"""A response that a coordinator owes.
+"""A response that a coordinator owes, or leave for the data plane to make it.
 
 Most requests of groups are decided at once, and answered when what was decided is committed. A task for each would cost
 more than all the rest of its way: so a handler may be a plain function that returns a ``Pending``, and whoever sends
 responses is called when it is there.
+
+Some requests come only so that something is decided which holds for many more: then the answer is ``LEAVE``, and the
+data plane carries out this one and those that follow. Only to those that ask for it (``RequestContext.asks_leave``).
 """
 
 from __future__ import annotations

@@ -11,13 +11,14 @@ nothing; answers leave when everything that was applied before them is committed
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar, final
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar, final
 
 from ottla.coordinator.log import Intake
 from ottla.errors import ErrorCode
 
-__all__ = ["CoordinatorError", "Machine", "Now", "Outbox", "Record", "Reply"]
+__all__ = ["LEAVE", "CoordinatorError", "Leave", "Machine", "Now", "Outbox", "Record", "Reply"]
 
 T = TypeVar("T")
 
@@ -39,6 +40,17 @@ class Record(NamedTuple):
     """Of a class that ``@message`` declares (type checkers do not see what those have in common), or bytes."""
     value: object
     """None deletes what stands under the key."""
+
+
+@final
+class Leave(enum.Enum):
+    """The answer to a request that asks for more than itself: may the data plane carry out such requests?"""
+
+    GIVEN = enum.auto()
+    """It may, this one too. The machine has told it what it needs."""
+
+
+LEAVE: Final = Leave.GIVEN
 
 
 class CoordinatorError(Exception):
@@ -113,15 +125,19 @@ class Outbox:
     """What one operation comes to. ``check`` raises CoordinatorError when records cannot be written whatever happens
     (too large); ``apply`` is the machine's own."""
 
-    __slots__ = ("_apply", "_check", "answers", "now", "records")
+    __slots__ = ("_apply", "_check", "answers", "in_doubt", "now", "records")
 
     def __init__(
         self,
         now: Now,
         apply: Callable[[Record], None],
         check: Callable[[Sequence[Record]], None] = lambda _records: None,
+        *,
+        in_doubt: bool = False,
     ) -> None:
+        """``in_doubt``: something of a transaction is on its way to the log, and not known to be in it."""
         self.now = now
+        self.in_doubt = in_doubt
         self.records: list[Record] = []
         self.answers: list[Callable[[], None]] = []
         """Each settles one reply; in order, once everything emitted until then is committed."""
@@ -167,6 +183,9 @@ class Machine(Protocol):
     def digest(self) -> Iterator[None]:
         """Everything is replayed: what the machine has to do about what ``intake`` took, some microseconds with each
         step."""
+
+    def emitted(self) -> Callable[[], None] | None:
+        """An operation has emitted something, which is applied: what to call when that is committed, if anything."""
 
     def loaded(self, now: Now) -> None:
         """The replay is done: deadlines of what was found begin."""

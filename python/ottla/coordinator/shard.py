@@ -209,12 +209,16 @@ class Shard(Generic[M]):
         the operation raises; what it had emitted by then stays. Raises CoordinatorError when not active."""
         machine = self.require_active()
         writer = _Writer(self._codec, now.wall_ms, batch_bytes_max, atomic=atomic)
-        outbox = Outbox(now, machine.apply, writer.check)
+        outbox = Outbox(now, machine.apply, writer.check, in_doubt=self._undecided > 0)
         try:
             operation(machine, outbox)
         finally:
             for unit in writer.units:
                 self._add(unit, batch_bytes_max)
+            if writer.units:
+                settled = machine.emitted()
+                if settled is not None:
+                    outbox.answers.append(settled)
             if self._undecided and writer.units:
                 self._batches[-1].emitted += outbox.records
             self._answer(outbox.answers)

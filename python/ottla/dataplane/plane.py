@@ -82,6 +82,8 @@ class Request(NamedTuple):
     local_port: int
     received_ms: int
     """Wall clock."""
+    asks_leave: bool
+    """``Plane.leave`` is an answer to it."""
     body: bytes
 
 
@@ -188,7 +190,7 @@ class Plane:
         self._closed = False
         self._on_question: Callable[[Question], None] = self._have_no_coordinator
         self._callbacks: Callbacks | None = None
-        self._held: list[tuple[int, bytes]] = []
+        self._held: list[tuple[int, bytes | None]] = []
         """Replies until the end of the drain."""
         self.is_draining = False
         """``Callbacks.drained`` will be called before this thread does anything else."""
@@ -298,6 +300,13 @@ class Plane:
 
     def reply(self, request_id: int, body: bytes) -> None:
         """Answers a request with the body of its response. An answer to a connection that is gone is dropped."""
+        self._send(request_id, body)
+
+    def leave(self, request_id: int) -> None:
+        """Has the data plane handle a request itself that asked for leave: what it needs for that was said."""
+        self._send(request_id, None)
+
+    def _send(self, request_id: int, body: bytes | None) -> None:
         if self.is_draining:
             self._held.append((request_id, body))
         else:

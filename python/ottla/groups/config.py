@@ -32,8 +32,6 @@ class GroupsConfig:
     classic: ClassicConfig = field(default_factory=ClassicConfig)
     consumer: ConsumerConfig = field(default_factory=ConsumerConfig)
     offsets: OffsetsConfig = field(default_factory=OffsetsConfig)
-    commit_timeout_ms: int = 5_000
-    """``offsets.commit.timeout.ms``, of everything that the coordinator writes."""
 
     @staticmethod
     def of(config: BrokerConfig, settings: Callable[[str], GroupSettings]) -> GroupsConfig:
@@ -54,9 +52,10 @@ class GroupsConfig:
                 migration=MigrationPolicy(config.text("group.consumer.migration.policy").lower()),
             ),
             offsets=OffsetsConfig(
+                commit_timeout_ms=config.integer("offsets.commit.timeout.ms"),
+                codec=config.integer("offsets.topic.compression.codec"),
                 metadata_chars_max=config.integer("offset.metadata.max.bytes"),
                 retention_ms=config.integer("offsets.retention.minutes") * _MINUTE_MS,
                 retention_check_interval_ms=config.integer("offsets.retention.check.interval.ms"),
             ),
-            commit_timeout_ms=config.integer("offsets.commit.timeout.ms"),
         )

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Final, final
 
-from ottla.coordinator.machine import Now, Outbox, Record, Reply
+from ottla.coordinator.machine import Leave, Now, Outbox, Record, Reply
 from ottla.errors import ErrorCode
 from ottla.groups.classic.answers import describe, join_error
 from ottla.groups.classic.groups import ClassicGroups
@@ -52,12 +52,14 @@ CONSUMER: Final = "consumer"
 @final
 class GroupShard:
     """``Machine`` of ``ottla.coordinator``. ``new_id`` gives a text that nobody had before: a uuid. ``hashes``: of the
-    topics of the cluster."""
+    topics of the cluster. ``leader_epoch``: of the partition."""
 
-    def __init__(self, config: GroupsConfig, new_id: Callable[[], str], hashes: TopicHashes) -> None:
+    def __init__(
+        self, config: GroupsConfig, new_id: Callable[[], str], hashes: TopicHashes, leader_epoch: int = 0
+    ) -> None:
         self._classic = ClassicGroups(config.classic, new_id)
         self._consumer = ConsumerGroups(config.consumer, hashes, self._classic, new_id)
-        self._offsets = Offsets(self, config.offsets)
+        self._offsets = Offsets(self, config.offsets, leader_epoch)
         self._parts = (self._classic, self._consumer, self._offsets)
 
     # --- the classic protocol ---------------------------------------------------------------------------------------
@@ -197,9 +199,15 @@ class GroupShard:
     # --- offsets ----------------------------------------------------------------------------------------------------
 
     def offset_commit(
-        self, request: OffsetCommitRequest, version: int, reply: Reply[OffsetCommitResponse], outbox: Outbox
+        self,
+        request: OffsetCommitRequest,
+        version: int,
+        reply: Reply[OffsetCommitResponse | Leave],
+        outbox: Outbox,
+        *,
+        may_leave: bool = False,
     ) -> None:
-        self._offsets.commit(request, version, reply, outbox)
+        self._offsets.commit(request, version, reply, outbox, may_leave=may_leave)
 
     def txn_offset_commit(
         self, request: TxnOffsetCommitRequest, version: int, reply: Reply[TxnOffsetCommitResponse], outbox: Outbox
@@ -222,7 +230,7 @@ class GroupShard:
         """Offsets alone: no other record has to do with transactions, and of one offset the last record counts."""
         for record in records:
             if type(record.key) is bytes:
-                self._offsets.apply(record)
+                self._offsets.apply(record, is_known=True)
 
     def offset_fetch(
         self,
@@ -292,6 +300,9 @@ class GroupShard:
     def digest(self) -> Iterator[None]:
         return self._offsets.digest()
 
+    def emitted(self) -> Callable[[], None] | None:
+        return self._offsets.emitted()
+
     def loaded(self, now: Now) -> None:
         self._classic.loaded(now)
         self._consumer.loaded(now)
@@ -313,4 +324,5 @@ class GroupShard:
                 part.advance(outbox)
 
     def abandon(self) -> Sequence[Reply[Any]]:
+        self._offsets.abandon()
         return self._classic.abandon()

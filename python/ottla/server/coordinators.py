@@ -105,9 +105,11 @@ class Coordinators:
         self._groups: CoordinatorRuntime[GroupShard] = CoordinatorRuntime(
             logs,
             GroupRecords(),
-            lambda _partition, _epoch: _group_shard()(groups, lambda: uuid_of(random_bytes), self._topics.hashes),
+            lambda _partition, epoch: _group_shard()(
+                groups, lambda: uuid_of(random_bytes), self._topics.hashes, epoch
+            ),
             clock,
-            append_timeout_ms=groups.commit_timeout_ms,
+            append_timeout_ms=groups.offsets.commit_timeout_ms,
             batch_bytes_max=lambda: self._batch_bytes_max[GROUP_TOPIC],
             writes_out_soon=writes_out_soon,
             caught_up=caught_up,

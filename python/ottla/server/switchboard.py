@@ -18,6 +18,7 @@ import trio
 from ottla.api.context import RequestContext
 from ottla.api.pending import Pending
 from ottla.api.table import by_key
+from ottla.coordinator.machine import LEAVE
 from ottla.wire.codec import WireError, decode_request, encode_response
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class Switchboard:
             request.local_port,
             request.received_ms,
             self._authorizer,
+            request.asks_leave,
         )
         try:
             answer: Any = api.handler(message, context, self._broker)
@@ -103,11 +105,15 @@ class Switchboard:
 
     def _send(self, api: Api, request: Request, response: Callable[[], object]) -> None:
         try:
-            body = encode_response(response(), request.api_version).body
+            message = response()
+            body = None if message is LEAVE else encode_response(message, request.api_version).body
         except Exception as error:
             self._failed(api, request, error)
             return
-        self._plane.reply(request.request_id, body)
+        if body is None:
+            self._plane.leave(request.request_id)
+        else:
+            self._plane.reply(request.request_id, body)
 
     def _failed(self, api: Api, request: Request, error: Exception) -> None:
         """Whatever it was, it must not take the broker down with it; the client sees its connection end."""

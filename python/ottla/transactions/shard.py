@@ -366,6 +366,9 @@ class TransactionShard:
     def digest(self) -> Iterator[None]:
         return iter(())
 
+    def emitted(self) -> None:
+        """Nobody is told."""
+
     def loaded(self, now: Now) -> None:
         """Decisions that were found have their markers sent again: nobody knows which partitions have one."""
         for transactional_id, transaction in self._transactions.items():

@@ -10,8 +10,9 @@ use ottla_core::log::LogConfig;
 use ottla_core::plane::command::{
     Command, Done, DoneValue, Lead, MetadataCommand, NewBatch, NewRecord, SnapshotId, Ticket,
 };
-use ottla_core::plane::coordinator_log::CoordinatorCommand;
+use ottla_core::plane::coordinator_log::{CoordinatorCommand, SharedIntake};
 use ottla_core::plane::coordinator_transactions::TransactionCommand;
+use ottla_core::plane::link::Answer;
 use ottla_core::plane::mailbox::{Lane, Request, RequestId};
 use ottla_core::plane::maintenance::Periods;
 use ottla_core::plane::services::{Limits, ServedApi};
@@ -165,7 +166,7 @@ type LeadRow<'py> = ([u8; 16], String, i32, i32, i32, Vec<i32>, Vec<i32>, PyRef<
 type RecordRow = (Option<Vec<u8>>, Option<Vec<u8>>);
 type BatchRow = (i64, i32, i64, bool, Vec<RecordRow>);
 type RequestRow<'py> =
-    (u64, i16, i16, String, u64, &'py str, &'py str, &'py str, &'py str, u16, i64, Bound<'py, PyBytes>);
+    (u64, i16, i16, String, u64, &'py str, &'py str, &'py str, &'py str, u16, i64, bool, Bound<'py, PyBytes>);
 
 /// Ends of commands, facts, requests, why connections were closed, and whether to come again soon.
 type DrainedRows<'py> = (Bound<'py, PyList>, Vec<(&'static str, String)>, Bound<'py, PyList>, Vec<String>, bool);
@@ -291,8 +292,11 @@ impl Engine {
     }
 
     #[allow(clippy::needless_pass_by_value)] // how an argument arrives from Python
-    fn reply(&self, answers: Vec<(u64, Bound<'_, PyBytes>)>) {
-        self.0.reply(answers.iter().map(|(request_id, body)| (RequestId(*request_id), body.as_bytes().to_vec())));
+    fn reply(&self, answers: Vec<(u64, Option<Bound<'_, PyBytes>>)>) {
+        self.0.reply(answers.iter().map(|(request_id, body)| {
+            let answer = body.as_ref().map_or(Answer::Again, |body| Answer::Body(body.as_bytes().to_vec()));
+            (RequestId(*request_id), answer)
+        }));
     }
 
     fn refuse(&self, request_id: u64, reason: String) {
@@ -426,7 +430,10 @@ impl Engine {
         intake: Option<PyRef<'_, OffsetTable>>,
     ) {
         let place = coordinator_log::place(topic_id, partition, leader_epoch);
-        let intake = intake.map(|table| table.intake());
+        let intake = intake.map(|table| {
+            self.0.put_desk(place.topic_id, place.index, table.desk());
+            table.desk() as SharedIntake
+        });
         self.coordinator(ticket, CoordinatorCommand::Load(place, intake));
     }
 
@@ -560,6 +567,7 @@ fn request_row<'py>(py: Python<'py>, request: &'py Request) -> RequestRow<'py> {
         &context.local_host,
         context.local_port,
         request.received_at.0,
+        request.asks_leave,
         PyBytes::new(py, &request.body),
     )
 }

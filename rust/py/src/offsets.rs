@@ -3,28 +3,30 @@
 use std::sync::Arc;
 
 use ottla_core::error::ErrorCode;
+use ottla_core::groups::desk::{Committer, Desk, Rules};
 use ottla_core::groups::offset_record::{OffsetValue, write_key, write_value};
-use ottla_core::groups::offsets::{Applied, OffsetTable as Core, Question, write_missing};
+use ottla_core::groups::offsets::{Applied, Question, write_missing};
 use ottla_core::ids::{LeaderEpoch, Offset, PartitionIndex, ProducerId, TimestampMs, TopicId};
-use ottla_core::plane::coordinator_log::SharedIntake;
+use ottla_core::plane::desks::SharedDesk;
 use parking_lot::Mutex;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple};
 
 use crate::codec::{Encoded, WireError};
+use crate::records::codec_numbered;
 
 /// Offset, leader epoch, metadata, time of the commit, time of expiry, topic id.
 type ValueRow<'py> = (i64, i32, Bound<'py, PyString>, i64, i64, Bound<'py, PyBytes>);
 /// Partition, time of the commit, time of expiry, topic id.
 type ScanRow<'py> = (i32, i64, i64, Bound<'py, PyBytes>);
 
-/// See `_core.pyi`. Shared with a load that fills it, which has ended before anybody looks.
+/// See `_core.pyi`. Shared with a load that fills it, and with the data plane while it is open.
 #[pyclass(frozen, module = "ottla._core")]
-pub(crate) struct OffsetTable(Arc<Mutex<Core>>);
+pub(crate) struct OffsetTable(Arc<Mutex<Desk>>);
 
 impl OffsetTable {
-    pub(crate) fn intake(&self) -> SharedIntake {
+    pub(crate) fn desk(&self) -> SharedDesk {
         self.0.clone()
     }
 }
@@ -37,11 +39,60 @@ impl OffsetTable {
     }
 
     fn __len__(&self) -> usize {
-        self.0.lock().len()
+        self.0.lock().offsets.len()
     }
 
-    fn apply<'py>(&self, py: Python<'py>, key: &[u8], value: Option<&[u8]>) -> PyResult<Option<Bound<'py, PyString>>> {
-        applied(py, self.0.lock().apply(key, value))
+    #[pyo3(signature = (key, value, is_committed=false))]
+    fn apply<'py>(
+        &self,
+        py: Python<'py>,
+        key: &[u8],
+        value: Option<&[u8]>,
+        is_committed: bool,
+    ) -> PyResult<Option<Bound<'py, PyString>>> {
+        let mut desk = self.0.lock();
+        let outcome = desk.offsets.apply(key, value);
+        if let Ok(Applied::Put(group) | Applied::Removed(group)) = &outcome
+            && !is_committed
+        {
+            desk.unsettle(group);
+        }
+        drop(desk);
+        applied(py, outcome)
+    }
+
+    fn open(&self, leader_epoch: i32, metadata_chars_max: usize, timeout_ms: i64, codec: i16) -> PyResult<()> {
+        let (leader_epoch, codec) = (LeaderEpoch(leader_epoch), codec_numbered(codec)?);
+        self.0.lock().open(Rules { leader_epoch, metadata_chars_max, timeout_ms, codec });
+        Ok(())
+    }
+
+    fn close(&self) {
+        self.0.lock().close();
+    }
+
+    fn grant(&self, group: &str, member_id: &str, instance_id: Option<&str>, epoch: i32, version: i16) {
+        self.0.lock().grant(&Committer { group, member_id, instance_id, epoch, version });
+    }
+
+    fn withdraw(&self, group: &str) {
+        self.0.lock().withdraw(group);
+    }
+
+    fn last_commit_ms(&self, group: &str, member_id: &str) -> Option<u64> {
+        self.0.lock().last_commit(group, member_id).map(|at| at.0)
+    }
+
+    fn seal(&self) -> Option<u64> {
+        self.0.lock().seal()
+    }
+
+    fn settle(&self, mark: u64) {
+        self.0.lock().settle(mark);
+    }
+
+    fn has_pending(&self, group: &str) -> bool {
+        self.0.lock().offsets.pending(group).next().is_some()
     }
 
     fn apply_pending<'py>(
@@ -51,23 +102,23 @@ impl OffsetTable {
         key: &[u8],
         value: Option<&[u8]>,
     ) -> PyResult<Option<Bound<'py, PyString>>> {
-        applied(py, self.0.lock().apply_pending(ProducerId(producer_id), key, value))
+        applied(py, self.0.lock().offsets.apply_pending(ProducerId(producer_id), key, value))
     }
 
     fn end_transaction(&self, producer_id: i64, committed: bool) {
-        self.0.lock().end_transaction(ProducerId(producer_id), committed);
+        self.0.lock().offsets.end_transaction(ProducerId(producer_id), committed);
     }
 
     fn groups(&self) -> Vec<String> {
-        self.0.lock().groups().map(str::to_owned).collect()
+        self.0.lock().offsets.groups().map(str::to_owned).collect()
     }
 
     fn topics(&self, group: &str) -> Vec<String> {
-        self.0.lock().topics(group).map(str::to_owned).collect()
+        self.0.lock().offsets.topics(group).map(str::to_owned).collect()
     }
 
     fn committed<'py>(&self, py: Python<'py>, group: &str) -> Vec<(String, i32, ValueRow<'py>)> {
-        let table = self.0.lock();
+        let table = &self.0.lock().offsets;
         let row = |(topic, partition, value): (&str, PartitionIndex, _)| {
             (topic.to_owned(), partition.0, value_row(py, &value))
         };
@@ -82,7 +133,7 @@ impl OffsetTable {
         after: Option<i32>,
         rows_max: usize,
     ) -> Vec<ScanRow<'py>> {
-        let table = self.0.lock();
+        let table = &self.0.lock().offsets;
         let row = |(partition, value): (PartitionIndex, OffsetValue<'_>)| {
             let topic_id = PyBytes::new(py, &value.topic_id.0);
             (partition.0, value.commit_timestamp.0, value.expire_timestamp.0, topic_id)
@@ -91,7 +142,7 @@ impl OffsetTable {
     }
 
     fn pending<'py>(&self, py: Python<'py>, group: &str) -> Vec<(String, i32, Vec<Bound<'py, PyBytes>>)> {
-        let table = self.0.lock();
+        let table = &self.0.lock().offsets;
         let rows = table.pending(group).map(|(topic, partition, ids)| {
             (topic.to_owned(), partition.0, ids.map(|id| PyBytes::new(py, &id.0)).collect())
         });
@@ -99,15 +150,15 @@ impl OffsetTable {
     }
 
     fn has_any(&self, group: &str) -> bool {
-        self.0.lock().has_any(group)
+        self.0.lock().offsets.has_any(group)
     }
 
     fn is_pending(&self, group: &str, topic: &str, partition: i32) -> bool {
-        self.0.lock().is_pending(group, topic, PartitionIndex(partition))
+        self.0.lock().offsets.is_pending(group, topic, PartitionIndex(partition))
     }
 
     fn is_known(&self, group: &str, topic: &str, partition: i32) -> bool {
-        self.0.lock().is_known(group, topic, PartitionIndex(partition))
+        self.0.lock().offsets.is_known(group, topic, PartitionIndex(partition))
     }
 
     fn fetch(
@@ -122,7 +173,7 @@ impl OffsetTable {
         let question = Question { group, topic, topic_id: id(topic_id)?, require_stable };
         let partitions = partitions.map(numbers).transpose()?;
         let mut out = Vec::with_capacity(32 * partitions.as_ref().map_or(8, Vec::len));
-        self.0.lock().write_fetched(&mut out, version, &question, partitions.as_deref());
+        self.0.lock().offsets.write_fetched(&mut out, version, &question, partitions.as_deref());
         Ok(Encoded(out))
     }
 }
@@ -179,7 +230,7 @@ fn applied<'py>(
 ) -> PyResult<Option<Bound<'py, PyString>>> {
     match applied.map_err(|error| WireError::new_err(format!("cannot decode a committed offset: {error}")))? {
         Applied::Put(group) => Ok(Some(PyString::new(py, &group))),
-        Applied::Removed => Ok(None),
+        Applied::Removed(_) => Ok(None),
         Applied::Other => Err(PyValueError::new_err("not the record of a committed offset")),
     }
 }

@@ -13,6 +13,10 @@ __all__ = ["OffsetsConfig"]
 class OffsetsConfig:
     """The defaults are Kafka's."""
 
+    commit_timeout_ms: int = 5_000
+    """``offsets.commit.timeout.ms``, of everything that the coordinator writes."""
+    codec: int = 0
+    """``offsets.topic.compression.codec``, as in the attributes of a batch: 0 (none) to 4 (zstd)."""
     metadata_chars_max: int = 4096
     """``offset.metadata.max.bytes``, which counts UTF-16 code units all the same."""
     retention_ms: int = 7 * 24 * 3600 * 1000

@@ -15,11 +15,11 @@ by the first offset that is applied, and by ``digest`` for those that were loade
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final, final
 
-from ottla.coordinator.machine import CoordinatorError, Now, Outbox, Record, Reply
+from ottla.coordinator.machine import LEAVE, CoordinatorError, Leave, Now, Outbox, Record, Reply
 from ottla.errors import ErrorCode
 from ottla.groups.offsets.answers import plain_commit, transactional_answer
 from ottla.groups.offsets.config import OffsetsConfig
@@ -63,11 +63,12 @@ class Offsets:
     answered for those that are unknown or forbidden.
     """
 
-    __slots__ = ("_cleaner", "_config", "_groups", "_table")
+    __slots__ = ("_cleaner", "_config", "_groups", "_leader_epoch", "_table")
 
-    def __init__(self, groups: Groups, config: OffsetsConfig) -> None:
+    def __init__(self, groups: Groups, config: OffsetsConfig, leader_epoch: int = 0) -> None:
         self._groups = groups
         self._config = config
+        self._leader_epoch = leader_epoch
         self._table = OffsetTable()
         self._cleaner = Cleaner(
             self._table, groups, retention_ms=config.retention_ms, interval_ms=config.retention_check_interval_ms
@@ -81,9 +82,16 @@ class Offsets:
     # --- requests
 
     def commit(
-        self, request: OffsetCommitRequest, version: int, reply: Reply[OffsetCommitResponse], outbox: Outbox
+        self,
+        request: OffsetCommitRequest,
+        version: int,
+        reply: Reply[OffsetCommitResponse | Leave],
+        outbox: Outbox,
+        *,
+        may_leave: bool = False,
     ) -> None:
-        """OffsetCommit: all partitions that may be committed, in one append.
+        """OffsetCommit: all partitions that may be committed, in one append. With ``may_leave`` a member that may
+        commit anything is granted that, and its request left to the data plane.
 
         The whole request fails with GROUP_ID_NOT_FOUND (before version 9 ILLEGAL_GENERATION), or what the group says;
         a partition with OFFSET_METADATA_TOO_LARGE, or what the group says.
@@ -98,15 +106,36 @@ class Offsets:
         group = self._groups.find(request.group_id)
         try:
             rule = _check_commit(group, request.group_id, committer)
-            records, response = self._decided(request, rule, outbox.now.wall_ms)
-            if records:
-                outbox.emit(*records)
+            response: OffsetCommitResponse | Leave
+            if may_leave and rule is None and not outbox.in_doubt and not self._table.has_pending(request.group_id):
+                self._grant(request.group_id, committer)
+                response = LEAVE
+            else:
+                records, response = self._decided(request, rule, outbox.now.wall_ms)
+                if records:
+                    outbox.emit(*records)
         except CoordinatorError as error:
             outbox.refuse(reply, error.code, error.message)
             return
         if group is not None:
             group.offset_committed(request.member_id, outbox.now)
         outbox.answer(reply, response)
+
+    def _grant(self, group_id: str, committer: Committer) -> None:
+        """It may commit what it likes until ``withdraw``. The group is there before the data plane gives it offsets; if
+        it never does, the next sweep finds it."""
+        self._groups.make_simple(group_id)
+        self._table.grant(
+            group_id,
+            committer.member_id,
+            committer.instance_id,
+            committer.generation_or_epoch,
+            committer.version,
+        )
+
+    def withdraw(self, group_id: str) -> None:
+        """Something about the group is about to change that ``OffsetGroup.check_offset_commit`` looks at."""
+        self._table.withdraw(group_id)
 
     def commit_in_transaction(
         self, request: TxnOffsetCommitRequest, version: int, reply: Reply[TxnOffsetCommitResponse], outbox: Outbox
@@ -127,6 +156,8 @@ class Offsets:
             rule = self._check_transactional_commit(request.group_id, committer)
             records, response = self._decided(asked, rule, outbox.now.wall_ms)
             if records:
+                # Plain commits go before it or come here: they must know what is pending.
+                self._table.withdraw(request.group_id)
                 outbox.emit(*records)
         except CoordinatorError as error:
             outbox.refuse(reply, error.code, error.message)
@@ -215,13 +246,13 @@ class Offsets:
 
     # --- the machine
 
-    def apply(self, record: Record) -> None:
+    def apply(self, record: Record, *, is_known: bool = False) -> None:
         """A record of an offset, emitted or replayed, that belongs to no transaction or to one that was committed.
-        Raises WireError for bytes that are none."""
+        ``is_known``: it was applied before. Raises WireError for bytes that are none."""
         key, value = record
         assert isinstance(key, bytes), f"{key} is no offset as bytes"
         assert value is None or isinstance(value, bytes)
-        group_id = self._table.apply(key, value)
+        group_id = self._table.apply(key, value, is_known)
         if group_id is not None:
             self._groups.make_simple(group_id)
 
@@ -246,9 +277,20 @@ class Offsets:
             self._groups.make_simple(group_id)
             yield
 
+    def emitted(self) -> Callable[[], None] | None:
+        """See ``Machine``: until then the data plane leaves the groups of these offsets alone."""
+        mark = self._table.seal()
+        return None if mark is None else partial(self._table.settle, mark)
+
     def loaded(self, now: Now) -> None:
-        """The log is read: sweeps begin."""
+        """The log is read: sweeps begin, and the data plane may serve."""
         self._cleaner.begin(now)
+        config = self._config
+        self._table.open(self._leader_epoch, config.metadata_chars_max, config.commit_timeout_ms, config.codec)
+
+    def abandon(self) -> None:
+        """The coordinator is given up: nobody serves any more."""
+        self._table.close()
 
     def next_deadline_ms(self) -> int | None:
         """When ``advance`` must be called at the latest; 0 for at once."""

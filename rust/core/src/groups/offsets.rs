@@ -9,7 +9,8 @@
 //!
 //! Invariants: an offset is what the bytes of its record say, whoever brings them; a name is held once for every offset and
 //! for every partition for which something is pending; every pending offset is known by its place and by its
-//! producer; of a partition's pending offsets, the order is that of their records.
+//! producer; of a partition's pending offsets, the order is that of their records. What is held is what the log up to its end
+//! says, but for one commit at a time that is being written.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map};
@@ -23,10 +24,12 @@ use crate::log::latest::{Intake, Taking};
 use crate::wire::WireError;
 
 mod answers;
+mod writing;
 
 pub use answers::{Question, write_missing};
+pub use writing::Write;
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 struct Place {
     group: NameId,
     topic: NameId,
@@ -89,8 +92,8 @@ type Pending = Vec<(ProducerId, Option<Held>)>;
 pub enum Applied<'a> {
     /// The group has committed something, or is about to.
     Put(Cow<'a, str>),
-    /// What stood there is gone.
-    Removed,
+    /// What the group had committed there is gone.
+    Removed(Cow<'a, str>),
     /// It is no offset: nothing changed.
     Other,
 }
@@ -103,6 +106,7 @@ pub struct OffsetTable {
     committed: BTreeMap<Place, Held>,
     pending: BTreeMap<Place, Pending>,
     by_producer: HashMap<ProducerId, BTreeSet<Place>>,
+    writing: writing::Writing,
 }
 
 impl fmt::Debug for OffsetTable {
@@ -155,6 +159,7 @@ impl OffsetTable {
                 for (_, earlier) in pending.iter_mut().take(at) {
                     *earlier = None;
                 }
+                self.writing.decided(place);
                 is_new = self.committed.insert(place, held).is_none();
             }
             if was_last {
@@ -179,7 +184,7 @@ impl OffsetTable {
             Read::Other => Applied::Other,
             Read::Offset(key, None) => {
                 self.remove(&key);
-                Applied::Removed
+                Applied::Removed(key.group)
             }
             Read::Offset(key, Some(value)) if producer_id.is_some() => {
                 self.put_pending(producer_id, &key, Held::new(&value));
@@ -194,6 +199,12 @@ impl OffsetTable {
 
     fn put(&mut self, key: &OffsetKey<'_>, held: Held) {
         let place = self.hold(key);
+        self.writing.decided(place);
+        self.put_at(place, held);
+    }
+
+    /// At a place whose names are held for it.
+    fn put_at(&mut self, place: Place, held: Held) {
         if self.committed.insert(place, held).is_some() {
             self.release(place);
         }
@@ -206,6 +217,7 @@ impl OffsetTable {
 
     fn put_pending(&mut self, producer_id: ProducerId, key: &OffsetKey<'_>, held: Held) {
         let place = self.hold(key);
+        self.writing.pending(place);
         match self.pending.entry(place) {
             btree_map::Entry::Vacant(entry) => drop(entry.insert(vec![(producer_id, Some(held))])),
             btree_map::Entry::Occupied(mut entry) => {
@@ -222,6 +234,7 @@ impl OffsetTable {
     /// It is deleted, with what is pending for it.
     fn remove(&mut self, key: &OffsetKey<'_>) {
         let Some(place) = self.find(&key.group, &key.topic, key.partition) else { return };
+        self.writing.decided(place);
         if self.committed.remove(&place).is_some() {
             self.release(place);
         }
@@ -334,7 +347,7 @@ impl OffsetTable {
 impl Intake for OffsetTable {
     fn take(&mut self, key: &[u8], value: Option<&[u8]>, producer_id: ProducerId) -> Taking {
         match self.apply_of(producer_id, key, value) {
-            Ok(Applied::Put(_) | Applied::Removed) => Taking::Taken,
+            Ok(Applied::Put(_) | Applied::Removed(_)) => Taking::Taken,
             Ok(Applied::Other) => Taking::Other,
             Err(_) => Taking::Unreadable,
         }

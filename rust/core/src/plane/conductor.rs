@@ -184,6 +184,7 @@ impl Conductor {
                 }
                 continue;
             }
+            self.services.desks.forget(*topic, *index);
             let Some(host) = self.services.hosted.remove(*topic, *index) else { continue };
             let unique = u128::from_be_bytes(topic.0) ^ u128::from(now.wall.0 as u64);
             let outcome = match host {

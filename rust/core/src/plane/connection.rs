@@ -14,7 +14,7 @@ use crate::limits::IN_FLIGHT_PER_CONNECTION_MAX;
 use crate::plane::clock::{Instant, Now};
 use crate::plane::dispatch;
 use crate::plane::frames::{Frames, split_frame};
-use crate::plane::incoming::{Handled, Undecided, Waiting};
+use crate::plane::incoming::{Handled, Kept, Undecided, Waiting};
 use crate::plane::link::{Answer, Close, Link};
 use crate::plane::output::Output;
 use crate::plane::services::Services;
@@ -33,7 +33,7 @@ enum Slot {
     /// It has not begun. Always the last.
     Undecided(Box<dyn Undecided>),
     /// Somebody else makes it.
-    Away { number: u64, api: &'static Api, version: i16, correlation_id: i32 },
+    Away { number: u64, api: &'static Api, version: i16, correlation_id: i32, kept: Option<Box<Kept>> },
 }
 
 impl Slot {
@@ -173,8 +173,8 @@ impl Connection {
             Handled::Silent => {}
             Handled::Waits(waiting) => self.slots.push_back(Slot::Waits(waiting)),
             Handled::Undecided(undecided) => self.slots.push_back(Slot::Undecided(undecided)),
-            Handled::Away { api, version, correlation_id } => {
-                self.slots.push_back(Slot::Away { number, api, version, correlation_id });
+            Handled::Away { api, version, correlation_id, kept } => {
+                self.slots.push_back(Slot::Away { number, api, version, correlation_id, kept });
                 self.next_number += 1;
             }
         }
@@ -186,10 +186,11 @@ impl Connection {
         if self.link.is_kicked() {
             return Err(Close("ended by the broker".to_owned()));
         }
+        let mut moved = false;
         for (number, answer) in self.link.take_answers() {
-            self.place(number, answer)?;
+            moved |= self.place(number, answer, services, now)?;
         }
-        let mut moved = self.resume(services, now)?;
+        moved |= self.resume(services, now)?;
         while let Some(front) = self.slots.front_mut() {
             match front {
                 Slot::Ready(output) => self.output.append(std::mem::take(output)),
@@ -207,24 +208,55 @@ impl Connection {
         Ok(moved)
     }
 
-    fn place(&mut self, wanted: u64, answer: Answer) -> Result<(), Close> {
-        let found = self.slots.iter_mut().find(|slot| matches!(slot, Slot::Away { number, .. } if *number == wanted));
-        let Some(slot) = found else { return Ok(()) };
-        let Slot::Away { api, version, correlation_id, .. } = *slot else { return Ok(()) };
+    /// Puts an answer into its slot. Says whether a slot is gone with that.
+    fn place(&mut self, wanted: u64, answer: Answer, services: &Services, now: Now) -> Result<bool, Close> {
+        let is_asked = |slot: &Slot| matches!(slot, Slot::Away { number, .. } if *number == wanted);
+        let Some(at) = self.slots.iter().position(is_asked) else { return Ok(false) };
+        let Some(Slot::Away { api, version, correlation_id, kept, .. }) = self.slots.get_mut(at) else {
+            return Ok(false);
+        };
         let output = match answer {
             Answer::Close(reason) => return Err(Close(reason)),
+            Answer::Again => {
+                let kept = kept.take();
+                return self.handle_again(at, kept, services, now);
+            }
             Answer::Frame(output) => output,
             Answer::Body(body) => {
                 let mut output = Output::default();
                 output.bytes.reserve(body.len() + 16);
-                let mut writer = begin_response(&mut output.bytes, api, version, correlation_id);
+                let mut writer = begin_response(&mut output.bytes, api, *version, *correlation_id);
                 writer.raw(&body);
                 writer.end_frame(0);
                 output
             }
         };
-        *slot = Slot::Ready(output);
-        Ok(())
+        self.slots[at] = Slot::Ready(output);
+        Ok(false)
+    }
+
+    /// A request that was away is handled here after all: nothing came after it, so it is the last.
+    fn handle_again(
+        &mut self,
+        at: usize,
+        kept: Option<Box<Kept>>,
+        services: &Services,
+        now: Now,
+    ) -> Result<bool, Close> {
+        let Some(kept) = kept.filter(|_| at + 1 == self.slots.len()) else {
+            return Err(Close("a request was sent back that cannot be handled here".to_owned()));
+        };
+        self.slots.pop_back();
+        let direct = self.slots.is_empty();
+        let mut aside = Output::default();
+        let output = if direct { &mut self.output } else { &mut aside };
+        let mut incoming = kept.incoming(&self.link, now);
+        incoming.number = self.next_number;
+        incoming.leaves_asked += 1;
+        let handled = dispatch::route(&incoming, services, output)?;
+        self.note(handled, direct, aside);
+        self.link.used(now.instant);
+        Ok(true)
     }
 
     /// The socket took `count` bytes of the output.

@@ -203,6 +203,9 @@ impl CoordinatorLogs {
             }
             CoordinatorCommand::Transact(command) => self.transact(ticket, command, now),
             CoordinatorCommand::Load(place, intake) => {
+                let station = self.services.desks.station(place.topic_id, place.index);
+                // What a desk of before is writing is to be read.
+                let _order = station.as_ref().map(|station| station.in_order());
                 let begun = self.find(place);
                 let begun = begun.and_then(|partition| Load::begin(partition, place, intake, &self.bell));
                 self.loads.insert(ticket, begun.map(Arc::new));
@@ -323,21 +326,34 @@ impl CoordinatorLogs {
         records: &[KeyedRecord],
         now: TimestampMs,
     ) -> Result<Appended, LogRefusal> {
-        let epoch = place.leader_epoch;
-        let refused = |refused: Refused| LogRefusal::refused(&refused, partition, place);
-        partition.admits_under(epoch, Acks::All).map_err(refused)?;
-        let mut builder = BatchBuilder::new(options);
-        for KeyedRecord { key, value, timestamp } in records {
-            let parts = RecordParts { key: Some(key), value: value.as_deref(), headers: &[] };
-            builder.add(*timestamp, &parts);
-        }
-        let batch = builder.finish().map_err(|fault| refused(Refused::Batch(fault.into())))?;
-        let header = validate::parse_single(&batch, RULES_VERSION).map_err(|rejected| refused(rejected.into()))?;
-        let rules = partition.settings();
-        let checked = validate::check_own(&batch, header, &rules.produce, now, &mut self.scratch);
-        let checked = checked.map_err(|rejected| refused(rejected.into()))?;
-        partition.append_under(epoch, Origin::Coordinator, proof, &checked, Acks::All, now).map_err(refused)
+        let station = self.services.desks.station(place.topic_id, place.index);
+        let _order = station.as_ref().map(|station| station.in_order());
+        let written = write_batch(partition, place.leader_epoch, options, proof, records, now, &mut self.scratch);
+        written.map_err(|refused| LogRefusal::refused(&refused, partition, place))
     }
+}
+
+/// Writes one batch of a coordinator to the page cache, if this broker leads the partition under `epoch`.
+pub(super) fn write_batch(
+    partition: &Partition,
+    epoch: LeaderEpoch,
+    options: BatchOptions,
+    proof: Proof,
+    records: &[KeyedRecord],
+    now: TimestampMs,
+    scratch: &mut Scratch,
+) -> Result<Appended, Refused> {
+    partition.admits_under(epoch, Acks::All)?;
+    let mut builder = BatchBuilder::new(options);
+    for KeyedRecord { key, value, timestamp } in records {
+        let parts = RecordParts { key: Some(key), value: value.as_deref(), headers: &[] };
+        builder.add(*timestamp, &parts);
+    }
+    let batch = builder.finish().map_err(|fault| Refused::Batch(fault.into()))?;
+    let header = validate::parse_single(&batch, RULES_VERSION)?;
+    let rules = partition.settings();
+    let checked = validate::check_own(&batch, header, &rules.produce, now, scratch)?;
+    partition.append_under(epoch, Origin::Coordinator, proof, &checked, Acks::All, now)
 }
 
 pub(super) fn end(services: &Services, ticket: Ticket, outcome: CoordinatorOutcome) {

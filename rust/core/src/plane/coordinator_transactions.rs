@@ -169,11 +169,14 @@ impl CoordinatorLogs {
                 self.wait(ticket, place, written, timeout_ms, now);
             }
             TransactionCommand::Mark { place, marker, timeout_ms } => {
+                let station = self.services.desks.station(place.topic_id, place.index);
+                let order = station.as_ref().map(|station| station.in_order());
                 let written = self.find(place).and_then(|partition| {
                     let appended = partition.append_marker(place.leader_epoch, &marker, now.wall);
                     let refused = |refused| LogRefusal::refused(&refused, &partition, place);
                     Ok((appended.map_err(refused)?, partition))
                 });
+                drop(order);
                 self.wait(ticket, place, written, timeout_ms, now);
             }
             TransactionCommand::Markers { rows, timeout_ms } => self.mark_all(ticket, &rows, timeout_ms, now),

@@ -14,7 +14,7 @@ use crate::wire::NodeEndpoint;
 use crate::wire::find_coordinator::{FindCoordinatorRequest, FoundCoordinator, encode_response, key_type};
 
 /// The topic of the group coordinators.
-const GROUP_TOPIC: &str = "__consumer_offsets";
+pub(super) const GROUP_TOPIC: &str = "__consumer_offsets";
 /// That of the transaction coordinators.
 const TRANSACTION_TOPIC: &str = "__transaction_state";
 /// From here on an answer without an error has no words either.

@@ -33,6 +33,8 @@ pub enum Answer {
     Body(Vec<u8>),
     /// A whole frame.
     Frame(Output),
+    /// There is none from there: the connection handles the request itself, once more.
+    Again,
     /// There is none: close the connection.
     Close(String),
 }

@@ -71,6 +71,8 @@ pub struct Request {
     pub received_at: TimestampMs,
     /// Whether it may wait for company: see [`Reader::Dozes`].
     pub patient: bool,
+    /// Whether [`Answer::Again`](crate::plane::link::Answer::Again) is an answer to it.
+    pub asks_leave: bool,
     /// The bytes after the request header.
     pub body: Vec<u8>,
 }
@@ -260,6 +262,7 @@ mod tests {
             context: Arc::new(context),
             received_at: TimestampMs(0),
             patient: false,
+            asks_leave: false,
             body: Vec::new(),
         }
     }

@@ -12,6 +12,7 @@ use crate::error::ErrorCode;
 use crate::ids::{BrokerId, PartitionIndex, TopicId};
 use crate::limits::FRAME_BYTES_MAX;
 use crate::plane::connections::Connections;
+use crate::plane::desks::Desks;
 use crate::plane::link::{Answer, Link};
 use crate::plane::mailbox::{Lane, Mailbox, RequestId, Subject};
 use crate::plane::pool::Pool;
@@ -170,6 +171,8 @@ pub struct Services {
     pub view: ArcSwap<View>,
     /// The partitions on this broker.
     pub hosted: Hosted,
+    /// Where groups' offsets are committed and read.
+    pub desks: Desks,
     /// The way up.
     pub mailbox: Mailbox,
     /// Requests that went up.

@@ -18,12 +18,13 @@ use parking_lot::Mutex;
 
 use crate::disk_os::OsDisk;
 use crate::error::ErrorCode;
-use crate::ids::BrokerId;
+use crate::ids::{BrokerId, PartitionIndex, TopicId};
 use crate::log::LogDirectory;
 use crate::plane::clock::{Clock, SystemClock};
 use crate::plane::command::{Command, Done, DoneValue, MetadataCommand, Ticket};
 use crate::plane::conductor::Conductor;
 use crate::plane::connections::{Census, Connections};
+use crate::plane::desks::SharedDesk;
 use crate::plane::link::{Answer, Link};
 use crate::plane::mailbox::{ConnectionContext, Drained, Mailbox, RequestId};
 use crate::plane::maintenance::{Maintenance, Periods};
@@ -99,6 +100,7 @@ impl Engine {
             node_id: options.node_id,
             view: ArcSwap::from_pointee(View::default()),
             hosted: crate::plane::services::Hosted::default(),
+            desks: crate::plane::desks::Desks::default(),
             mailbox: Mailbox::new(Box::new(move || {
                 // A full pipe means that the reader is about to wake anyway.
                 let _ = rustix::io::write(&waker, &[1]);
@@ -199,8 +201,13 @@ impl Engine {
     }
 
     /// Answers requests that went up, each with a body. Never blocks.
-    pub fn reply(&self, answers: impl Iterator<Item = (RequestId, Vec<u8>)>) {
-        self.services.outstanding.answer_all(answers.map(|(request, body)| (request, Answer::Body(body))));
+    pub fn reply(&self, answers: impl Iterator<Item = (RequestId, Answer)>) {
+        self.services.outstanding.answer_all(answers);
+    }
+
+    /// Puts up the desk of a coordinator that is about to read its log.
+    pub fn put_desk(&self, topic: TopicId, index: PartitionIndex, desk: SharedDesk) {
+        self.services.desks.put(topic, index, desk);
     }
 
     /// Closes the connection of a request that has no answer.

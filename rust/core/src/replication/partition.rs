@@ -417,6 +417,12 @@ impl Partition {
         self.state.lock().leads(meant)
     }
 
+    /// Whether what is written is committed at once, since nobody else is in sync.
+    #[must_use]
+    pub fn has_no_followers(&self) -> bool {
+        *self.state.lock().maximal_isr == [self.this_broker]
+    }
+
     /// All that is in the log, committed or not, for the leader itself under the epoch that is meant: the log, and where it
     /// ends now.
     pub fn whole(&self, meant: LeaderEpoch) -> Result<(LogReader, Offset), ErrorCode> {

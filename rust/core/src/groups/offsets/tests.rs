@@ -63,7 +63,8 @@ fn perform(table: &mut OffsetTable, op: &Op) {
     };
     let expected = match *op {
         Op::Put((group, ..), _) | Op::PutPending(_, (group, ..), _) => Applied::Put(group.into()),
-        _ => Applied::Removed,
+        Op::Remove((group, ..)) => Applied::Removed(group.into()),
+        Op::End(..) => unreachable!("it has returned"),
     };
     assert_eq!(applied, Ok(expected));
 }
@@ -166,6 +167,41 @@ proptest! {
         }
         prop_assert!(table.is_empty() && table.pending.is_empty() && table.by_producer.is_empty());
         prop_assert_eq!(table.groups().count() + table.topics.iter().count(), 0);
+    }
+
+    #[test]
+    fn a_commit_that_is_being_written_counts_from_where_it_stands_in_the_log(
+        before in ops(),
+        places in proptest::collection::vec(places(), 1..4),
+        during in ops(),
+        is_written: bool,
+    ) {
+        let (mut table, mut model) = (OffsetTable::default(), Model::default());
+        for (position, op) in before.iter().enumerate() {
+            perform(&mut table, op);
+            model.perform(position, op);
+        }
+        // Nobody is let in where a transaction is open.
+        let open: BTreeSet<&str> = model.pending().into_iter().map(|(group, ..)| group).collect();
+        let places: Vec<Where> = places.into_iter().filter(|(group, ..)| !open.contains(group)).collect();
+        let key = |(group, topic, index): Where| {
+            OffsetKey { group: group.into(), topic: topic.into(), partition: PartitionIndex(index) }
+        };
+        let write = table.begin_write(places.iter().map(|at| (key(*at), value(1_000))));
+        let written = if is_written { places } else { Vec::new() };
+        let written: Vec<Op> = written.into_iter().map(|at| Op::Put(at, 1_000)).collect();
+        let mut position = before.len();
+        for op in &written {
+            model.perform(position, op);
+            position += 1;
+        }
+        for op in &during {
+            perform(&mut table, op);
+            model.perform(position, op);
+            position += 1;
+        }
+        table.end_write(write, is_written);
+        check(&table, &model)?;
     }
 
     #[test]

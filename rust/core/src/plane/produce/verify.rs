@@ -9,7 +9,6 @@
 //! takes the guard, and the coordinator says yes only afterwards. Then it is asked again under a new guard: an epoch is one
 //! transaction there, so the batch cannot be one that was late. (With the first version it could, and is refused.)
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -20,15 +19,13 @@ use crate::batch::validate;
 use crate::error::ErrorCode;
 use crate::ids::{LeaderEpoch, PartitionIndex, ProducerId, TopicId};
 use crate::plane::clock::{Instant, Now};
-use crate::plane::incoming::{Handled, Incoming, Undecided, malformed};
+use crate::plane::incoming::{Handled, Incoming, Kept, Undecided, malformed};
 use crate::plane::link::{Close, Link};
 use crate::plane::output::Output;
 use crate::plane::questions::{Asked, Question};
 use crate::plane::services::Services;
 use crate::plane::view::{TopicView, View};
 use crate::replication::partition::{Partition, Refused};
-use crate::wire::cursor::Cursor;
-use crate::wire::header::{Api, RequestHeader};
 use crate::wire::produce::{ProducePartition, ProduceRequest};
 use crate::wire::{LeaderIdAndEpoch, TopicRef};
 
@@ -278,60 +275,22 @@ fn refused(code: ErrorCode, version: i16) -> Standing {
     }
 }
 
-/// A request that is kept until its question is answered.
-#[derive(Debug)]
-struct Kept {
-    api: &'static Api,
-    api_version: i16,
-    correlation_id: i32,
-    client_id: Box<str>,
-    body: Box<[u8]>,
-    number: u64,
-}
-
-impl Kept {
-    fn of(incoming: &Incoming<'_>) -> Self {
-        let RequestHeader { api, api_version, correlation_id, client_id } = &incoming.header;
-        Self {
-            api,
-            api_version: *api_version,
-            correlation_id: *correlation_id,
-            client_id: client_id.as_ref().into(),
-            body: incoming.body_bytes.into(),
-            number: incoming.number,
-        }
-    }
-
-    fn incoming<'a>(&'a self, link: &'a Arc<Link>, now: Now) -> Incoming<'a> {
-        let Self { api, api_version, correlation_id, client_id, body, number } = self;
-        let header = RequestHeader {
-            api,
-            api_version: *api_version,
-            correlation_id: *correlation_id,
-            client_id: Cow::Borrowed(client_id),
-        };
-        Incoming { header, body: Cursor::new(body), body_bytes: body, link, number: *number, now }
-    }
-}
-
-impl Kept {
-    /// Begins anew; the time that it may take is the same.
-    fn ask_again(
-        &self,
-        deadline: Instant,
-        services: &Services,
-        link: &Arc<Link>,
-        now: Now,
-        output: &mut Output,
-    ) -> Result<Handled, Close> {
-        let incoming = self.incoming(link, now);
-        let request = ProduceRequest::decode(incoming.body, self.api_version);
-        let request = request.map_err(|error| malformed(&incoming, &error))?;
-        let view = services.view.load();
-        match before(&incoming, &request, services, &view) {
-            Before::Append(standings) => super::append_all(&incoming, &request, services, &view, &standings, output),
-            Before::Wait(verifying) => Ok(Handled::Undecided(Box::new(Verifying { deadline, ..*verifying }))),
-        }
+/// Begins anew; the time that it may take is the same.
+fn ask_again(
+    kept: &Kept,
+    deadline: Instant,
+    services: &Services,
+    link: &Arc<Link>,
+    now: Now,
+    output: &mut Output,
+) -> Result<Handled, Close> {
+    let incoming = kept.incoming(link, now);
+    let request = ProduceRequest::decode(incoming.body, kept.api_version);
+    let request = request.map_err(|error| malformed(&incoming, &error))?;
+    let view = services.view.load();
+    match before(&incoming, &request, services, &view) {
+        Before::Append(standings) => super::append_all(&incoming, &request, services, &view, &standings, output),
+        Before::Wait(verifying) => Ok(Handled::Undecided(Box::new(Verifying { deadline, ..*verifying }))),
     }
 }
 
@@ -369,7 +328,7 @@ impl Undecided for Verifying {
         let codes = asked.answer();
         let overtaken = || guards.iter().any(|(partition, guard)| !partition.holds(producer_id, *guard));
         if kept.api_version >= ADDS_SINCE_VERSION && codes.is_some() && overtaken() {
-            return kept.ask_again(deadline, services, link, now, output);
+            return ask_again(&kept, deadline, services, link, now, output);
         }
         for (slot, place) in slots {
             let code = match &codes {

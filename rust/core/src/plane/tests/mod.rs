@@ -28,6 +28,7 @@ use crate::log::{FlushPolicy, Log, LogConfig, LogDirectory};
 use crate::plane::clock::{Instant, Now};
 use crate::plane::connection::Connection;
 use crate::plane::connections::Connections;
+use crate::plane::desks::Desks;
 use crate::plane::link::{Close, Link};
 use crate::plane::mailbox::{ConnectionContext, Lane, Mailbox};
 use crate::plane::output::Chunk;
@@ -88,6 +89,7 @@ impl Broker {
             node_id: THIS,
             view: ArcSwap::from_pointee(View::default()),
             hosted: Hosted::default(),
+            desks: Desks::default(),
             mailbox: Mailbox::new(Box::new(move || {
                 counter.fetch_add(1, Ordering::SeqCst);
             })),

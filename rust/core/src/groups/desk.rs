@@ -1,0 +1,184 @@
+//! What the data plane may do with the offsets of one partition of `__consumer_offsets` by itself: commit for those of whom
+//! the control plane has said that they may, and read what is committed.
+//!
+//! Prior art: Kafka's `OffsetMetadataManager.commitOffset`, which validates each commit on the one thread of its coordinator.
+//! Ours has the control plane say it once: a member of a generation may commit until that is withdrawn. It withdraws before
+//! it changes anything of the group that could matter, so what a grant says is always what the coordinator would say.
+//!
+//! Invariants: a commit is let in under the same lock under which grants are withdrawn and records are applied, and nothing
+//! of the coordinator goes to the log between that and its own record there; a group of which the control plane has
+//! applied offsets that are not committed yet is neither read nor written here.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use super::offsets::OffsetTable;
+use crate::batch::Codec;
+use crate::ids::{LeaderEpoch, ProducerId};
+use crate::log::latest::{Intake, Taking};
+use crate::plane::clock::Instant;
+
+/// Who commits, by what the request says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Committer<'a> {
+    /// The group.
+    pub group: &'a str,
+    /// The member; empty outside a group.
+    pub member_id: &'a str,
+    /// The name that the member keeps over restarts.
+    pub instance_id: Option<&'a str>,
+    /// Of a classic group the generation, of a consumer group the member's epoch; -1 outside both.
+    pub epoch: i32,
+    /// The version of the request.
+    pub version: i16,
+}
+
+/// That a member may commit.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Grant {
+    instance_id: Option<Box<str>>,
+    epoch: i32,
+    version_min: i16,
+    /// When it committed last.
+    used: Option<Instant>,
+}
+
+/// Under which rules commits are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rules {
+    /// The only leader epoch of the log under which anything is done.
+    pub leader_epoch: LeaderEpoch,
+    /// `offset.metadata.max.bytes`: counted as Java counts characters.
+    pub metadata_chars_max: usize,
+    /// `offsets.commit.timeout.ms`.
+    pub timeout_ms: i64,
+    /// `offsets.topic.compression.codec`.
+    pub codec: Codec,
+}
+
+/// The state of the partition, as both planes see it.
+#[derive(Default)]
+pub struct Desk {
+    /// What is committed.
+    pub offsets: OffsetTable,
+    /// None while the coordinator of the partition is not at work.
+    rules: Option<Rules>,
+    grants: HashMap<Box<str>, HashMap<Box<str>, Grant>>,
+    /// Groups with offsets that were applied and are not committed, each with the mark of the last.
+    unsettled: HashMap<Box<str>, u64>,
+    next_mark: u64,
+}
+
+impl fmt::Debug for Desk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (offsets, rules) = (&self.offsets, &self.rules);
+        f.debug_struct("Desk").field("offsets", offsets).field("rules", rules).finish_non_exhaustive()
+    }
+}
+
+impl Desk {
+    // --- the control plane
+
+    /// The partition was read; from now on requests may be handled here.
+    pub fn open(&mut self, rules: Rules) {
+        self.rules = Some(rules);
+    }
+
+    /// The coordinator was given up.
+    pub fn close(&mut self) {
+        self.rules = None;
+        self.grants.clear();
+    }
+
+    /// The member may commit, until [`Desk::withdraw`].
+    pub fn grant(&mut self, member: &Committer<'_>) {
+        let grant = Grant {
+            instance_id: member.instance_id.map(Into::into),
+            epoch: member.epoch,
+            version_min: member.version,
+            used: None,
+        };
+        if !self.grants.contains_key(member.group) {
+            self.grants.insert(member.group.into(), HashMap::new());
+        }
+        if let Some(members) = self.grants.get_mut(member.group) {
+            members.insert(member.member_id.into(), grant);
+        }
+    }
+
+    /// What was granted to members of the group no longer holds. Returns who has committed since, and when last.
+    pub fn withdraw(&mut self, group: &str) -> Vec<(Box<str>, Instant)> {
+        let members = self.grants.remove(group).unwrap_or_default();
+        members.into_iter().filter_map(|(member, grant)| Some((member, grant.used?))).collect()
+    }
+
+    /// When the member committed last, if it did since it was allowed to.
+    #[must_use]
+    pub fn last_commit(&self, group: &str, member_id: &str) -> Option<Instant> {
+        self.grants.get(group)?.get(member_id)?.used
+    }
+
+    /// An offset of the group was applied, and is not committed yet.
+    pub fn unsettle(&mut self, group: &str) {
+        let mark = self.next_mark;
+        if let Some(known) = self.unsettled.get_mut(group) {
+            *known = mark;
+        } else {
+            self.unsettled.insert(group.into(), mark);
+        }
+    }
+
+    /// A mark for what was applied up to now; none when all of that is settled or has a mark already.
+    pub fn seal(&mut self) -> Option<u64> {
+        let mark = self.next_mark;
+        let is_new = self.unsettled.values().any(|known| *known == mark);
+        is_new.then(|| {
+            self.next_mark += 1;
+            mark
+        })
+    }
+
+    /// What was applied up to the mark is committed.
+    pub fn settle(&mut self, mark: u64) {
+        self.unsettled.retain(|_, known| *known > mark);
+    }
+
+    // --- the data plane
+
+    /// The rules, if the group's offsets may be read here now: as somebody in particular, if a member asks.
+    #[must_use]
+    pub fn reader(&self, group: &str, member: Option<(&str, i32)>) -> Option<Rules> {
+        let rules = self.settled(group)?;
+        let Some((member_id, epoch)) = member else { return Some(rules) };
+        let grant = self.grants.get(group)?.get(member_id)?;
+        (grant.epoch == epoch).then_some(rules)
+    }
+
+    /// The rules, if this member may commit here now.
+    #[must_use]
+    pub fn writer(&mut self, member: &Committer<'_>, now: Instant) -> Option<Rules> {
+        let rules = self.settled(member.group)?;
+        let grant = self.grants.get_mut(member.group)?.get_mut(member.member_id)?;
+        let is_same = grant.epoch == member.epoch
+            && grant.instance_id.as_deref() == member.instance_id
+            && grant.version_min <= member.version;
+        is_same.then(|| {
+            grant.used = Some(now);
+            rules
+        })
+    }
+
+    fn settled(&self, group: &str) -> Option<Rules> {
+        self.rules.filter(|_| self.unsettled.is_empty() || !self.unsettled.contains_key(group))
+    }
+}
+
+impl Intake for Desk {
+    fn take(&mut self, key: &[u8], value: Option<&[u8]>, producer_id: ProducerId) -> Taking {
+        self.offsets.take(key, value, producer_id)
+    }
+
+    fn end(&mut self, producer_id: ProducerId, aborted: bool) {
+        self.offsets.end(producer_id, aborted);
+    }
+}
