@@ -28,6 +28,7 @@ from ottla.groups.offsets.group import OffsetGroup
 from ottla.groups.offsets.machine import Offsets
 from ottla.groups.offsets.table import OffsetTable
 from ottla.groups.records import CLASSIC_KEYS, CONSUMER_KEYS
+from ottla.groups.standing import Standings
 from ottla.wire.k08_offset_commit import OffsetCommitRequest, OffsetCommitResponse
 from ottla.wire.k09_offset_fetch import OffsetFetchRequestGroup, OffsetFetchResponseGroup
 from ottla.wire.k11_join_group import JoinGroupRequest, JoinGroupResponse
@@ -55,8 +56,9 @@ class GroupShard:
     topics of the cluster."""
 
     def __init__(self, config: GroupsConfig, new_id: Callable[[], str], hashes: TopicHashes) -> None:
-        self._classic = ClassicGroups(config.classic, new_id)
-        self._consumer = ConsumerGroups(config.consumer, hashes, self._classic, new_id)
+        self._standings = Standings()
+        self._classic = ClassicGroups(config.classic, new_id, self._standings)
+        self._consumer = ConsumerGroups(config.consumer, hashes, self._classic, new_id, standings=self._standings)
         self._offsets = Offsets(self, config.offsets)
         self._parts = (self._classic, self._consumer, self._offsets)
 
@@ -142,6 +144,10 @@ class GroupShard:
     def topics_changed(self, names: Collection[str], *, created: bool) -> None:
         """See ``ConsumerGroups``."""
         self._consumer.topics_changed(names, created=created)
+
+    def settings_changed(self) -> None:
+        """What is configured, or who may do what: no answer stands that was given before."""
+        self._standings.all_disturbed()
 
     # --- groups of every kind ---------------------------------------------------------------------------------------
 
@@ -313,4 +319,5 @@ class GroupShard:
                 part.advance(outbox)
 
     def abandon(self) -> Sequence[Reply[Any]]:
+        self._standings.all_disturbed()
         return self._classic.abandon()
