@@ -87,7 +87,7 @@ class Switchboard:
             self._failed(api, request, error)
             return
         if isinstance(answer, Pending):
-            answer.when_ready(lambda: self._send(api, request, answer.response))
+            answer.when_ready(lambda: self._send(api, request, answer.response, answer))
         elif iscoroutine(answer):
             self._nursery.start_soon(self._serve, api, request, answer)
         else:
@@ -101,13 +101,19 @@ class Switchboard:
             return
         self._send(api, request, lambda: response)
 
-    def _send(self, api: Api, request: Request, response: Callable[[], object]) -> None:
+    def _send(
+        self, api: Api, request: Request, response: Callable[[], object], pending: Pending[Any] | None = None
+    ) -> None:
         try:
             body = encode_response(response(), request.api_version).body
         except Exception as error:
             self._failed(api, request, error)
             return
-        self._plane.reply(request.request_id, body)
+        offer = None if pending is None else pending.offer
+        if offer is not None and offer.is_good:
+            offer.hold(self._plane.reply_standing(request.request_id, body, offer.used_ms, offer.until_ms))
+        else:
+            self._plane.reply(request.request_id, body)
 
     def _failed(self, api: Api, request: Request, error: Exception) -> None:
         """Whatever it was, it must not take the broker down with it; the client sees its connection end."""

@@ -98,8 +98,7 @@ impl Incoming<'_> {
 
     /// Hands the whole request to the control plane.
     pub fn pass_up(&self, services: &Services) -> Result<Handled, Close> {
-        let (lane, patient) =
-            services.api(self.header.api.key).map_or((Lane::Admin, false), |api| (api.lane, api.patient));
+        let lane = services.api(self.header.api.key).map_or(Lane::Admin, |api| api.lane);
         let id = services.outstanding.expect(self.link, self.number);
         let request = Request {
             id,
@@ -109,7 +108,6 @@ impl Incoming<'_> {
             client_id: Some(self.header.client_id.as_ref().into()),
             context: self.link.context.clone(),
             received_at: self.now.wall,
-            patient,
             body: self.body_bytes.to_vec(),
         };
         match services.mailbox.request(request) {
