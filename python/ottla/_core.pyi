@@ -344,6 +344,21 @@ class Cluster:
         record that is reflected."""
 
 @final
+class Standing:
+    """An answer that a connection may give again, without Python: one word that both sides change at once. Any thread;
+    never blocks. Keeps neither the connection nor the answer alive."""
+
+    def __new__(cls, used_ms: int, until_ms: int, zero_ms: int) -> Standing:
+        """Given first at ``used_ms``; not from ``until_ms`` on. Both on a clock that shows ``zero_ms`` when the
+        engine's shows zero, and so are all other times."""
+
+    def used_ms(self) -> int:
+        """When it was given last."""
+
+    def withdraw(self) -> int:
+        """Ends it, for good, and says when it was given last; it is not given after that."""
+
+@final
 class Engine:
     """Sockets, logs, Produce and Fetch of one broker. Its threads never take the interpreter lock; they live until
     ``stop``.
@@ -357,7 +372,7 @@ class Engine:
         data_dir: str,
         node_id: int,
         waker: int,
-        apis: list[tuple[int, int, int, int, int, bool, int, bool]],
+        apis: list[tuple[int, int, int, int, int, bool, int]],
         network_threads: int,
         frame_bytes_max: int,
         idle_ms_max: int,
@@ -367,23 +382,19 @@ class Engine:
     ) -> Engine:
         """Locks the directory (made when missing) and starts the threads; blocks for some milliseconds. A byte is
         written to a duplicate of descriptor ``waker`` when ``drain`` has something. ``apis``: (key, first and last
-        version accepted, first and last advertised, whether Python answers, lane, whether requests may wait a little
-        for company). Raises ``OSError``, worded for
+        version accepted, first and last advertised, whether Python answers, lane). Raises ``OSError``, worded for
         people."""
 
     def drain(
-        self, requests_max: int, may_doze: bool
+        self, requests_max: int
     ) -> tuple[
         list[tuple[int, bool, Any]],
         list[tuple[str, str]],
         list[tuple[int, int, int, str, int, str, str, str, str, int, int, bool, bytes]],
         list[str],
-        bool,
     ]:
         """What came up, without waiting: ends of commands (ticket, succeeded, value or reason), facts (subject, text),
-        at most ``requests_max`` requests (see ``dataplane.Request``), why connections were closed; and whether to drain
-        again a little later though no byte comes, only when the caller ``may_doze``: until then patient requests alone
-        wake nobody."""
+        at most ``requests_max`` requests (see ``dataplane.Request``), and why connections were closed."""
 
     def adopt(self, fd: int, listener: str, peer_host: str, local_host: str, local_port: int) -> None:
         """Takes over an accepted socket that its Python object has let go of. Never blocks. Raises ``OSError`` when the
@@ -392,6 +403,13 @@ class Engine:
     def reply(self, answers: list[tuple[int, bytes | None]]) -> None:
         """Bodies of responses, by request id; None for a request that asked for leave and has it: the data plane handles
         it itself. Never blocks; what a connection is gone for is dropped."""
+
+    def reply_standing(self, answers: list[tuple[int, bytes, Standing]]) -> None:
+        """As ``reply``; later requests of the same bytes on the same connection get the same, for as long as it stands.
+        A connection that has no room for it gives it once."""
+
+    def clock_ms(self) -> int:
+        """Milliseconds since the engine started."""
 
     def refuse(self, request_id: int, reason: str) -> None:
         """Closes the connection of a request. Never blocks."""

@@ -18,11 +18,13 @@ from ottla.groups.classic.group import ClassicGroup
 from ottla.groups.classic.groups import ClassicGroups
 from ottla.groups.classic.state import TRANSITIONS, State
 from ottla.groups.client import Client
+from ottla.groups.deadlines import Timer
 from ottla.records.consumer_offsets import GroupMetadataKey, GroupMetadataValue
 from ottla.wire.k11_join_group import JoinGroupRequest, JoinGroupResponse
 from ottla.wire.k12_heartbeat import HeartbeatRequest
 from ottla.wire.k13_leave_group import LeaveGroupRequest
 from ottla.wire.k14_sync_group import SyncGroupRequest, SyncGroupResponse
+from tests.groups.standing import Below
 
 __all__ = ["Owed", "Shard"]
 
@@ -41,6 +43,18 @@ class Owed(NamedTuple):
     reply: Reply[Any]
     request: Any
     client: Client
+    version: int
+
+
+class Beat(NamedTuple):
+    """A heartbeat: what its bytes say, and on whose connection."""
+
+    group_id: str
+    generation_id: int
+    member_id: str
+    instance_id: str | None
+    client: Client
+    version: int
 
 
 class Generation(NamedTuple):
@@ -72,6 +86,7 @@ class Shard:
         self.owed: dict[int, Owed] = {}
         self.said: list[tuple[object, ...]] = []
         """The transcript, in words."""
+        self.below = Below()
         self._hear = hear
         self._ids = itertools.count(1)
         self._numbers = itertools.count(1)
@@ -106,7 +121,7 @@ class Shard:
         """A request comes in. Returns its number."""
         number = next(self._numbers)
         reply: Reply[Any] = Reply()
-        self.owed[number] = Owed(reply, request, client)
+        self.owed[number] = Owed(reply, request, client, version)
         reply.when_settled(lambda: self._settled(number))
         handle: Any = {
             JoinGroupRequest: self.groups.join,
@@ -127,6 +142,13 @@ class Shard:
 
         self.run(operation)
         return number
+
+    def given_below(self, request: HeartbeatRequest, client: Client, version: int) -> Any:
+        """The answer that stands; None when the request comes up."""
+        answer = self.below.give(_beat(request, client, version), self.now_ms)
+        if answer is not None:
+            self.said.append((self.now_ms, "below", client.client_id, "->", request, "<-", answer))
+        return answer
 
     def _note_proposal(self, request: SyncGroupRequest) -> None:
         group = self.groups.get(request.group_id)
@@ -180,8 +202,26 @@ class Shard:
             if due_ms is None or due_ms > self.now_ms:
                 return
             self.said.append((self.now_ms, "due at", due_ms))
+            live = self._live()
             self.run(self.groups.advance)
+            for group_id, member_id in live:
+                group = self.groups.get(group_id)
+                assert group is not None, f"{group_id} lives"
+                assert member_id in group.members, f"{member_id} was heard below"
         raise AssertionError("there is always something due")
+
+    def _live(self) -> list[tuple[str, str]]:
+        """Members whose session goes on because of what was given below. Who has never asked for its share is removed
+        all the same."""
+        live = []
+        for beat, kept in self.below.standing(self.now_ms):
+            group = self.groups.get(beat.group_id)
+            assert group is not None
+            member = group.members[beat.member_id]
+            is_heard = kept.held.used_ms() + member.session_timeout_ms > self.now_ms
+            if is_heard and beat.member_id not in group.pending_sync:
+                live.append((beat.group_id, beat.member_id))
+        return live
 
     def commit(self, batches: int | None = None) -> None:
         """The oldest operations are committed, all by default: who asked is answered."""
@@ -204,8 +244,25 @@ class Shard:
             self._hear(number, None)
             return
         self.said.append((self.now_ms, number, owed.client.client_id, "<-", answer))
+        if isinstance(owed.request, HeartbeatRequest):
+            self._may_stand(owed)
         self._check_answer(owed.request, answer)
         self._hear(number, answer)
+
+    def _may_stand(self, owed: Owed) -> None:
+        request, client, version = owed.request, owed.client, owed.version
+
+        def ask(reply: Reply[Any], outbox: Outbox) -> None:
+            self.groups.heartbeat(request, client, version, reply, outbox)
+
+        self.below.keep(_beat(request, client, version), owed.reply, ask)
+
+    def _session_of(self, beat: Beat) -> Timer:
+        group = self.groups.get(beat.group_id)
+        assert group is not None, f"an answer stands of {beat.group_id}, which is gone"
+        session = group.members[beat.member_id].session
+        assert session is not None
+        return session
 
     def reload(self, *, fails: bool) -> None:
         """The machine is given up and read again from the log; with ``fails`` without what is not committed yet."""
@@ -262,6 +319,7 @@ class Shard:
 
     def check(self) -> None:
         """Everything that holds between two operations."""
+        self.below.check(self.now_ms, lambda: Outbox(self.now, self._apply, self._check), self._session_of)
         held: list[int] = []
         timers: list[int] = []
         for group in self.groups:
@@ -309,6 +367,17 @@ class Shard:
                 other = again.get(group.group_id)
                 assert other is not None
                 assert persistent(other) == persistent(group), "the log says it all"
+
+
+def _beat(request: HeartbeatRequest, client: Client, version: int) -> Beat:
+    return Beat(
+        request.group_id,
+        request.generation_id,
+        request.member_id,
+        request.group_instance_id,
+        client,
+        version,
+    )
 
 
 def put(log: Log, record: Record) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, Final
 
 from ottla.coordinator.machine import CoordinatorError, Outbox, Reply
@@ -48,12 +48,25 @@ class Member:
         self.topics = rng.choice(SUBSCRIPTIONS)
         self.loses_answers = False
 
-    def ask(self, operation: Callable[[Any, Outbox], None], settled: Callable[[Any], None]) -> None:
+    def beat(self, request: Any, operation: Callable[[Any, Outbox], None], settled: Callable[[Any], None]) -> None:
+        """A heartbeat, which the data plane may answer."""
+        key = (self.name, self.member_id, repr(request))
+        answer = self.broker.below.give(key, self.broker.now_ms)
+        if answer is None:
+            self.ask(operation, settled, key)
+        elif not self.loses_answers:
+            settled(answer)
+
+    def ask(
+        self, operation: Callable[[Any, Outbox], None], settled: Callable[[Any], None], key: Hashable = None
+    ) -> None:
         def done() -> None:
             try:
                 answer = reply.result()
             except CoordinatorError as error:
                 answer = error
+            if key is not None:
+                self.broker.below.keep(key, reply, operation)
             if not self.loses_answers:
                 settled(answer)
 
@@ -97,7 +110,8 @@ class ConsumerMember(Member):
             subscribed_topic_regex=(self.regex or "") if full else None,
             topic_partitions=_by_id(self.owned, self.broker.topics) if says else None,
         )
-        self.ask(
+        self.beat(
+            request,
             lambda reply, outbox: self.broker.shard.consumer_heartbeat(
                 request, self.client, 1, lambda _topic: True, reply, outbox
             ),
@@ -216,8 +230,10 @@ class ClassicMember(Member):
         request = HeartbeatRequest(
             group_id="g", generation_id=self.epoch, member_id=self.member_id, group_instance_id=self.instance_id
         )
-        self.ask(
-            lambda reply, outbox: self.broker.shard.heartbeat(request, self.client, 4, reply, outbox), self._beaten
+        self.beat(
+            request,
+            lambda reply, outbox: self.broker.shard.heartbeat(request, self.client, 4, reply, outbox),
+            self._beaten,
         )
 
     def _beaten(self, answer: Any) -> None:

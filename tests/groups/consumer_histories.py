@@ -25,10 +25,12 @@ from ottla.groups.consumer.config import ConsumerConfig, GroupSettings
 from ottla.groups.consumer.group import ConsumerGroup, GroupState
 from ottla.groups.consumer.member import Owned
 from ottla.groups.consumer.topics import TopicHashes
+from ottla.groups.deadlines import Timer
 from ottla.groups.records import GroupRecords
 from ottla.groups.shard import GroupShard
 from tests.groups.consumer_clients import SESSION_MS, ClassicMember, ConsumerMember, Partition
 from tests.groups.consumer_scripts import ScriptTopics
+from tests.groups.standing import Below
 
 STEPS: Final = 120
 NAMES: Final = ("ta", "tb", "tc", "u")
@@ -41,6 +43,7 @@ class Broker:
         self.topics = ScriptTopics()
         self.hashes = TopicHashes(self.topics)
         self.now_ms = 0
+        self.below = Below()
         self.log: list[Record] = []
         self.seed = rng.random()
         self._ids = itertools.count(1)
@@ -63,12 +66,30 @@ class Broker:
         return self.shard._consumer.get("g")
 
     def run(self, operation: Callable[[Outbox], None]) -> None:
-        outbox = Outbox(Now(self.now_ms, 1_000_000 + self.now_ms), self.shard.apply, some)
+        outbox = self._outbox()
         operation(outbox)
         self.log += outbox.records
         for answer in outbox.answers:
             answer()
         check(self)
+
+    def _outbox(self) -> Outbox:
+        return Outbox(Now(self.now_ms, 1_000_000 + self.now_ms), self.shard.apply, some)
+
+    def check_below(self) -> None:
+        """Answers that stand are those that the machine would give."""
+        self.below.check(self.now_ms, self._outbox, self._session_of)
+
+    def _session_of(self, key: tuple[str, str, str]) -> Timer:
+        member_id = key[1]
+        if self.group is not None:
+            session = self.group.timers[member_id].session
+        else:
+            classic = self.shard._classic.get("g")
+            assert classic is not None, "an answer stands of a group that is gone"
+            session = classic.members[member_id].session
+        assert session is not None
+        return session
 
     def call(self, operation: Callable[[Any, Outbox], None], reply: Reply[Any]) -> None:
         def run(outbox: Outbox) -> None:
@@ -95,6 +116,7 @@ class Broker:
             self.topics.drop(name)
         self.hashes.forget((name,))
         self.shard.topics_changed((name,), created=created)
+        self.check_below()
 
     def reload(self) -> None:
         before = persistent(self.shard)
@@ -147,6 +169,7 @@ def persistent(shard: GroupShard) -> object:
 
 def check(broker: Broker) -> None:
     """What is always so."""
+    broker.check_below()
     group = broker.group
     classic = broker.shard._classic.get("g")
     assert group is None or classic is None, "a group is of one protocol"

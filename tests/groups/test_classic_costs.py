@@ -51,7 +51,8 @@ def test_a_heartbeat_costs_the_same_in_every_group() -> None:
     costs = {steps(partial(crowd.heartbeat, 7)) for crowd in (small, large, among_others)}
 
     assert len(costs) == 1
-    assert costs.pop() < 350
+    # Of these some 65 are for the offer to let the answer stand: the next heartbeats do not come here.
+    assert costs.pop() < 400
 
 
 @pytest.mark.parametrize("phase", ["join", "sync", "rejoin", "leave", "fall_silent"])

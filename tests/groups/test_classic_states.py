@@ -9,6 +9,7 @@ import pytest
 from ottla.coordinator.machine import Now
 from ottla.groups.classic.group import ClassicGroup
 from ottla.groups.classic.state import TRANSITIONS, State
+from ottla.groups.standing import Standings
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "classic_groups.md"
 
@@ -41,7 +42,7 @@ def test_the_table_is_kafkas() -> None:
 @pytest.mark.parametrize("state", State)
 @pytest.mark.parametrize("to", State)
 def test_a_transition_that_is_not_there_is_our_bug(state: State, to: State) -> None:
-    group = ClassicGroup("g")
+    group = ClassicGroup("g", Standings())
     group.state = state
     if to in TRANSITIONS[state]:
         group.transition(to, Now(0, 7))

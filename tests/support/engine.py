@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import final
 
 from ottla.api.table import TABLE
+from ottla.clock import SystemClock
 from ottla.dataplane.plane import EngineOptions, Periods, Plane
 
 
@@ -44,7 +45,8 @@ def engine(data_dir: Path) -> Iterator[ServingEngine]:
             fetch_bytes_max=1_000_000,
             fetch_sessions_max=10,
             periods=Periods(),
-        )
+        ),
+        SystemClock(),
     )
     try:
         with socket.create_server(("127.0.0.1", 0)) as listening:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, final, overload
 
-from ottla.coordinator.machine import CoordinatorError, Reply
+from ottla.coordinator.machine import CoordinatorError, Offer, Reply
 
 __all__ = ["Pending"]
 
@@ -59,3 +59,8 @@ class Pending(Generic[T]):
             answer = self._failed(error)
         response: T = answer if self._finished is None else self._finished(answer)
         return response
+
+    @property
+    def offer(self) -> Offer | None:
+        """Of a response that may stand. Only once it is ready."""
+        return None if self._finished is not None else self._reply.offer

@@ -96,8 +96,6 @@ class Api:
     """For the Python side; for a Rust one it serves the requests that the data plane passes up."""
     advertised: range | None = None
     """What ApiVersions says, where it differs."""
-    is_patient: bool = False
-    """Where many come, a request may wait a little for others: nobody waits for the answer."""
 
     def __post_init__(self) -> None:
         assert self.handler is not None or self.side is Side.RUST, f"{self.name} has nobody to answer it"
@@ -124,7 +122,7 @@ TABLE: Final[tuple[Api, ...]] = (
     # Answered by the data plane from its view; passed up for all but groups whose coordinators are there.
     Api(10, "FindCoordinator", _versions(0, 6), _RUST, Lane.GROUPS, _PLANE, find_coordinator),
     Api(11, "JoinGroup", _versions(0, 9), _PYTHON, Lane.GROUPS, _HANDLER, join_group),
-    Api(12, "Heartbeat", _versions(0, 4), _PYTHON, Lane.GROUPS, _HANDLER, heartbeat, is_patient=True),
+    Api(12, "Heartbeat", _versions(0, 4), _PYTHON, Lane.GROUPS, _HANDLER, heartbeat),
     Api(13, "LeaveGroup", _versions(0, 5), _PYTHON, Lane.GROUPS, _HANDLER, leave_group),
     Api(14, "SyncGroup", _versions(0, 5), _PYTHON, Lane.GROUPS, _HANDLER, sync_group),
     Api(15, "DescribeGroups", _versions(0, 6), _PYTHON, Lane.GROUPS, _HANDLER, describe_groups),
@@ -150,16 +148,7 @@ TABLE: Final[tuple[Api, ...]] = (
     Api(61, "DescribeProducers", _versions(0, 0), _PYTHON, Lane.ADMIN, _HANDLER, describe_producers),
     Api(65, "DescribeTransactions", _versions(0, 0), _PYTHON, Lane.GROUPS, _HANDLER, describe_transactions),
     Api(66, "ListTransactions", _versions(0, 2), _PYTHON, Lane.GROUPS, _HANDLER, list_transactions),
-    Api(
-        68,
-        "ConsumerGroupHeartbeat",
-        _versions(0, 1),
-        _PYTHON,
-        Lane.GROUPS,
-        _HANDLER,
-        consumer_group_heartbeat,
-        is_patient=True,
-    ),
+    Api(68, "ConsumerGroupHeartbeat", _versions(0, 1), _PYTHON, Lane.GROUPS, _HANDLER, consumer_group_heartbeat),
     Api(69, "ConsumerGroupDescribe", _versions(0, 1), _PYTHON, Lane.GROUPS, _HANDLER, consumer_group_describe),
     Api(75, "DescribeTopicPartitions", _versions(0, 0), _PYTHON, Lane.ADMIN, _HANDLER, describe_topic_partitions),
 )

@@ -18,7 +18,7 @@ from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar, final
 from ottla.coordinator.log import Intake
 from ottla.errors import ErrorCode
 
-__all__ = ["LEAVE", "CoordinatorError", "Leave", "Machine", "Now", "Outbox", "Record", "Reply"]
+__all__ = ["LEAVE", "CoordinatorError", "Leave", "Machine", "Now", "Offer", "Outbox", "Record", "Reply", "Standing"]
 
 T = TypeVar("T")
 
@@ -62,18 +62,50 @@ class CoordinatorError(Exception):
         self.message = message
 
 
+class Standing(Protocol):
+    """An answer that the data plane gives to every request of the same bytes on a connection, until it is taken back or
+    its time is over. Times are on the monotonic clock."""
+
+    def used_ms(self) -> int:
+        """When it was given last. Never early."""
+
+    def withdraw(self) -> int:
+        """Take it back, for good; when it was given last. Who is answered after this asks the machine."""
+
+
+class Offer(Protocol):
+    """What comes with an answer that would be the same if the request came again."""
+
+    @property
+    def used_ms(self) -> int:
+        """When it was decided."""
+
+    @property
+    def until_ms(self) -> int:
+        """It must not be given from then on."""
+
+    @property
+    def is_good(self) -> bool:
+        """Would it still be the same?"""
+
+    def hold(self, standing: Standing) -> None:
+        """It stands from now on. To be called when the answer leaves, at once after ``is_good``."""
+
+
 @final
 class Reply(Generic[T]):
     """An answer that is owed to one request. A machine keeps it for as long as the request waits, and answers it
     through an ``Outbox``; whoever runs the machine settles it when that answer may be known."""
 
-    __slots__ = ("_call", "_outcome", "_owed")
+    __slots__ = ("_call", "_outcome", "_owed", "offer")
 
     def __init__(self, owed: dict[Reply[Any], None] | None = None) -> None:
         """``owed``: where it stands until it is settled."""
         self._call: Callable[[], None] | None = None
         self._outcome: tuple[T] | CoordinatorError | None = None
         self._owed = owed
+        self.offer: Offer | None = None
+        """What comes with an answer that would be the same if the request came again."""
         if owed is not None:
             owed[self] = None
 
@@ -103,6 +135,7 @@ class Reply(Generic[T]):
 
     def fail(self, error: CoordinatorError) -> None:
         """Settle it without an answer."""
+        self.offer = None
         self._settle(error)
 
     def forget(self) -> None:

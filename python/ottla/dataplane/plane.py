@@ -22,6 +22,7 @@ import trio
 
 from ottla import _core
 from ottla.api.broker import LogDirView, ReplicaLogView
+from ottla.clock import Clock
 from ottla.dataplane.transactions import ActiveProducer, MarkerRow, Question, refused_all
 from ottla.errors import ErrorCode
 from ottla.ids import ZERO_UUID
@@ -55,12 +56,6 @@ CATCH_UP_DRAINS_MAX: Final = 1_024
 
 WAKES_MAX: Final = 4096
 """Bytes taken from the socket pair at a time; each is one wake."""
-
-DOZE_S: Final = 0.010
-"""Where heartbeats come by the hundred they are taken up after so long, all together: to wake this thread costs more
-than to answer one, and nobody waits for the answer."""
-BUSY_S: Final = 0.020
-"""A drain that follows another so soon may be followed by a doze."""
 
 
 class ClosedError(Exception):
@@ -179,7 +174,7 @@ class CommandFailedError(Exception):
 class Plane:
     """An engine and the line to it. One Trio thread uses it; ``run`` must be running for anything to be answered."""
 
-    def __init__(self, options: EngineOptions) -> None:
+    def __init__(self, options: EngineOptions, clock: Clock) -> None:
         """Locks the directory and starts the engine's threads. Blocks for some milliseconds. Raises ``OSError`` that
         names the directory, also when another broker holds it."""
         self._reader, self._writer = socket.socketpair()
@@ -192,6 +187,7 @@ class Plane:
         self._callbacks: Callbacks | None = None
         self._held: list[tuple[int, bytes | None]] = []
         """Replies until the end of the drain."""
+        self._held_standing: list[tuple[int, bytes, _core.Standing]] = []
         self.is_draining = False
         """``Callbacks.drained`` will be called before this thread does anything else."""
         # Threads inherit the mask of the thread that starts them: a signal must never end up in the engine.
@@ -215,6 +211,9 @@ class Plane:
             raise
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        # Either clock shows whole milliseconds: so what is told in the engine's is never early here.
+        self._zero_ms = clock.monotonic_ms() + 1 - self._engine.clock_ms()
+        """The engine's zero on the monotonic clock."""
         self.directory_id = ZERO_UUID
         """Of the directory, once its ``meta.properties`` was read."""
 
@@ -223,42 +222,28 @@ class Plane:
     async def run(self, callbacks: Callbacks) -> None:
         """Drains the mailbox for ever."""
         self._callbacks = callbacks
-        dozes, drained_s = False, 0.0
         while True:
-            woken = await self._woken_within(DOZE_S) if dozes else await self._woken()
-            if woken:
-                self._reader.recv(WAKES_MAX)
-            before_s, drained_s = drained_s, trio.current_time()
-            _, dozes = self._drain(may_doze=drained_s - before_s < BUSY_S)
-
-    async def _woken(self) -> bool:
-        await trio.lowlevel.wait_readable(self._reader)
-        return True
-
-    async def _woken_within(self, seconds: float) -> bool:
-        with trio.move_on_after(seconds):
-            return await self._woken()
-        return False
+            await trio.lowlevel.wait_readable(self._reader)
+            self._reader.recv(WAKES_MAX)
+            self._drain()
 
     async def caught_up(self) -> None:
         """Returns when every request that had been read when this was called is with its handler, and that has run up
         to its first wait: what was asked before a deadline is known before the deadline fires. ``run`` must be
         running."""
         for _ in range(CATCH_UP_DRAINS_MAX):
-            # Who dozes comes back by itself, and that is ``run`` alone.
-            requests, _ = self._drain(may_doze=False)
-            if requests < DRAIN_REQUESTS_MAX:
+            if self._drain() < DRAIN_REQUESTS_MAX:
                 break
             await trio.lowlevel.checkpoint()
         # Handlers start with the next pass of the loop, in any order with this task; with the one after, they have.
         await trio.lowlevel.checkpoint()
         await trio.lowlevel.checkpoint()
 
-    def _drain(self, *, may_doze: bool) -> tuple[int, bool]:
-        """Takes up what has come; returns how many requests that were, and whether to come again soon."""
+    def _drain(self) -> int:
+        """Takes up what has come; returns how many requests that were."""
         callbacks = self._callbacks
         assert callbacks is not None, "nobody takes requests yet"
-        done, facts, requests, closed, dozes = self._engine.drain(DRAIN_REQUESTS_MAX, may_doze)
+        done, facts, requests, closed = self._engine.drain(DRAIN_REQUESTS_MAX)
         self.is_draining = True
         try:
             for ticket, succeeded, value in done:
@@ -281,7 +266,10 @@ class Plane:
             if self._held:
                 held, self._held = self._held, []
                 self._engine.reply(held)
-        return len(requests), dozes
+            if self._held_standing:
+                standing, self._held_standing = self._held_standing, []
+                self._engine.reply_standing(standing)
+        return len(requests)
 
     def on_question(self, callback: Callable[[Question], None]) -> None:
         """From now on ``callback`` takes questions; it must not block, and each is to be answered by ``answer``. Before
@@ -311,6 +299,18 @@ class Plane:
             self._held.append((request_id, body))
         else:
             self._engine.reply([(request_id, body)])
+
+    def reply_standing(self, request_id: int, body: bytes, used_ms: int, until_ms: int) -> _core.Standing:
+        """Answers a request, and every later one of the same bytes on its connection, until what is returned is
+        withdrawn, at ``until_ms``, or with the connection. A connection keeps few such answers; it may keep none. Both
+        times, and those of what is returned, are on the monotonic clock that this was made with; ``used_ms``: the first
+        use."""
+        standing = _core.Standing(used_ms, until_ms, self._zero_ms)
+        if self.is_draining:
+            self._held_standing.append((request_id, body, standing))
+        else:
+            self._engine.reply_standing([(request_id, body, standing)])
+        return standing
 
     def refuse(self, request_id: int, reason: str) -> None:
         """Closes the connection of a request that has no answer."""
@@ -490,9 +490,9 @@ def plain_host(host: str) -> str:
     return mapped if "." in mapped else host
 
 
-def _api_row(api: Api) -> tuple[int, int, int, int, int, bool, int, bool]:
+def _api_row(api: Api) -> tuple[int, int, int, int, int, bool, int]:
     from ottla.api.table import Side
 
     shown = api.versions if api.advertised is None else api.advertised
     python = api.side is Side.PYTHON
-    return (api.key, api.versions[0], api.versions[-1], shown[0], shown[-1], python, int(api.lane), api.is_patient)
+    return (api.key, api.versions[0], api.versions[-1], shown[0], shown[-1], python, int(api.lane))

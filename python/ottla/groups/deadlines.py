@@ -2,7 +2,9 @@
 
 Prior art: Kafka's timing wheel, where a heartbeat cancels one task and inserts another. Ours: a deadline that moves
 later, as nearly all do, is one assignment; the heap learns of it when the old moment comes. So a heartbeat costs no
-heap operation, and a member costs one per session timeout; for that, the moment to look next may come too soon.
+heap operation, and a member costs one per session timeout; for that, the moment to look next may come too soon. A
+heartbeat that the data plane answers by itself does not come here at all: whose session is due asks for it
+(``ottla.groups.standing``).
 
 Invariants: a timer that is set has exactly one valid entry in the heap, at its moment or before it; entries that are
 stale are dropped when they come up, or all at once when they are more than the valid ones.

@@ -28,6 +28,7 @@ from ottla.groups.offsets.group import OffsetGroup
 from ottla.groups.offsets.machine import Offsets
 from ottla.groups.offsets.table import OffsetTable
 from ottla.groups.records import CLASSIC_KEYS, CONSUMER_KEYS
+from ottla.groups.standing import Standings
 from ottla.wire.k08_offset_commit import OffsetCommitRequest, OffsetCommitResponse
 from ottla.wire.k09_offset_fetch import OffsetFetchRequestGroup, OffsetFetchResponseGroup
 from ottla.wire.k11_join_group import JoinGroupRequest, JoinGroupResponse
@@ -57,9 +58,10 @@ class GroupShard:
     def __init__(
         self, config: GroupsConfig, new_id: Callable[[], str], hashes: TopicHashes, leader_epoch: int = 0
     ) -> None:
-        self._classic = ClassicGroups(config.classic, new_id)
-        self._consumer = ConsumerGroups(config.consumer, hashes, self._classic, new_id)
         self._offsets = Offsets(self, config.offsets, leader_epoch)
+        self._standings = Standings(told=self._offsets.withdraw)
+        self._classic = ClassicGroups(config.classic, new_id, self._standings)
+        self._consumer = ConsumerGroups(config.consumer, hashes, self._classic, new_id, standings=self._standings)
         self._parts = (self._classic, self._consumer, self._offsets)
 
     # --- the classic protocol ---------------------------------------------------------------------------------------
@@ -144,6 +146,10 @@ class GroupShard:
     def topics_changed(self, names: Collection[str], *, created: bool) -> None:
         """See ``ConsumerGroups``."""
         self._consumer.topics_changed(names, created=created)
+
+    def settings_changed(self) -> None:
+        """What is configured, or who may do what: no answer stands that was given before."""
+        self._standings.all_disturbed()
 
     # --- groups of every kind ---------------------------------------------------------------------------------------
 
@@ -324,5 +330,6 @@ class GroupShard:
                 part.advance(outbox)
 
     def abandon(self) -> Sequence[Reply[Any]]:
+        self._standings.all_disturbed()
         self._offsets.abandon()
         return self._classic.abandon()

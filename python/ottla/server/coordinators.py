@@ -208,6 +208,9 @@ class Coordinators:
                 self._gone.append((topic.name, topic_id))
                 self._news.set()
         changed = self._topics.publish(delta, image, self._config_of(image))
+        if delta.configs or delta.features_changed:
+            for _, machine in self._groups.machines():
+                machine.settings_changed()
         if changed.names:
             self._changed.append(changed)
             self._news.set()

@@ -175,7 +175,7 @@ class Server:
         check_served(self._config, self._node)
         data_dir = self._data_dir()
         limits = ConnectionLimits.of(self._config, self._node.listeners)
-        plane = Plane(self._engine_options(data_dir))
+        plane = Plane(self._engine_options(data_dir), self._clock)
         admission = self._admission = Admission(limits, plane)
         broker_epoch = -1
         try:

@@ -89,7 +89,7 @@ class Switchboard:
             self._failed(api, request, error)
             return
         if isinstance(answer, Pending):
-            answer.when_ready(lambda: self._send(api, request, answer.response))
+            answer.when_ready(lambda: self._send(api, request, answer.response, answer))
         elif iscoroutine(answer):
             self._nursery.start_soon(self._serve, api, request, answer)
         else:
@@ -103,7 +103,9 @@ class Switchboard:
             return
         self._send(api, request, lambda: response)
 
-    def _send(self, api: Api, request: Request, response: Callable[[], object]) -> None:
+    def _send(
+        self, api: Api, request: Request, response: Callable[[], object], pending: Pending[Any] | None = None
+    ) -> None:
         try:
             message = response()
             body = None if message is LEAVE else encode_response(message, request.api_version).body
@@ -112,6 +114,10 @@ class Switchboard:
             return
         if body is None:
             self._plane.leave(request.request_id)
+            return
+        offer = None if pending is None else pending.offer
+        if offer is not None and offer.is_good:
+            offer.hold(self._plane.reply_standing(request.request_id, body, offer.used_ms, offer.until_ms))
         else:
             self._plane.reply(request.request_id, body)
 

@@ -26,6 +26,7 @@ use pyo3::types::{PyBytes, PyList};
 use crate::coordinator_log::{self, KeyedRow};
 use crate::offsets::OffsetTable;
 use crate::records::codec_numbered;
+use crate::standing::Standing;
 use crate::transactions::{self, EndTuple, MarkerTuple, QuestionTuple, WriterTuple};
 
 /// The settings of a topic; made once, shared by its partitions.
@@ -159,7 +160,7 @@ impl Cluster {
 /// Milliseconds between checkpoints of high watermarks, recovery points, log starts; between looks for what retention does
 /// not keep; and until a deleted directory goes.
 type PeriodsRow = (i64, i64, i64, i64, i64);
-type ApiRow = (i16, i16, i16, i16, i16, bool, u8, bool);
+type ApiRow = (i16, i16, i16, i16, i16, bool, u8);
 type PartitionRow = (usize, i32, i32, i32, Vec<i32>, Vec<i32>, Vec<i32>);
 type TopicRow = ([u8; 16], String, bool, usize, Vec<PartitionRow>);
 type LeadRow<'py> = ([u8; 16], String, i32, i32, i32, Vec<i32>, Vec<i32>, PyRef<'py, TopicSettings>);
@@ -168,21 +169,21 @@ type BatchRow = (i64, i32, i64, bool, Vec<RecordRow>);
 type RequestRow<'py> =
     (u64, i16, i16, String, u64, &'py str, &'py str, &'py str, &'py str, u16, i64, bool, Bound<'py, PyBytes>);
 
-/// Ends of commands, facts, requests, why connections were closed, and whether to come again soon.
-type DrainedRows<'py> = (Bound<'py, PyList>, Vec<(&'static str, String)>, Bound<'py, PyList>, Vec<String>, bool);
+/// Ends of commands, facts, requests, and why connections were closed.
+type DrainedRows<'py> = (Bound<'py, PyList>, Vec<(&'static str, String)>, Bound<'py, PyList>, Vec<String>);
 
 fn brokers(ids: Vec<i32>) -> Box<[BrokerId]> {
     ids.into_iter().map(BrokerId).collect()
 }
 
 fn api(row: ApiRow) -> ServedApi {
-    let (key, first, last, shown_first, shown_last, python, lane, patient) = row;
+    let (key, first, last, shown_first, shown_last, python, lane) = row;
     let lane = match lane {
         0 => Lane::Cluster,
         1 => Lane::Groups,
         _ => Lane::Admin,
     };
-    ServedApi { key, versions: (first, last), advertised: (shown_first, shown_last), python, lane, patient }
+    ServedApi { key, versions: (first, last), advertised: (shown_first, shown_last), python, lane }
 }
 
 fn topic(row: TopicRow) -> TopicChange {
@@ -266,8 +267,8 @@ impl Engine {
         started.map(Self).map_err(PyOSError::new_err)
     }
 
-    fn drain<'py>(&self, py: Python<'py>, requests_max: usize, may_doze: bool) -> PyResult<DrainedRows<'py>> {
-        let (drained, closed) = self.0.drain(requests_max, may_doze);
+    fn drain<'py>(&self, py: Python<'py>, requests_max: usize) -> PyResult<DrainedRows<'py>> {
+        let (drained, closed) = self.0.drain(requests_max);
         let done = PyList::empty(py);
         for Done { ticket, result } in drained.done {
             match result {
@@ -280,7 +281,7 @@ impl Engine {
             requests.append(request_row(py, request))?;
         }
         let facts = drained.facts.into_iter().map(|(subject, known)| (subject.name(), known)).collect();
-        Ok((done, facts, requests, closed, drained.dozes))
+        Ok((done, facts, requests, closed))
     }
 
     #[allow(unsafe_code)]
@@ -297,6 +298,18 @@ impl Engine {
             let answer = body.as_ref().map_or(Answer::Again, |body| Answer::Body(body.as_bytes().to_vec()));
             (RequestId(*request_id), answer)
         }));
+    }
+
+    #[allow(clippy::needless_pass_by_value)] // how an argument arrives from Python
+    fn reply_standing(&self, answers: Vec<(u64, Bound<'_, PyBytes>, PyRef<'_, Standing>)>) {
+        let row = |(request_id, body, standing): &(u64, Bound<'_, PyBytes>, PyRef<'_, Standing>)| {
+            (RequestId(*request_id), body.as_bytes().to_vec(), standing.shared())
+        };
+        self.0.reply_standing(answers.iter().map(row));
+    }
+
+    fn clock_ms(&self) -> u64 {
+        self.0.now().0
     }
 
     fn refuse(&self, request_id: u64, reason: String) {

@@ -6,6 +6,7 @@ mod engine;
 mod offsets;
 mod recode;
 mod records;
+mod standing;
 mod transactions;
 
 use pyo3::prelude::*;
@@ -17,5 +18,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     recode::register(module)?;
     records::register(module)?;
     offsets::register(module)?;
+    standing::register(module)?;
     engine::register(module)
 }

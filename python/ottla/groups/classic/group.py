@@ -19,6 +19,7 @@ from ottla.groups.classic.member import Member, Protocols, WaitingJoin, votes
 from ottla.groups.classic.state import TRANSITIONS, State
 from ottla.groups.classic.subscription import CONSUMER, subscribed_topics
 from ottla.groups.deadlines import Timer
+from ottla.groups.standing import Standings
 from ottla.records.consumer_offsets import GroupMetadataKey, GroupMetadataValue
 
 __all__ = ["ClassicGroup"]
@@ -29,6 +30,7 @@ class ClassicGroup:
     """Read by everybody, changed by ``ottla.groups.classic`` alone."""
 
     __slots__ = (
+        "_standings",
         "_subscriptions",
         "_supported",
         "_topics",
@@ -53,8 +55,9 @@ class ClassicGroup:
         "stored",
     )
 
-    def __init__(self, group_id: str) -> None:
+    def __init__(self, group_id: str, standings: Standings) -> None:
         self.group_id = group_id
+        self._standings = standings
         self.stored: GroupMetadataValue | None = None
         """None for a group that is known by its offsets alone."""
         self.state = State.EMPTY
@@ -206,9 +209,14 @@ class ClassicGroup:
 
     # Members.
 
+    def disturbed(self) -> None:
+        """Before anything changes that a heartbeat's answer tells of: members, their ids, generation, state."""
+        self._standings.disturbed(self.group_id)
+
     def add(self, member: Member, protocol_type: str) -> None:
         """A new member; the first one says what the group is for, and leads."""
         assert member.member_id not in self.members, "a member is added once"
+        self.disturbed()
         if not self.members:
             self.protocol_type = protocol_type
         assert self.protocol_type == protocol_type, "who joins was checked"
@@ -229,6 +237,7 @@ class ClassicGroup:
     def remove(self, member: Member) -> None:
         """It is no longer a member; nothing may be owed to it. The next in line leads if it did."""
         assert not member.is_waiting, "what a member waits for is answered first"
+        self.disturbed()
         del self.members[member.member_id]
         self._forget(member)
         if self.leader == member.member_id:
@@ -245,6 +254,7 @@ class ClassicGroup:
     def replace(self, member: Member, new_id: str) -> None:
         """A static member gets another id, and keeps its place and all else; a rebalance follows."""
         assert member.group_instance_id is not None, "only static members are replaced"
+        self.disturbed()
         old_id = member.member_id
         if member.session is not None:
             member.session.cancel()
@@ -292,6 +302,7 @@ class ClassicGroup:
 
     def transition(self, to: State, now: Now) -> None:
         self.assert_transition(to)
+        self.disturbed()
         self.previous, self.state = self.state, to
         self.state_since_ms = now.wall_ms
 
@@ -300,6 +311,7 @@ class ClassicGroup:
 
     def begin_generation(self, now: Now) -> None:
         """The join phase is over: CompletingRebalance, or Empty when nobody is left."""
+        self.disturbed()
         self.generation += 1
         self.pending_sync.clear()
         if self.members:
@@ -337,6 +349,7 @@ class ClassicGroup:
 
     def install(self, value: GroupMetadataValue) -> None:
         """Be what a record says. Whoever waits for something goes on waiting."""
+        self.disturbed()
         self.stored = value
         self.protocol_type = value.protocol_type or None
         self.generation = value.generation

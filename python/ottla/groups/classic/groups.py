@@ -32,6 +32,7 @@ from ottla.groups.classic.rebalance import Rebalancer
 from ottla.groups.classic.state import State
 from ottla.groups.client import Client
 from ottla.groups.deadlines import Deadlines
+from ottla.groups.standing import Standings
 from ottla.records.consumer_offsets import GroupMetadataKey, GroupMetadataValue
 from ottla.wire.k11_join_group import JoinGroupRequest, JoinGroupResponse
 from ottla.wire.k12_heartbeat import HeartbeatRequest, HeartbeatResponse
@@ -50,11 +51,13 @@ ANSWERS_PER_ADVANCE_MAX: Final = 1_000
 class ClassicGroups:
     """A machine of its own, and a part of the shard that holds groups of every protocol."""
 
-    def __init__(self, config: ClassicConfig, new_id: Callable[[], str]) -> None:
+    def __init__(self, config: ClassicConfig, new_id: Callable[[], str], standings: Standings | None = None) -> None:
+        """``standings``: of the shard."""
         self._config = config
+        self._standings = Standings() if standings is None else standings
         self._groups: dict[str, ClassicGroup] = {}
         self._deadlines = Deadlines()
-        self._rebalancer = Rebalancer(config, self._deadlines)
+        self._rebalancer = Rebalancer(config, self._deadlines, self._standings)
         self._joiner = Joiner(self._rebalancer, new_id)
 
     def __len__(self) -> int:
@@ -166,20 +169,29 @@ class ClassicGroups:
         outbox: Outbox,
     ) -> None:
         """The member is there; the answer says whether it has to join again."""
-        outbox.answer(reply, HEARTBEATS[self._heartbeat(request, outbox.now)])
-
-    def _heartbeat(self, request: HeartbeatRequest, now: Now) -> ErrorCode:
         group = self._groups.get(request.group_id)
         if group is None:
-            return ErrorCode.UNKNOWN_MEMBER_ID if request.group_id else ErrorCode.INVALID_GROUP_ID
-        error = group.validate_member(request.member_id, request.group_instance_id)
-        if error is not ErrorCode.NONE:
-            return error
+            code = ErrorCode.UNKNOWN_MEMBER_ID if request.group_id else ErrorCode.INVALID_GROUP_ID
+        else:
+            code = group.validate_member(request.member_id, request.group_instance_id)
+            if code is ErrorCode.NONE:
+                code = self._heartbeat(group, request, reply, outbox)
+        outbox.answer(reply, HEARTBEATS[code])
+
+    def _heartbeat(
+        self, group: ClassicGroup, request: HeartbeatRequest, reply: Reply[HeartbeatResponse], outbox: Outbox
+    ) -> ErrorCode:
         if request.generation_id != group.generation:
             return ErrorCode.ILLEGAL_GENERATION
-        self._rebalancer.heard(group, group.members[request.member_id], now)
-        rebalances = group.state is State.PREPARING_REBALANCE
-        return ErrorCode.REBALANCE_IN_PROGRESS if rebalances else ErrorCode.NONE
+        member = group.members[request.member_id]
+        now, state = outbox.now, group.state
+        session = self._rebalancer.heard(group, member, now)
+        if state is State.STABLE:
+            # Until something happens, that is what it will hear.
+            reply.offer = self._standings.offer(
+                group.group_id, request.member_id, session, now[0], member.session_timeout_ms
+            )
+        return ErrorCode.REBALANCE_IN_PROGRESS if state is State.PREPARING_REBALANCE else ErrorCode.NONE
 
     def leave(
         self,
@@ -242,7 +254,7 @@ class ClassicGroups:
         """The group of a committed offset, which needs no record of its own: for ``apply`` of the shard."""
         group = self._groups.get(group_id)
         if group is None:
-            group = self._groups[group_id] = ClassicGroup(group_id)
+            group = self._groups[group_id] = ClassicGroup(group_id, self._standings)
         return group
 
     def delete(self, group_id: str, outbox: Outbox) -> None:
@@ -345,6 +357,7 @@ class ClassicGroups:
 def _bury(group: ClassicGroup) -> None:
     """Nothing of the group is due any more."""
     group.assert_transition(State.DEAD)
+    group.disturbed()
     group.previous, group.state = group.state, State.DEAD
     for member in group.members.values():
         if member.session is not None:

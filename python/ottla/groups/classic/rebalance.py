@@ -18,7 +18,8 @@ from ottla.groups.classic.config import ClassicConfig
 from ottla.groups.classic.group import ClassicGroup
 from ottla.groups.classic.member import Member
 from ottla.groups.classic.state import State
-from ottla.groups.deadlines import Deadlines
+from ottla.groups.deadlines import Deadlines, Timer
+from ottla.groups.standing import Standings
 
 __all__ = ["NEW_MEMBER_JOIN_TIMEOUT_MS", "Rebalancer"]
 
@@ -32,29 +33,31 @@ JOIN_PHASE_AGAIN_MS_MIN: Final = 100
 class Rebalancer:
     """The phases of every group of a shard."""
 
-    def __init__(self, config: ClassicConfig, deadlines: Deadlines) -> None:
+    def __init__(self, config: ClassicConfig, deadlines: Deadlines, standings: Standings) -> None:
         self.config = config
         self._deadlines = deadlines
+        self._standings = standings
 
     # Sessions.
 
-    def heard(self, group: ClassicGroup, member: Member, now: Now) -> None:
-        """The member is there: its session begins anew."""
+    def heard(self, group: ClassicGroup, member: Member, now: Now) -> Timer:
+        """The member is there: its session begins anew. Returns that."""
         at_ms, session = now.monotonic_ms + member.session_timeout_ms, member.session
         if session is None:
-            self._expect(group, member, at_ms)
-        else:
-            session.set(at_ms)
+            return self._expect(group, member, at_ms)
+        session.set(at_ms)
+        return session
 
     def heard_new(self, group: ClassicGroup, member: Member, now: Now) -> None:
         """A new member waits in its first join."""
         self._expect(group, member, now.monotonic_ms + NEW_MEMBER_JOIN_TIMEOUT_MS)
 
-    def _expect(self, group: ClassicGroup, member: Member, at_ms: int) -> None:
+    def _expect(self, group: ClassicGroup, member: Member, at_ms: int) -> Timer:
         session = member.session
         if session is None:
             session = member.session = self._deadlines.timer(partial(self._session_over, group, member))
         session.set(at_ms)
+        return session
 
     def give_out(self, group: ClassicGroup, member_id: str, lapses_ms: int) -> None:
         """A member id is pending until somebody joins with it."""
@@ -65,6 +68,10 @@ class Rebalancer:
     def _session_over(self, group: ClassicGroup, member: Member, outbox: Outbox) -> None:
         if not member.expires:
             # When what it waits for has come, its session begins anew.
+            return
+        over_ms = self._standings.outlived_ms(group.group_id, member.member_id, outbox.now.monotonic_ms)
+        if over_ms is not None:
+            self._expect(group, member, over_ms)
             return
         self.remove(group, member, outbox)
         if group.state in (State.STABLE, State.COMPLETING_REBALANCE):

@@ -198,15 +198,17 @@ class ClassicMembers:
     ) -> None:
         """The member is there, and hears whether it has to join again."""
         try:
-            code = self._heartbeat(group, request, outbox)
+            code = self._heartbeat(group, request, reply, outbox)
         except CoordinatorError as error:
             code = error.code
         outbox.answer(reply, HEARTBEATS[code])
 
-    def _heartbeat(self, group: ConsumerGroup, request: HeartbeatRequest, outbox: Outbox) -> ErrorCode:
+    def _heartbeat(
+        self, group: ConsumerGroup, request: HeartbeatRequest, reply: Reply[HeartbeatResponse], outbox: Outbox
+    ) -> ErrorCode:
         member, classic = _validate(group, request.member_id, request.group_instance_id, request.generation_id)
-        now_ms = outbox.now.monotonic_ms
-        self._core.sessions.heard(group, member.member_id, now_ms + classic.session_timeout_ms)
+        now_ms, timeout_ms = outbox.now.monotonic_ms, classic.session_timeout_ms
+        session = self._core.sessions.heard(group, member.member_id, now_ms + timeout_ms)
         # It is behind, it has something to give up, or what it waits for is free now.
         if (
             member.epoch < group.assignment_epoch
@@ -215,6 +217,7 @@ class ClassicMembers:
         ):
             self._expect_join(group, member, now_ms)
             return ErrorCode.REBALANCE_IN_PROGRESS
+        reply.offer = self._core.standings.offer(group.group_id, member.member_id, session, now_ms, timeout_ms)
         return ErrorCode.NONE
 
     def _expect_join(self, group: ConsumerGroup, member: Member, now_ms: int) -> None:

@@ -23,6 +23,7 @@ from ottla.groups.consumer.state import ConsumerState
 from ottla.groups.consumer.topics import TopicHashes
 from ottla.groups.consumer.update import Update, Updater
 from ottla.groups.deadlines import Deadlines
+from ottla.groups.standing import Standings
 
 __all__ = ["ConsumerCore"]
 
@@ -38,15 +39,17 @@ class ConsumerCore:
         classic: ClassicGroups,
         new_id: Callable[[], str],
         compile_: Compile,
+        standings: Standings,
     ) -> None:
         self.config: Final = config
         self.hashes: Final = hashes
         self.topics: Final = hashes.topics
         self.classic: Final = classic
         self.new_id: Final = new_id
-        self.state: Final = ConsumerState()
+        self.standings: Final = standings
+        self.state: Final = ConsumerState(standings)
         self.deadlines: Final = Deadlines()
-        self.sessions: Final = Sessions(self.deadlines, self._expire)
+        self.sessions: Final = Sessions(self.deadlines, standings, self._expire)
         self.resolving: Final = Resolving(self.state, hashes, compile_)
         self.updater: Final = Updater(config, hashes, compile_, self.resolving)
 

@@ -26,6 +26,7 @@ from ottla.groups.consumer.patterns import compile_pattern
 from ottla.groups.consumer.records import group_tombstones
 from ottla.groups.consumer.regex import Compile
 from ottla.groups.consumer.topics import TopicHashes
+from ottla.groups.standing import Standings
 from ottla.wire.k69_consumer_group_describe import DescribedGroup
 
 __all__ = ["ConsumerGroups"]
@@ -45,10 +46,14 @@ class ConsumerGroups:
         classic: ClassicGroups,
         new_id: Callable[[], str],
         compile_: Compile = compile_pattern,
+        standings: Standings | None = None,
     ) -> None:
         """``classic``: the classic groups of the same shard, which become groups of this protocol, and the reverse;
-        records of either may be emitted here. ``new_id`` gives a text that nobody had before: a uuid."""
-        self._core = ConsumerCore(config, hashes, classic, new_id, compile_)
+        records of either may be emitted here. ``new_id`` gives a text that nobody had before: a uuid. ``standings``: of
+        the shard."""
+        if standings is None:
+            standings = Standings()
+        self._core = ConsumerCore(config, hashes, classic, new_id, compile_, standings)
         self._groups = self._core.state.groups
         self.heartbeat: Final = Heartbeats(self._core).heartbeat
         self.classic_members: Final = ClassicMembers(self._core)
@@ -86,6 +91,7 @@ class ConsumerGroups:
         """Topics were created, deleted, or got partitions; ``hashes`` know it already. ``created``: some are new, so
         that expressions may match more."""
         if created:
+            self._core.standings.topics_created()
             self._core.resolving.created_version = self._core.topics.version
         self._core.state.stale(names)
 

@@ -8,6 +8,7 @@ nearly all of them.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple, final
 
 from ottla.coordinator.machine import CoordinatorError, Now, Outbox, Record, Reply
@@ -22,6 +23,7 @@ from ottla.groups.consumer.checks import (
     require_valid,
     unknown_member,
 )
+from ottla.groups.consumer.config import GroupSettings
 from ottla.groups.consumer.core import ConsumerCore
 from ottla.groups.consumer.group import ConsumerGroup
 from ottla.groups.consumer.leaving import away_record
@@ -72,7 +74,7 @@ class Heartbeats:
         if group is not None:
             member = group.members.get(request.member_id)
             if member is not None and self._says_nothing_new(group, member, request, client, outbox.now):
-                outbox.answer(reply, self._heard(group, member, outbox.now, None))
+                self._answer_again(group, member, reply, outbox)
                 return
         require_valid(request, version, self._core.config.assignors)
         if request.member_epoch in (LEAVE, LEAVE_FOR_A_WHILE):
@@ -99,17 +101,28 @@ class Heartbeats:
             and not (group.regex_subscribers and self._core.updater.regexes_are_old(group, now))
         )
 
+    def _answer_again(
+        self,
+        group: ConsumerGroup,
+        member: Member,
+        reply: Reply[ConsumerGroupHeartbeatResponse],
+        outbox: Outbox,
+    ) -> None:
+        """What it hears it will hear until something happens."""
+        now_ms, settings = outbox.now.monotonic_ms, self._core.config.settings(group.group_id)
+        session = self._core.sessions.heard(group, member.member_id, now_ms + settings.session_timeout_ms)
+        offer = self._core.standings.offer
+        if group.regex_subscribers:
+            offer = partial(self._core.standings.offer_while, self._core.updater.regexes_last_ms(group, outbox.now))
+        reply.offer = offer(group.group_id, member.member_id, session, now_ms, settings.session_timeout_ms)
+        outbox.answer(reply, _response(member, settings, None))
+
     def _heard(
         self, group: ConsumerGroup, member: Member, now: Now, assignment: Assignment | None
     ) -> ConsumerGroupHeartbeatResponse:
         settings = self._core.config.settings(group.group_id)
         self._core.sessions.heard(group, member.member_id, now.monotonic_ms + settings.session_timeout_ms)
-        return ConsumerGroupHeartbeatResponse(
-            member_id=member.member_id,
-            member_epoch=member.epoch,
-            heartbeat_interval_ms=settings.heartbeat_interval_ms,
-            assignment=assignment,
-        )
+        return _response(member, settings, assignment)
 
     # It is there.
 
@@ -218,6 +231,15 @@ def _said(before: Member, request: ConsumerGroupHeartbeatRequest, client: Client
         client_id=client.client_id,
         client_host=client.host,
         classic=None,
+    )
+
+
+def _response(member: Member, settings: GroupSettings, assignment: Assignment | None) -> ConsumerGroupHeartbeatResponse:
+    return ConsumerGroupHeartbeatResponse(
+        member_id=member.member_id,
+        member_epoch=member.epoch,
+        heartbeat_interval_ms=settings.heartbeat_interval_ms,
+        assignment=assignment,
     )
 
 

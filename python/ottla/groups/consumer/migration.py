@@ -38,6 +38,7 @@ from ottla.groups.consumer.records import (
 )
 from ottla.groups.consumer.state import apply_to
 from ottla.groups.consumer.topics import TopicHashes, Topics
+from ottla.groups.standing import Standings
 from ottla.records.consumer_offsets import (
     ClassicMemberMetadata,
     ClassicProtocol,
@@ -186,7 +187,7 @@ def downgrade(
         members.append(joining)
         for member in leaving:
             targets[joining.member_id] = group.target.get(member.member_id, NOTHING)
-    classic = ClassicGroup(group_id)
+    classic = ClassicGroup(group_id, Standings())
     for member in members:
         classic.add(_classic(member), PROTOCOL_TYPE)
     classic.generation = group.epoch

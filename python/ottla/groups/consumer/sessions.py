@@ -13,6 +13,7 @@ from typing import Final, final
 from ottla.coordinator.machine import CoordinatorError, Outbox
 from ottla.groups.consumer.group import ConsumerGroup
 from ottla.groups.deadlines import Deadlines, Timer
+from ottla.groups.standing import Standings
 
 __all__ = ["MemberTimers", "Sessions"]
 
@@ -49,20 +50,21 @@ class MemberTimers:
 class Sessions:
     """The timers of all members of a shard. A member that is removed loses them (``ConsumerGroup``)."""
 
-    __slots__ = ("_deadlines", "_fence")
+    __slots__ = ("_deadlines", "_fence", "_standings")
 
-    def __init__(self, deadlines: Deadlines, fence: Fence) -> None:
+    def __init__(self, deadlines: Deadlines, standings: Standings, fence: Fence) -> None:
         self._deadlines = deadlines
+        self._standings = standings
         self._fence = fence
 
-    def heard(self, group: ConsumerGroup, member_id: str, at_ms: int) -> None:
-        """The member is there; it is fenced at ``at_ms`` unless it is heard of again."""
+    def heard(self, group: ConsumerGroup, member_id: str, at_ms: int) -> Timer:
+        """The member is there; it is fenced at ``at_ms`` unless it is heard of again. Returns its session."""
         timers = group.timers.get(member_id)
-        if timers is None or timers.session is None:
-            timers = self._timers(group, member_id)
-            timers.session = self._fencing(group, member_id)
-        assert timers.session is not None
-        timers.session.set(at_ms)
+        session = None if timers is None else timers.session
+        if session is None:
+            session = self._timers(group, member_id).session = self._session(group, member_id)
+        session.set(at_ms)
+        return session
 
     def expect_revocation(self, group: ConsumerGroup, member_id: str, epoch: int, at_ms: int) -> None:
         """The member is fenced if it is in the same epoch then."""
@@ -109,6 +111,17 @@ class Sessions:
         if timers is None:
             timers = group.timers[member_id] = MemberTimers()
         return timers
+
+    def _session(self, group: ConsumerGroup, member_id: str) -> Timer:
+        def over(outbox: Outbox) -> None:
+            over_ms = self._standings.outlived_ms(group.group_id, member_id, outbox.now.monotonic_ms)
+            if over_ms is None:
+                self._try_to_fence(group, member_id, outbox, timer)
+            else:
+                timer.set(over_ms)
+
+        timer = self._deadlines.timer(over)
+        return timer
 
     def _fencing(self, group: ConsumerGroup, member_id: str) -> Timer:
         def over(outbox: Outbox) -> None:

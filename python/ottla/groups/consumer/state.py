@@ -11,6 +11,7 @@ from typing import final
 from ottla.coordinator.machine import Record
 from ottla.groups.consumer.group import ConsumerGroup
 from ottla.groups.consumer.regex import Resolved
+from ottla.groups.standing import Standings
 from ottla.records.consumer_offsets import (
     ConsumerGroupCurrentMemberAssignmentKey,
     ConsumerGroupCurrentMemberAssignmentValue,
@@ -34,9 +35,10 @@ __all__ = ["ConsumerState", "apply_to"]
 class ConsumerState:
     """Groups by id."""
 
-    __slots__ = ("groups", "subscribers")
+    __slots__ = ("_standings", "groups", "subscribers")
 
-    def __init__(self) -> None:
+    def __init__(self, standings: Standings) -> None:
+        self._standings = standings
         self.groups: dict[str, ConsumerGroup] = {}
         self.subscribers: dict[str, set[str]] = {}
         """Group ids by topic name; of topics that are not there too."""
@@ -45,6 +47,7 @@ class ConsumerState:
         """Takes the records of types 3 to 8 and 16."""
         key, value = record
         group_id: str = key.group_id  # type: ignore[attr-defined]  # all these keys have one
+        self._standings.disturbed(group_id)
         group = self.groups.get(group_id)
         if group is None:
             if value is None:
@@ -61,6 +64,7 @@ class ConsumerState:
         """These topics changed: their groups look at them with the next heartbeat."""
         for name in topics:
             for group_id in self.subscribers.get(name, ()):
+                self._standings.disturbed(group_id)
                 self.groups[group_id].is_fresh = False
 
     def _subscribed(self, group_id: str, topic: str, is_subscribed: bool) -> None:

@@ -178,6 +178,11 @@ class Updater:
         """Is what the expressions of a group match to be looked up again, or for the first time?"""
         return self._are_old(group, len(group.regex_subscribers), now)
 
+    def regexes_last_ms(self, group: ConsumerGroup, now: Now) -> int:
+        """How long what the expressions of a group match is good, if no topic is created."""
+        last = next(iter(group.regexes.values()), None)
+        return 0 if last is None else last.timestamp_ms + self.config.regex_refresh_interval_ms - now.wall_ms
+
     def _are_old(self, group: ConsumerGroup, expression_count: int, now: Now) -> bool:
         """Is what the expressions of a group match to be looked up again, or for the first time?"""
         if not expression_count:

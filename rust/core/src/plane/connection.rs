@@ -18,6 +18,7 @@ use crate::plane::incoming::{Handled, Kept, Undecided, Waiting};
 use crate::plane::link::{Answer, Close, Link};
 use crate::plane::output::Output;
 use crate::plane::services::Services;
+use crate::plane::standing::StandingAnswers;
 use crate::wire::header::{Api, begin_response};
 
 /// Bytes of answers a client may leave unread before no more of its requests are taken.
@@ -48,6 +49,7 @@ pub struct Connection {
     link: Arc<Link>,
     frames: Frames,
     slots: VecDeque<Slot>,
+    standing: StandingAnswers,
     /// What the socket shall take.
     pub output: Output,
     next_number: u64,
@@ -58,7 +60,14 @@ impl Connection {
     #[must_use]
     pub fn new(link: Arc<Link>, now: Now) -> Self {
         link.used(now.instant);
-        Self { link, frames: Frames::default(), slots: VecDeque::new(), output: Output::default(), next_number: 0 }
+        Self {
+            link,
+            frames: Frames::default(),
+            slots: VecDeque::new(),
+            standing: StandingAnswers::default(),
+            output: Output::default(),
+            next_number: 0,
+        }
     }
 
     /// Whether more bytes may be read from the socket.
@@ -145,7 +154,14 @@ impl Connection {
         let direct = self.slots.is_empty();
         let mut aside = Output::default();
         let output = if direct { &mut self.output } else { &mut aside };
-        let handled = dispatch::handle(frame, &self.link, self.next_number, services, now, output)?;
+        let handled = if self.standing.answer(frame, now.instant, output) {
+            Handled::Answered
+        } else {
+            dispatch::handle(frame, &self.link, self.next_number, services, now, output)?
+        };
+        if matches!(handled, Handled::Away { .. }) {
+            self.standing.asked(self.next_number, frame);
+        }
         self.note(handled, direct, aside);
         Ok(())
     }
@@ -222,13 +238,10 @@ impl Connection {
                 return self.handle_again(at, kept, services, now);
             }
             Answer::Frame(output) => output,
-            Answer::Body(body) => {
-                let mut output = Output::default();
-                output.bytes.reserve(body.len() + 16);
-                let mut writer = begin_response(&mut output.bytes, api, *version, *correlation_id);
-                writer.raw(&body);
-                writer.end_frame(0);
-                output
+            Answer::Body(body) => framed(api, *version, *correlation_id, &body),
+            Answer::Standing(body, standing) => {
+                self.standing.keep(wanted, api, *version, &body, standing, now.instant);
+                framed(api, *version, *correlation_id, &body)
             }
         };
         self.slots[at] = Slot::Ready(output);
@@ -305,4 +318,13 @@ impl Connection {
         self.output.shrink();
         self.frames.shrink();
     }
+}
+
+fn framed(api: &Api, version: i16, correlation_id: i32, body: &[u8]) -> Output {
+    let mut output = Output::default();
+    output.bytes.reserve(body.len() + 16);
+    let mut writer = begin_response(&mut output.bytes, api, version, correlation_id);
+    writer.raw(body);
+    writer.end_frame(0);
+    output
 }

@@ -122,8 +122,7 @@ impl Incoming<'_> {
     }
 
     fn pass_up_keeping(&self, services: &Services, kept: Option<Box<Kept>>) -> Result<Handled, Close> {
-        let (lane, patient) =
-            services.api(self.header.api.key).map_or((Lane::Admin, false), |api| (api.lane, api.patient));
+        let lane = services.api(self.header.api.key).map_or(Lane::Admin, |api| api.lane);
         let id = services.outstanding.expect(self.link, self.number);
         let request = Request {
             id,
@@ -133,7 +132,6 @@ impl Incoming<'_> {
             client_id: Some(self.header.client_id.as_ref().into()),
             context: self.link.context.clone(),
             received_at: self.now.wall,
-            patient,
             asks_leave: kept.is_some(),
             body: self.body_bytes.to_vec(),
         };

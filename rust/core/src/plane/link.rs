@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use crate::plane::clock::Instant;
 use crate::plane::mailbox::ConnectionContext;
 use crate::plane::output::Output;
+use crate::plane::standing::Standing;
 use crate::replication::waiting::Bell;
 
 /// Why a connection ends. For the log: nobody but the client's own requests is hurt.
@@ -31,6 +32,8 @@ pub struct Link {
 pub enum Answer {
     /// The body after the response header.
     Body(Vec<u8>),
+    /// The same, and any later request of the same bytes gets it too, as long as it stands.
+    Standing(Vec<u8>, Arc<Standing>),
     /// A whole frame.
     Frame(Output),
     /// There is none from there: the connection handles the request itself, once more.

@@ -1,9 +1,7 @@
 //! The way up: requests, ends of commands and facts, for the one control thread to drain.
 //!
-//! Prior art: Seastar's cross-core queues; for the doze, the interrupt moderation of network cards. Ours has a reader that
-//! sleeps in a poll on a socket pair; it is woken once per sleep, whatever arrives. After a drain that held requests nobody
-//! hurries for, it may doze: it comes back by itself soon, and until then only what is urgent wakes it. Where heartbeats are
-//! rare each is answered at once; where there are thousands a second they are taken up a few at a time.
+//! Prior art: Seastar's cross-core queues. Ours has a reader that sleeps in a poll on a socket pair; it is woken once per
+//! sleep, whatever arrives.
 //!
 //! Bounds: a lane holds a limited number of requests; ends of commands are as many as there are commands; a fact has one
 //! slot per subject, its latest value.
@@ -69,8 +67,6 @@ pub struct Request {
     pub context: Arc<ConnectionContext>,
     /// When its last byte came in.
     pub received_at: TimestampMs,
-    /// Whether it may wait for company: see [`Reader::Dozes`].
-    pub patient: bool,
     /// Whether [`Answer::Again`](crate::plane::link::Answer::Again) is an answer to it.
     pub asks_leave: bool,
     /// The bytes after the request header.
@@ -115,20 +111,6 @@ pub struct Drained {
     pub facts: Vec<(Subject, String)>,
     /// Requests, lane by lane.
     pub requests: Vec<Request>,
-    /// The reader must drain again a little later though nothing wakes it.
-    pub dozes: bool,
-}
-
-/// What the reader is at.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-enum Reader {
-    /// It sleeps until it is woken.
-    #[default]
-    Sleeps,
-    /// It comes back soon by itself: patient requests need not wake it.
-    Dozes,
-    /// It was woken and has not drained since.
-    Awake,
 }
 
 #[derive(Debug, Default)]
@@ -136,7 +118,8 @@ struct Content {
     lanes: [VecDeque<Request>; 3],
     done: Vec<Done>,
     facts: BTreeMap<Subject, String>,
-    reader: Reader,
+    /// The reader was woken and has not drained since.
+    awake: bool,
 }
 
 /// The mailbox. `wake` is called at most once per [`Mailbox::drain`], outside the lock.
@@ -159,21 +142,10 @@ impl Mailbox {
     }
 
     fn put(&self, change: impl FnOnce(&mut Content)) {
-        self.put_for(false, change);
-    }
-
-    fn put_for(&self, patient: bool, change: impl FnOnce(&mut Content)) {
         let must_wake = {
             let mut content = self.content.lock();
             change(&mut content);
-            match content.reader {
-                Reader::Awake => false,
-                Reader::Dozes if patient => false,
-                Reader::Dozes | Reader::Sleeps => {
-                    content.reader = Reader::Awake;
-                    true
-                }
-            }
+            !std::mem::replace(&mut content.awake, true)
         };
         if must_wake {
             (self.wake)();
@@ -183,7 +155,7 @@ impl Mailbox {
     /// Hands a request up; gives it back when its lane is full.
     pub fn request(&self, request: Request) -> Result<(), Request> {
         let mut refused = None;
-        self.put_for(request.patient, |content| {
+        self.put(|content| {
             let lane = &mut content.lanes[request.lane as usize];
             if lane.len() < LANE_REQUESTS_MAX {
                 lane.push_back(request);
@@ -212,8 +184,8 @@ impl Mailbox {
     }
 
     /// Takes out everything but requests, and at most `requests_max` of those, the most urgent lane first. When requests
-    /// are left the reader is woken again; when there were patient ones it dozes next, if it `may_doze`.
-    pub fn drain(&self, requests_max: usize, may_doze: bool) -> Drained {
+    /// are left the reader is woken again.
+    pub fn drain(&self, requests_max: usize) -> Drained {
         let (drained, more) = {
             let mut content = self.content.lock();
             let mut requests = Vec::new();
@@ -222,14 +194,9 @@ impl Mailbox {
                 requests.extend(lane.drain(..take));
             }
             let more = content.lanes.iter().any(|lane| !lane.is_empty());
-            let dozes = may_doze && !more && requests.iter().any(|request| request.patient);
-            content.reader = match (more, dozes) {
-                (true, _) => Reader::Awake,
-                (false, true) => Reader::Dozes,
-                (false, false) => Reader::Sleeps,
-            };
+            content.awake = more;
             let facts = std::mem::take(&mut content.facts).into_iter().collect();
-            (Drained { done: std::mem::take(&mut content.done), facts, requests, dozes }, more)
+            (Drained { done: std::mem::take(&mut content.done), facts, requests }, more)
         };
         if more {
             (self.wake)();
@@ -261,7 +228,6 @@ mod tests {
             client_id: None,
             context: Arc::new(context),
             received_at: TimestampMs(0),
-            patient: false,
             asks_leave: false,
             body: Vec::new(),
         }
@@ -286,34 +252,10 @@ mod tests {
         }
         assert_eq!(wakes.load(Ordering::SeqCst), 1);
         let ids = |drained: Drained| drained.requests.iter().map(|r| r.id.0).collect::<Vec<_>>();
-        assert_eq!(ids(mailbox.drain(3, false)), [2, 4, 3]);
+        assert_eq!(ids(mailbox.drain(3)), [2, 4, 3]);
         assert_eq!(wakes.load(Ordering::SeqCst), 2, "requests were left");
-        assert_eq!(ids(mailbox.drain(3, false)), [1]);
+        assert_eq!(ids(mailbox.drain(3)), [1]);
         assert_eq!(wakes.load(Ordering::SeqCst), 2);
-    }
-
-    #[test]
-    fn patient_requests_do_not_wake_a_reader_that_dozes_and_urgent_ones_do() {
-        let (mailbox, wakes) = mailbox();
-        let patient = |id| Request { patient: true, ..request(Lane::Groups, id) };
-        mailbox.request(patient(1)).unwrap();
-        assert_eq!(wakes.load(Ordering::SeqCst), 1, "a sleeper is woken for any");
-        assert!(mailbox.drain(9, true).dozes);
-        mailbox.request(patient(2)).unwrap();
-        mailbox.request(patient(3)).unwrap();
-        assert_eq!(wakes.load(Ordering::SeqCst), 1, "it comes by itself");
-        mailbox.request(request(Lane::Admin, 4)).unwrap();
-        mailbox.request(patient(5)).unwrap();
-        assert_eq!(wakes.load(Ordering::SeqCst), 2);
-        let drained = mailbox.drain(9, true);
-        assert_eq!((drained.requests.len(), drained.dozes), (4, true));
-        let drained = mailbox.drain(9, true);
-        assert_eq!((drained.requests.len(), drained.dozes), (0, false), "nothing came: it sleeps");
-        mailbox.request(patient(6)).unwrap();
-        assert_eq!(wakes.load(Ordering::SeqCst), 3);
-        assert!(!mailbox.drain(9, false).dozes, "who does not come back by itself must not doze");
-        mailbox.request(patient(7)).unwrap();
-        assert_eq!(wakes.load(Ordering::SeqCst), 4);
     }
 
     #[test]
@@ -331,6 +273,6 @@ mod tests {
         let (mailbox, _) = mailbox();
         mailbox.fact(Subject::LogDirectoryFull, "full".into());
         mailbox.fact(Subject::LogDirectoryFull, "room again".into());
-        assert_eq!(mailbox.drain(1, false).facts, [(Subject::LogDirectoryFull, "room again".into())]);
+        assert_eq!(mailbox.drain(1).facts, [(Subject::LogDirectoryFull, "room again".into())]);
     }
 }

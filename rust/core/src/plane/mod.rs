@@ -38,6 +38,7 @@ pub mod session;
 mod shell_coordinator;
 pub mod shell_engine;
 mod shell_worker;
+pub mod standing;
 pub mod view;
 
 #[cfg(test)]

@@ -59,8 +59,6 @@ pub struct ServedApi {
     pub python: bool,
     /// In which lane its requests go up.
     pub lane: Lane,
-    /// Whether its requests may wait a little for others, where many come.
-    pub patient: bool,
 }
 
 /// Requests that went up and were not answered yet.

@@ -184,7 +184,7 @@ mod tests {
             }
             other => panic!("{other:?}"),
         };
-        let mut ends: Vec<_> = services.mailbox.drain(0, false).done.into_iter().map(code).collect();
+        let mut ends: Vec<_> = services.mailbox.drain(0).done.into_iter().map(code).collect();
         ends.sort_unstable_by_key(|(ticket, _)| *ticket);
         ends
     }
@@ -208,7 +208,7 @@ mod tests {
 
         guarded.attempt(Some(InHand { ticket: 5, has_own_outcome: false }), |_| panic!("planted in {}", "orders-0"));
         let fact = "a panic in the thread of the coordinators' logs (planted in orders-0): restart the broker";
-        let drained = services.mailbox.drain(0, false);
+        let drained = services.mailbox.drain(0);
         assert_eq!(drained.facts, [(Subject::CoordinatorLogsFailed, fact.to_owned())]);
         for done in drained.done {
             services.mailbox.done(done);
@@ -230,10 +230,10 @@ mod tests {
         let mut guarded = Guarded::new(logs, services.clone());
         let now = start_of_test();
         guarded.carry_out(1, markers(), now);
-        assert!(services.mailbox.drain(0, false).done.is_empty(), "they wait for a replica");
+        assert!(services.mailbox.drain(0).done.is_empty(), "they wait for a replica");
         guarded.attempt(None, |_| panic!("planted"));
         guarded.carry_out(2, markers(), now);
-        let ended = services.mailbox.drain(0, false).done;
+        let ended = services.mailbox.drain(0).done;
         assert_eq!(
             ended.iter().map(|done| (done.ticket, done.result.is_err())).collect::<Vec<_>>(),
             [(1, true), (2, true)]

@@ -20,7 +20,7 @@ use crate::disk_os::OsDisk;
 use crate::error::ErrorCode;
 use crate::ids::{BrokerId, PartitionIndex, TopicId};
 use crate::log::LogDirectory;
-use crate::plane::clock::{Clock, SystemClock};
+use crate::plane::clock::{Clock, Instant, SystemClock};
 use crate::plane::command::{Command, Done, DoneValue, MetadataCommand, Ticket};
 use crate::plane::conductor::Conductor;
 use crate::plane::connections::{Census, Connections};
@@ -36,6 +36,7 @@ use crate::plane::services::{Limits, ServedApi, Services};
 use crate::plane::session::Sessions;
 use crate::plane::shell_coordinator::CoordinatorThread;
 use crate::plane::shell_worker::Worker;
+use crate::plane::standing::Standing;
 use crate::plane::view::{View, ViewDelta};
 
 /// Files kept open between uses, beyond the active segments.
@@ -150,8 +151,8 @@ impl Engine {
     }
 
     /// Takes out what the mailbox holds, and why connections were closed. Never blocks.
-    pub fn drain(&self, requests_max: usize, may_doze: bool) -> (Drained, Vec<String>) {
-        (self.services.mailbox.drain(requests_max, may_doze), self.services.connections.take_reasons())
+    pub fn drain(&self, requests_max: usize) -> (Drained, Vec<String>) {
+        (self.services.mailbox.drain(requests_max), self.services.connections.take_reasons())
     }
 
     /// Takes out the questions that came. Never blocks.
@@ -208,6 +209,17 @@ impl Engine {
     /// Puts up the desk of a coordinator that is about to read its log.
     pub fn put_desk(&self, topic: TopicId, index: PartitionIndex, desk: SharedDesk) {
         self.services.desks.put(topic, index, desk);
+    }
+
+    /// Answers requests that went up, each with a body that later requests of the same bytes get too. Never blocks.
+    pub fn reply_standing(&self, answers: impl Iterator<Item = (RequestId, Vec<u8>, Arc<Standing>)>) {
+        let answers = answers.map(|(request, body, standing)| (request, Answer::Standing(body, standing)));
+        self.services.outstanding.answer_all(answers);
+    }
+
+    /// The present, on the clock of deadlines.
+    pub fn now(&self) -> Instant {
+        self.clock.now().instant
     }
 
     /// Closes the connection of a request that has no answer.

@@ -15,7 +15,7 @@ fn answers_leave_in_the_order_of_requests() {
     client.send(&broker, &create_topics(3), at(0)).unwrap();
     client.send(&broker, &api_versions(4), at(0)).unwrap();
     assert!(!client.connection.wants_input(), "nothing is read while a request is away");
-    let asked = broker.services.mailbox.drain(10, false).requests;
+    let asked = broker.services.mailbox.drain(10).requests;
     assert_eq!(asked.len(), 1);
     broker.services.outstanding.answer(asked[0].id, Answer::Body(vec![9; 4]));
     assert!(!client.settle(&broker, at(1)), "the fetch still waits");

@@ -108,7 +108,7 @@ impl Coordinator {
 
     fn settle(&mut self, now: Now) {
         self.logs.settle(now.instant);
-        for done in self.services.mailbox.drain(0, false).done {
+        for done in self.services.mailbox.drain(0).done {
             let outcome = done.result.map(|value| match value {
                 DoneValue::Coordinator(outcome) => outcome,
                 other => panic!("{other:?}"),

@@ -54,7 +54,7 @@ impl Keeper {
         }
         self.services
             .mailbox
-            .drain(0, false)
+            .drain(0)
             .facts
             .into_iter()
             .map(|(subject, text)| format!("{}: {text}", subject.name()))

@@ -8,6 +8,7 @@ mod list_offsets;
 mod maintenance;
 pub(super) mod orders;
 mod produce;
+mod standing;
 mod transactions;
 mod transactions_simulation;
 
@@ -81,7 +82,6 @@ impl Broker {
             advertised: (first, last),
             python,
             lane: Lane::Admin,
-            patient: false,
         };
         let wakes = Arc::new(AtomicUsize::new(0));
         let counter = wakes.clone();
@@ -105,6 +105,7 @@ impl Broker {
                 served(keys::LIST_OFFSETS, 1, 11, false),
                 served(keys::METADATA, 0, 13, false),
                 served(keys::API_VERSIONS, 0, 5, false),
+                served(12, 0, 4, true),
                 served(CREATE_TOPICS, 2, 7, true),
             ],
         });

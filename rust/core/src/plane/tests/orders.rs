@@ -68,7 +68,7 @@ impl Engine {
     pub(in crate::plane) fn done(&mut self) -> Vec<Done> {
         self.hold.take();
         self.orders.wait_idle();
-        self.services.mailbox.drain(0, false).done
+        self.services.mailbox.drain(0).done
     }
 
     /// As [`Engine::done`] when all went well: the tickets.

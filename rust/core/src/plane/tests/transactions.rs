@@ -479,7 +479,7 @@ impl Thread {
 
     fn outcome(&mut self, ticket: Ticket, now: Now) -> Option<DoneValue> {
         self.logs.settle(now.instant);
-        for done in self.broker.services.mailbox.drain(0, false).done {
+        for done in self.broker.services.mailbox.drain(0).done {
             assert!(self.ended.insert(done.ticket, done.result.unwrap()).is_none(), "two ends");
         }
         self.ended.remove(&ticket)
@@ -626,7 +626,7 @@ fn an_engine_that_stops_ends_markers() {
     let mut logs = Thread::new(broker);
     let ticket = logs.markers(&[(0, marker(0, 0, true, 0))]);
     logs.logs.close();
-    let done = logs.broker.services.mailbox.drain(0, false).done.remove(0);
+    let done = logs.broker.services.mailbox.drain(0).done.remove(0);
     assert_eq!((done.ticket, done.result), (ticket, Err("the data plane was closed".to_owned())));
     assert_eq!(partition.waiting(), 0);
 }
