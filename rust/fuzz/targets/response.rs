@@ -6,6 +6,8 @@ use ottla_core::wire::client::api_versions::ApiVersionsAnswer;
 use ottla_core::wire::client::find_coordinator::FindCoordinatorResponse;
 use ottla_core::wire::client::list_offsets::ListOffsetsResponse;
 use ottla_core::wire::client::metadata::MetadataResponse;
+use ottla_core::wire::client::offset_commit::OffsetCommitResponse;
+use ottla_core::wire::client::offset_fetch::OffsetFetchResponse;
 use ottla_core::wire::client::offset_for_leader_epoch::OffsetForLeaderEpochResponse;
 use ottla_core::wire::client::produce::ProduceResponse;
 use ottla_core::wire::fetch::FetchResponse;
@@ -22,6 +24,8 @@ fuzz_target!(|input: &[u8]| {
         1 => format!("{:?}", none_in(|| FetchResponse::decode(body, version))),
         2 => format!("{:?}", none_in(|| ListOffsetsResponse::decode(body, version))),
         3 => format!("{:?}", none_in(|| MetadataResponse::decode(body, version))),
+        8 => format!("{:?}", none_in(|| OffsetCommitResponse::decode(body, version))),
+        9 => format!("{:?}", none_in(|| OffsetFetchResponse::decode(body, version))),
         10 => format!("{:?}", none_in(|| FindCoordinatorResponse::decode(body, version))),
         18 => format!("{:?}", none_in(|| ApiVersionsAnswer::decode(body, version))),
         23 => format!("{:?}", none_in(|| OffsetForLeaderEpochResponse::decode(body, version))),

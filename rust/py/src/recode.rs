@@ -9,6 +9,8 @@ use ottla_core::wire::client::api_versions::ApiVersionsAnswer;
 use ottla_core::wire::client::find_coordinator::FindCoordinatorResponse;
 use ottla_core::wire::client::list_offsets::ListOffsetsResponse;
 use ottla_core::wire::client::metadata::{KnownPartition, MetadataQuestion, MetadataResponse};
+use ottla_core::wire::client::offset_commit::{Commit, OffsetCommitResponse};
+use ottla_core::wire::client::offset_fetch::{GroupQuestion, OffsetFetchResponse};
 use ottla_core::wire::client::offset_for_leader_epoch::OffsetForLeaderEpochResponse;
 use ottla_core::wire::client::produce::ProduceResponse;
 use ottla_core::wire::client::{self, Call};
@@ -22,6 +24,8 @@ use ottla_core::wire::list_offsets::{ListOffsetsRequest, ListOffsetsResponseWrit
 use ottla_core::wire::metadata::{
     MetadataPartition, MetadataRequest, MetadataRequestTopic, MetadataResponseWriter, encode_brokers,
 };
+use ottla_core::wire::offset_commit::{self, OffsetCommitRequest};
+use ottla_core::wire::offset_fetch::{OffsetFetchRequest, OffsetFetchResponseWriter, write_partitions};
 use ottla_core::wire::offset_for_leader_epoch::{OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponseWriter};
 use ottla_core::wire::produce::{ProduceRequest, ProduceResponseWriter, Produced, RecordError};
 use ottla_core::wire::{Array, Cursor, TopicRef, WireError, api_of};
@@ -64,6 +68,8 @@ fn request(frame: &[u8]) -> Result<Option<Vec<u8>>, WireError> {
             let (replica, isolation) = (request.replica_id, request.isolation_level);
             client::list_offsets::encode_request(&mut out, &call, replica, isolation, &topics, request.timeout_ms);
         }
+        keys::OFFSET_COMMIT => commit_request(&mut out, &call, &OffsetCommitRequest::decode(body, version)?),
+        keys::OFFSET_FETCH => offset_fetch_request(&mut out, &call, &OffsetFetchRequest::decode(body, version)?),
         keys::FIND_COORDINATOR => {
             let request = FindCoordinatorRequest::decode(body, version)?;
             let keys: Vec<_> = request.keys.iter().collect();
@@ -98,6 +104,28 @@ fn response(api_key: i16, version: i16, frame: &[u8]) -> Result<Option<Vec<u8>>,
             for topic in response.topics {
                 writer.topic(topic.name);
                 topic.partitions.iter().for_each(|listed| writer.partition(&listed));
+            }
+            writer.finish();
+        }
+        keys::OFFSET_COMMIT => {
+            let response = OffsetCommitResponse::decode(body, version)?;
+            let topics = response.topics.iter().map(|topic| {
+                let partitions = topic.partitions.iter().map(|partition| (partition.index, partition.error));
+                (topic.topic, partitions)
+            });
+            let throttle = response.throttle_time_ms;
+            offset_commit::encode_response(&mut out, correlation_id, version, throttle, topics);
+        }
+        keys::OFFSET_FETCH => {
+            let response = OffsetFetchResponse::decode(body, version)?;
+            let (throttle, count) = (response.throttle_time_ms, response.groups().count());
+            let mut writer = OffsetFetchResponseWriter::new(&mut out, correlation_id, version, throttle, count);
+            for group in response.groups() {
+                writer.group(group.group_id, group.topics.len());
+                for topic in group.topics {
+                    writer.topic(topic.topic, |out| write_partitions(out, version, topic.partitions.iter()));
+                }
+                writer.end_group(group.error);
             }
             writer.finish();
         }
@@ -164,6 +192,41 @@ fn fetch_request(out: &mut Vec<u8>, call: &Call<'_>, request: &FetchRequest<'_>)
     let forgotten: Vec<_> = request.forgotten.iter().map(|topic| (topic.topic, list(topic.partitions))).collect();
     let forgotten: Vec<_> = forgotten.iter().map(|(topic, partitions)| (*topic, &**partitions)).collect();
     writer.finish(&forgotten);
+}
+
+fn commit_request(out: &mut Vec<u8>, call: &Call<'_>, request: &OffsetCommitRequest<'_>) {
+    let topics: Vec<_> = request.topics.iter().map(|topic| (topic.topic, list(topic.partitions))).collect();
+    let topics: Vec<_> = topics.iter().map(|(topic, partitions)| (*topic, &**partitions)).collect();
+    let commit = Commit {
+        group_id: request.group_id,
+        generation_id_or_member_epoch: request.generation_id_or_member_epoch,
+        member_id: request.member_id,
+        group_instance_id: request.group_instance_id,
+        retention_time_ms: request.retention_time_ms,
+        topics: &topics,
+    };
+    client::offset_commit::encode_request(out, call, &commit);
+}
+
+fn offset_fetch_request(out: &mut Vec<u8>, call: &Call<'_>, request: &OffsetFetchRequest<'_>) {
+    let owned: Vec<Option<Vec<_>>> = request
+        .groups
+        .iter()
+        .map(|group| {
+            group.topics.map(|topics| topics.iter().map(|topic| (topic.topic, list(topic.partitions))).collect())
+        })
+        .collect();
+    let topics: Vec<Option<Vec<_>>> = owned
+        .iter()
+        .map(|topics| topics.as_ref().map(|topics| topics.iter().map(|(topic, of)| (*topic, &**of)).collect()))
+        .collect();
+    let groups = request.groups.iter().zip(&topics).map(|(group, topics)| GroupQuestion {
+        group_id: group.group_id,
+        member_id: group.member_id,
+        member_epoch: group.member_epoch,
+        topics: topics.as_deref(),
+    });
+    client::offset_fetch::encode_request(out, call, &groups.collect::<Vec<_>>(), request.require_stable);
 }
 
 fn metadata_request(out: &mut Vec<u8>, call: &Call<'_>, request: &MetadataRequest<'_>) {

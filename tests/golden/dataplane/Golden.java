@@ -8,7 +8,7 @@
 // - full:  every field that the version has, with a value of its own
 // - many:  arrays of 200 elements, whose compact length takes two bytes (first and last version alone)
 //
-// The values are repeated in rust/core/src/wire/golden.rs, which compares both.
+// The values are repeated in rust/core/src/wire/tests, which compare both.
 
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -285,6 +285,112 @@ public class Golden {
         return data;
     }
 
+    static ApiMessage offsetCommitRequest(short version, String kind) {
+        OffsetCommitRequestData data = new OffsetCommitRequestData();
+        if (kind.equals("least")) return data;
+        data.setGroupId("workers").setGenerationIdOrMemberEpoch(41).setMemberId("member-1");
+        if (version >= 7) data.setGroupInstanceId("instance-1");
+        if (version <= 4) data.setRetentionTimeMs(86_400_000L);
+        var a = new OffsetCommitRequestData.OffsetCommitRequestTopic();
+        var b = new OffsetCommitRequestData.OffsetCommitRequestTopic();
+        if (version >= 10) { a.setTopicId(ID_A); b.setTopicId(ID_B); } else { a.setName("alpha"); b.setName("beta"); }
+        if (kind.equals("full")) {
+            var first = new OffsetCommitRequestData.OffsetCommitRequestPartition().setPartitionIndex(0).setCommittedOffset(1001)
+                .setCommittedMetadata("größe");
+            if (version >= 6) first.setCommittedLeaderEpoch(12);
+            a.partitions().add(first);
+            a.partitions().add(new OffsetCommitRequestData.OffsetCommitRequestPartition().setPartitionIndex(7)
+                .setCommittedOffset(Long.MAX_VALUE).setCommittedMetadata(null));
+            b.partitions().add(new OffsetCommitRequestData.OffsetCommitRequestPartition().setPartitionIndex(3)
+                .setCommittedOffset(-1).setCommittedMetadata(""));
+        } else for (int index : upTo(200)) {
+            a.partitions().add(new OffsetCommitRequestData.OffsetCommitRequestPartition().setPartitionIndex(index)
+                .setCommittedOffset(3000 + index).setCommittedMetadata("m"));
+        }
+        data.topics().add(a);
+        data.topics().add(b);
+        return data;
+    }
+
+    static ApiMessage offsetCommitResponse(short version, String kind) {
+        OffsetCommitResponseData data = new OffsetCommitResponseData();
+        if (kind.equals("least")) return data;
+        if (version >= 3) data.setThrottleTimeMs(250);
+        var a = new OffsetCommitResponseData.OffsetCommitResponseTopic();
+        var b = new OffsetCommitResponseData.OffsetCommitResponseTopic();
+        if (version >= 10) { a.setTopicId(ID_A); b.setTopicId(ID_B); } else { a.setName("alpha"); b.setName("beta"); }
+        for (int index : upTo(kind.equals("full") ? 2 : 200)) {
+            a.partitions().add(new OffsetCommitResponseData.OffsetCommitResponsePartition().setPartitionIndex(index)
+                .setErrorCode((short) (index == 1 ? 27 : 0)));
+        }
+        data.topics().add(a);
+        data.topics().add(b);
+        return data;
+    }
+
+    static ApiMessage offsetFetchRequest(short version, String kind) {
+        OffsetFetchRequestData data = new OffsetFetchRequestData();
+        boolean least = kind.equals("least");
+        if (version >= 7 && !least) data.setRequireStable(true);
+        if (version < 8) {
+            if (least) return version >= 2 ? data.setTopics(null) : data;
+            data.setGroupId("workers");
+            data.topics().add(new OffsetFetchRequestData.OffsetFetchRequestTopic().setName("alpha")
+                .setPartitionIndexes(kind.equals("full") ? List.of(0, 7) : upTo(200)));
+            data.topics().add(new OffsetFetchRequestData.OffsetFetchRequestTopic().setName("beta"));
+            return data;
+        }
+        if (least) return data;
+        var workers = new OffsetFetchRequestData.OffsetFetchRequestGroup().setGroupId("workers");
+        if (version >= 9) workers.setMemberId("member-1").setMemberEpoch(41);
+        var a = new OffsetFetchRequestData.OffsetFetchRequestTopics().setPartitionIndexes(kind.equals("full") ? List.of(0, 7) : upTo(200));
+        var b = new OffsetFetchRequestData.OffsetFetchRequestTopics();
+        if (version >= 10) { a.setTopicId(ID_A); b.setTopicId(ID_B); } else { a.setName("alpha"); b.setName("beta"); }
+        workers.topics().add(a);
+        workers.topics().add(b);
+        data.groups().add(workers);
+        data.groups().add(new OffsetFetchRequestData.OffsetFetchRequestGroup().setGroupId("group-empty"));
+        for (int index : upTo(kind.equals("full") ? 1 : 200)) {
+            data.groups().add(new OffsetFetchRequestData.OffsetFetchRequestGroup().setGroupId("group-" + index).setTopics(null));
+        }
+        return data;
+    }
+
+    static ApiMessage offsetFetchResponse(short version, String kind) {
+        OffsetFetchResponseData data = new OffsetFetchResponseData();
+        if (kind.equals("least")) return data;
+        if (version >= 3) data.setThrottleTimeMs(250);
+        if (version < 8) {
+            if (version >= 2) data.setErrorCode((short) 14);
+            var a = new OffsetFetchResponseData.OffsetFetchResponseTopic().setName("alpha");
+            for (int index : upTo(kind.equals("full") ? 2 : 200)) {
+                var partition = new OffsetFetchResponseData.OffsetFetchResponsePartition().setPartitionIndex(index)
+                    .setCommittedOffset(3000 + index).setMetadata(index == 0 ? "größe" : null).setErrorCode((short) (index == 1 ? 88 : 0));
+                if (version >= 5) partition.setCommittedLeaderEpoch(200 + index);
+                a.partitions().add(partition);
+            }
+            data.topics().add(a);
+            data.topics().add(new OffsetFetchResponseData.OffsetFetchResponseTopic().setName("beta"));
+            return data;
+        }
+        var a = new OffsetFetchResponseData.OffsetFetchResponseTopics();
+        var b = new OffsetFetchResponseData.OffsetFetchResponseTopics();
+        if (version >= 10) { a.setTopicId(ID_A); b.setTopicId(ID_B); } else { a.setName("alpha"); b.setName("beta"); }
+        for (int index : upTo(kind.equals("full") ? 2 : 200)) {
+            a.partitions().add(new OffsetFetchResponseData.OffsetFetchResponsePartitions().setPartitionIndex(index)
+                .setCommittedOffset(3000 + index).setCommittedLeaderEpoch(200 + index).setMetadata(index == 0 ? "größe" : null)
+                .setErrorCode((short) (index == 1 ? 88 : 0)));
+        }
+        var workers = new OffsetFetchResponseData.OffsetFetchResponseGroup().setGroupId("workers").setErrorCode((short) 14);
+        workers.topics().add(a);
+        workers.topics().add(b);
+        data.groups().add(workers);
+        for (int index : upTo(kind.equals("full") ? 1 : 200)) {
+            data.groups().add(new OffsetFetchResponseData.OffsetFetchResponseGroup().setGroupId("group-" + index).setErrorCode((short) 69));
+        }
+        return data;
+    }
+
     static ApiMessage metadataRequest(short version, String kind) {
         MetadataRequestData data = new MetadataRequestData();
         if (kind.equals("least")) return version >= 1 ? data.setTopics(null) : data;
@@ -372,6 +478,10 @@ public class Golden {
         print(ApiKeys.OFFSET_FOR_LEADER_EPOCH, false, Golden::epochResponse);
         print(ApiKeys.FIND_COORDINATOR, true, Golden::findCoordinatorRequest);
         print(ApiKeys.FIND_COORDINATOR, false, Golden::findCoordinatorResponse);
+        print(ApiKeys.OFFSET_COMMIT, true, Golden::offsetCommitRequest);
+        print(ApiKeys.OFFSET_COMMIT, false, Golden::offsetCommitResponse);
+        print(ApiKeys.OFFSET_FETCH, true, Golden::offsetFetchRequest);
+        print(ApiKeys.OFFSET_FETCH, false, Golden::offsetFetchResponse);
         print(ApiKeys.API_VERSIONS, true, Golden::apiVersionsRequest);
         print(ApiKeys.API_VERSIONS, false, Golden::apiVersionsResponse);
     }

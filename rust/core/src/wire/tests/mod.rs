@@ -9,6 +9,8 @@ mod fetch;
 mod find_coordinator;
 mod list_offsets;
 mod metadata;
+mod offset_commit;
+mod offset_fetch;
 mod produce;
 
 use std::fmt::Debug;
@@ -270,6 +272,10 @@ laws! {
     metadata_response: metadata::Response;
     epoch_request: epochs::Request;
     epoch_response: epochs::Response;
+    offset_commit_request: offset_commit::Request;
+    offset_commit_response: offset_commit::Response;
+    offset_fetch_request: offset_fetch::Request;
+    offset_fetch_response: offset_fetch::Response;
     find_coordinator_request: find_coordinator::Request;
     find_coordinator_response: find_coordinator::Response;
     api_versions_request: api_versions::Request;
@@ -285,6 +291,8 @@ fn decode_any(frame: &[u8]) {
         1 => super::fetch::FetchRequest::decode(body, version).map(|request| format!("{request:?}")),
         2 => super::list_offsets::ListOffsetsRequest::decode(body, version).map(|request| format!("{request:?}")),
         3 => super::metadata::MetadataRequest::decode(body, version).map(|request| format!("{request:?}")),
+        8 => super::offset_commit::OffsetCommitRequest::decode(body, version).map(|request| format!("{request:?}")),
+        9 => super::offset_fetch::OffsetFetchRequest::decode(body, version).map(|request| format!("{request:?}")),
         10 => {
             super::find_coordinator::FindCoordinatorRequest::decode(body, version).map(|request| format!("{request:?}"))
         }
@@ -299,7 +307,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4096))]
     #[test]
     fn arbitrary_bytes_are_survived(
-        key in prop::sample::select(vec![0i16, 1, 2, 3, 18, 23]),
+        key in prop::sample::select(vec![0i16, 1, 2, 3, 8, 9, 10, 18, 23]),
         version in 0i16..20,
         rest in vec(prop_oneof![Just(0u8), Just(1), Just(2), Just(255), any::<u8>()], 0..120),
     ) {
