@@ -216,12 +216,14 @@ class OffsetTable:
     def grant(self, group: str, member_id: str, instance_id: str | None, epoch: int, version: int) -> None:
         """Whoever commits under exactly these, in this version of OffsetCommit or a later one, may, until ``withdraw``."""
 
-    def withdraw(self, group: str) -> None:
+    def withdraw(self, group: str) -> list[tuple[str, int]]:
         """Nobody of the group may commit unasked any more. To be called before anything changes that the coordinator
-        looks at when it is asked; what was let in before counts as older than that."""
+        looks at when it is asked; what was let in before counts as older than that. Returns which members were let
+        in since they were granted it, and when last, as ``last_commit_ms``."""
 
     def last_commit_ms(self, group: str, member_id: str) -> int | None:
-        """When the data plane last let this member commit, on the engine's clock; None if it did not since the grant."""
+        """When the data plane last let this member commit, on the clock that the load was given the zero of; None if it
+        did not since the grant."""
 
     def seal(self) -> int | None:
         """A mark for what was applied up to now and is not committed; None when nothing was since the last mark."""
@@ -390,7 +392,7 @@ class Engine:
     ) -> tuple[
         list[tuple[int, bool, Any]],
         list[tuple[str, str]],
-        list[tuple[int, int, int, str, int, str, str, str, str, int, int, bool, bytes]],
+        list[tuple[int, int, int, str, int, str, str, str, tuple[str, int], int, bool, bytes]],
         list[str],
     ]:
         """What came up, without waiting: ends of commands (ticket, succeeded, value or reason), facts (subject, text),
@@ -510,10 +512,11 @@ class Engine:
         0, words or None, rows). Never blocks."""
 
     def coordinator_load(
-        self, ticket: int, topic_id: bytes, partition: int, leader_epoch: int, intake: OffsetTable | None
+        self, ticket: int, topic_id: bytes, partition: int, leader_epoch: int, intake: OffsetTable | None, zero_ms: int
     ) -> None:
         """Begins to read what the log holds after every append begun before; the ticket names it. Committed offsets go
-        into ``intake``, where there is one, and do not come up. No rows; an error shows in ``coordinator_next``. Never
+        into ``intake``, where there is one, and do not come up; once that is open, the data plane works with it, and
+        tells times with its own zero at ``zero_ms``. No rows; an error shows in ``coordinator_next``. Never
         blocks."""
 
     def coordinator_next(self, ticket: int, load: int) -> None:

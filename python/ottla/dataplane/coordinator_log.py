@@ -110,7 +110,7 @@ class _Loading:
         self._ended = False
 
         def send(ticket: int) -> None:
-            plane.engine.coordinator_load(ticket, *place, intake)
+            plane.engine.coordinator_load(ticket, *place, intake, plane.zero_ms)
             self._load = ticket
 
         _begin(plane, send)

@@ -73,8 +73,8 @@ class Request(NamedTuple):
     listener: str
     principal: str
     peer_host: str
-    local_host: str
-    local_port: int
+    local: tuple[str, int]
+    """The address that the client connected to: host and port."""
     received_ms: int
     """Wall clock."""
     asks_leave: bool
@@ -212,7 +212,7 @@ class Plane:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         # Either clock shows whole milliseconds: so what is told in the engine's is never early here.
-        self._zero_ms = clock.monotonic_ms() + 1 - self._engine.clock_ms()
+        self.zero_ms = clock.monotonic_ms() + 1 - self._engine.clock_ms()
         """The engine's zero on the monotonic clock."""
         self.directory_id = ZERO_UUID
         """Of the directory, once its ``meta.properties`` was read."""
@@ -305,7 +305,7 @@ class Plane:
         withdrawn, at ``until_ms``, or with the connection. A connection keeps few such answers; it may keep none. Both
         times, and those of what is returned, are on the monotonic clock that this was made with; ``used_ms``: the first
         use."""
-        standing = _core.Standing(used_ms, until_ms, self._zero_ms)
+        standing = _core.Standing(used_ms, until_ms, self.zero_ms)
         if self.is_draining:
             self._held_standing.append((request_id, body, standing))
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import final
 
-from ottla.coordinator.machine import CoordinatorError, Now
+from ottla.coordinator.machine import CoordinatorError
 from ottla.errors import ErrorCode
 from ottla.groups.classic.group import ClassicGroup
 from ottla.groups.classic.groups import ClassicGroups
@@ -45,8 +45,8 @@ class ClassicOffsets:
     def check_offset_delete(self) -> None:
         _require(self._group.validate_offset_delete())
 
-    def offset_committed(self, member_id: str, now: Now) -> None:
-        self._groups.committed(self._group, member_id, now)
+    def offset_committed(self, member_id: str, at_ms: int) -> None:
+        self._groups.committed(self._group, member_id, at_ms)
 
     def is_subscribed(self, topic: str) -> bool:
         return self._group.is_subscribed_to(topic)

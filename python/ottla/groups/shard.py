@@ -59,7 +59,7 @@ class GroupShard:
         self, config: GroupsConfig, new_id: Callable[[], str], hashes: TopicHashes, leader_epoch: int = 0
     ) -> None:
         self._offsets = Offsets(self, config.offsets, leader_epoch)
-        self._standings = Standings(told=self._offsets.withdraw)
+        self._standings = Standings(told=self._offsets.withdraw, last_commit_ms=self._offsets.last_commit_ms)
         self._classic = ClassicGroups(config.classic, new_id, self._standings)
         self._consumer = ConsumerGroups(config.consumer, hashes, self._classic, new_id, standings=self._standings)
         self._parts = (self._classic, self._consumer, self._offsets)

@@ -81,14 +81,24 @@ def _nobody(_group_id: str) -> None:
     return
 
 
+def _never(_group_id: str, _member_id: str) -> None:
+    return
+
+
 @final
 class Standings:
     """What stands of the groups of a shard."""
 
-    __slots__ = ("_calm", "_matching", "_told")
+    __slots__ = ("_calm", "_matching", "_told", "last_commit_ms")
 
-    def __init__(self, told: Callable[[str], None] = _nobody) -> None:
-        """``told``: who else has to know that something happens to a group, at once."""
+    def __init__(
+        self,
+        told: Callable[[str], None] = _nobody,
+        last_commit_ms: Callable[[str, str], int | None] = _never,
+    ) -> None:
+        """``told``: who else has to know that something happens to a group, at once. ``last_commit_ms``: when the data
+        plane last let a member of a group commit, on the monotonic clock, as far as that was not told here."""
+        self.last_commit_ms = last_commit_ms
         self._calm: dict[str, _Calm] = {}
         """By group id: those of which something stands, or may soon."""
         self._matching: set[str] = set()

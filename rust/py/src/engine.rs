@@ -166,8 +166,10 @@ type TopicRow = ([u8; 16], String, bool, usize, Vec<PartitionRow>);
 type LeadRow<'py> = ([u8; 16], String, i32, i32, i32, Vec<i32>, Vec<i32>, PyRef<'py, TopicSettings>);
 type RecordRow = (Option<Vec<u8>>, Option<Vec<u8>>);
 type BatchRow = (i64, i32, i64, bool, Vec<RecordRow>);
+/// Of the address that the client connected to: host and port.
+type LocalRow<'py> = (&'py str, u16);
 type RequestRow<'py> =
-    (u64, i16, i16, String, u64, &'py str, &'py str, &'py str, &'py str, u16, i64, bool, Bound<'py, PyBytes>);
+    (u64, i16, i16, String, u64, &'py str, &'py str, &'py str, LocalRow<'py>, i64, bool, Bound<'py, PyBytes>);
 
 /// Ends of commands, facts, requests, and why connections were closed.
 type DrainedRows<'py> = (Bound<'py, PyList>, Vec<(&'static str, String)>, Bound<'py, PyList>, Vec<String>);
@@ -441,9 +443,11 @@ impl Engine {
         partition: i32,
         leader_epoch: i32,
         intake: Option<PyRef<'_, OffsetTable>>,
+        zero_ms: i64,
     ) {
         let place = coordinator_log::place(topic_id, partition, leader_epoch);
         let intake = intake.map(|table| {
+            table.set_clock(zero_ms);
             self.0.put_desk(place.topic_id, place.index, table.desk());
             table.desk() as SharedIntake
         });
@@ -577,8 +581,7 @@ fn request_row<'py>(py: Python<'py>, request: &'py Request) -> RequestRow<'py> {
         &context.listener,
         &context.principal,
         &context.peer_host,
-        &context.local_host,
-        context.local_port,
+        (&context.local_host, context.local_port),
         request.received_at.0,
         request.asks_leave,
         PyBytes::new(py, &request.body),

@@ -1,12 +1,14 @@
 //! Committed offsets for Python: their table, and their records.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use ottla_core::error::ErrorCode;
 use ottla_core::groups::desk::{Committer, Desk, Rules};
 use ottla_core::groups::offset_record::{OffsetValue, write_key, write_value};
 use ottla_core::groups::offsets::{Applied, Question, write_missing};
 use ottla_core::ids::{LeaderEpoch, Offset, PartitionIndex, ProducerId, TimestampMs, TopicId};
+use ottla_core::plane::clock::Instant;
 use ottla_core::plane::desks::SharedDesk;
 use parking_lot::Mutex;
 use pyo3::exceptions::PyValueError;
@@ -23,9 +25,18 @@ type ScanRow<'py> = (i32, i64, i64, Bound<'py, PyBytes>);
 
 /// See `_core.pyi`. Shared with a load that fills it, and with the data plane while it is open.
 #[pyclass(frozen, module = "ottla._core")]
-pub(crate) struct OffsetTable(Arc<Mutex<Desk>>);
+pub(crate) struct OffsetTable(Arc<Mutex<Desk>>, AtomicI64);
 
 impl OffsetTable {
+    /// `zero_ms`: the engine's zero on the clock of whoever asks for times.
+    pub(crate) fn set_clock(&self, zero_ms: i64) {
+        self.1.store(zero_ms, Ordering::Relaxed);
+    }
+
+    fn shown(&self, at: Instant) -> i64 {
+        i64::try_from(at.0).unwrap_or(i64::MAX).saturating_add(self.1.load(Ordering::Relaxed))
+    }
+
     pub(crate) fn desk(&self) -> SharedDesk {
         self.0.clone()
     }
@@ -35,7 +46,7 @@ impl OffsetTable {
 impl OffsetTable {
     #[new]
     fn new() -> Self {
-        Self(Arc::default())
+        Self(Arc::default(), AtomicI64::new(0))
     }
 
     fn __len__(&self) -> usize {
@@ -75,12 +86,13 @@ impl OffsetTable {
         self.0.lock().grant(&Committer { group, member_id, instance_id, epoch, version });
     }
 
-    fn withdraw(&self, group: &str) {
-        self.0.lock().withdraw(group);
+    fn withdraw(&self, group: &str) -> Vec<(String, i64)> {
+        let used = self.0.lock().withdraw(group);
+        used.into_iter().map(|(member, at)| (member.into(), self.shown(at))).collect()
     }
 
-    fn last_commit_ms(&self, group: &str, member_id: &str) -> Option<u64> {
-        self.0.lock().last_commit(group, member_id).map(|at| at.0)
+    fn last_commit_ms(&self, group: &str, member_id: &str) -> Option<i64> {
+        self.0.lock().last_commit(group, member_id).map(|at| self.shown(at))
     }
 
     fn seal(&self) -> Option<u64> {

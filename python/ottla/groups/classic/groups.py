@@ -236,11 +236,11 @@ class ClassicGroups:
         self._rebalancer.remove(group, group.members[member_id], outbox)
         return ErrorCode.NONE
 
-    def committed(self, group: ClassicGroup, member_id: str, now: Now) -> None:
-        """A member commits offsets, not in a transaction: it is there."""
+    def committed(self, group: ClassicGroup, member_id: str, at_ms: int) -> None:
+        """A member has committed offsets, not in a transaction: it was there."""
         member = group.members.get(member_id)
         if member is not None and group.state in (State.STABLE, State.PREPARING_REBALANCE):
-            self._rebalancer.heard(group, member, now)
+            self._rebalancer.was_heard(group, member, at_ms)
 
     # Other protocols and offsets.
 

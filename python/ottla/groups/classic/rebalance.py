@@ -48,6 +48,12 @@ class Rebalancer:
         session.set(at_ms)
         return session
 
+    def was_heard(self, group: ClassicGroup, member: Member, at_ms: int) -> None:
+        """The member was there, at some time on the monotonic clock."""
+        over_ms, session = at_ms + member.session_timeout_ms, member.session
+        if session is None or session.at_ms is None or session.at_ms < over_ms:
+            self._expect(group, member, over_ms)
+
     def heard_new(self, group: ClassicGroup, member: Member, now: Now) -> None:
         """A new member waits in its first join."""
         self._expect(group, member, now.monotonic_ms + NEW_MEMBER_JOIN_TIMEOUT_MS)
@@ -69,7 +75,7 @@ class Rebalancer:
         if not member.expires:
             # When what it waits for has come, its session begins anew.
             return
-        over_ms = self._standings.outlived_ms(group.group_id, member.member_id, outbox.now.monotonic_ms)
+        over_ms = self._in_truth_over_ms(group, member, outbox.now.monotonic_ms)
         if over_ms is not None:
             self._expect(group, member, over_ms)
             return
@@ -78,6 +84,15 @@ class Rebalancer:
             self.prepare(group, outbox)
         elif group.state is State.PREPARING_REBALANCE and group.all_joined:
             self.complete(group, outbox)
+
+    def _in_truth_over_ms(self, group: ClassicGroup, member: Member, now_ms: int) -> int | None:
+        """The session of a member is over, as far as was known here: when it will be, for all that the data plane has
+        let the member do; None when it is."""
+        over_ms = self._standings.outlived_ms(group.group_id, member.member_id, now_ms)
+        committed_ms = self._standings.last_commit_ms(group.group_id, member.member_id)
+        if committed_ms is not None:
+            over_ms = max(committed_ms + member.session_timeout_ms, 0 if over_ms is None else over_ms)
+        return over_ms if over_ms is not None and over_ms > now_ms else None
 
     def _pending_over(self, group: ClassicGroup, member_id: str, outbox: Outbox) -> None:
         group.drop_pending(member_id)

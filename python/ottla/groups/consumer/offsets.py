@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import final
 
-from ottla.coordinator.machine import CoordinatorError, Now
+from ottla.coordinator.machine import CoordinatorError
 from ottla.errors import ErrorCode
 from ottla.groups.consumer.checks import unknown_member
 from ottla.groups.consumer.group import ConsumerGroup
@@ -66,7 +66,7 @@ class ConsumerOffsets:
     def check_offset_delete(self) -> None:
         """What nobody reads may go."""
 
-    def offset_committed(self, member_id: str, now: Now) -> None:
+    def offset_committed(self, member_id: str, at_ms: int) -> None:
         """A commit is no heartbeat here."""
 
     def is_subscribed(self, topic: str) -> bool:

@@ -11,7 +11,7 @@ import enum
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol, TypeAlias, final
 
-from ottla.coordinator.machine import Now, Outbox
+from ottla.coordinator.machine import Outbox
 from ottla.errors import ErrorCode
 
 __all__ = ["Committer", "ExpiryBase", "Groups", "OffsetGroup", "PartitionRule", "Since"]
@@ -63,8 +63,8 @@ class OffsetGroup(Protocol):
     def check_offset_delete(self) -> None:
         """May offsets be deleted one by one? Raises CoordinatorError: NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND."""
 
-    def offset_committed(self, member_id: str, now: Now) -> None:
-        """A member has committed: where commits count as heartbeats, it is alive."""
+    def offset_committed(self, member_id: str, at_ms: int) -> None:
+        """A member has committed, ``at_ms`` on the monotonic clock: where commits count as heartbeats, it was there."""
 
     def is_subscribed(self, topic: str) -> bool:
         """Does a member read this topic, or may one, for all that is known? Such offsets neither expire nor may they

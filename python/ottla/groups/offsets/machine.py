@@ -118,7 +118,7 @@ class Offsets:
             outbox.refuse(reply, error.code, error.message)
             return
         if group is not None:
-            group.offset_committed(request.member_id, outbox.now)
+            group.offset_committed(request.member_id, outbox.now.monotonic_ms)
         outbox.answer(reply, response)
 
     def _grant(self, group_id: str, committer: Committer) -> None:
@@ -134,8 +134,18 @@ class Offsets:
         )
 
     def withdraw(self, group_id: str) -> None:
-        """Something about the group is about to change that ``OffsetGroup.check_offset_commit`` looks at."""
-        self._table.withdraw(group_id)
+        """Something about the group is about to change that ``OffsetGroup.check_offset_commit`` looks at. Who has
+        committed below by then was there."""
+        used = self._table.withdraw(group_id)
+        group = self._groups.find(group_id) if used else None
+        if group is not None:
+            for member_id, at_ms in used:
+                group.offset_committed(member_id, at_ms)
+
+    def last_commit_ms(self, group_id: str, member_id: str) -> int | None:
+        """When the data plane last let the member commit, on the monotonic clock; None if it did not since it was
+        granted."""
+        return self._table.last_commit_ms(group_id, member_id)
 
     def commit_in_transaction(
         self, request: TxnOffsetCommitRequest, version: int, reply: Reply[TxnOffsetCommitResponse], outbox: Outbox
@@ -157,7 +167,7 @@ class Offsets:
             records, response = self._decided(asked, rule, outbox.now.wall_ms)
             if records:
                 # Plain commits go before it or come here: they must know what is pending.
-                self._table.withdraw(request.group_id)
+                self.withdraw(request.group_id)
                 outbox.emit(*records)
         except CoordinatorError as error:
             outbox.refuse(reply, error.code, error.message)
