@@ -242,7 +242,7 @@ class History:
             return
         error = group.validate_commit(process.member_id, process.instance_id, process.generation, False, 8)
         if not error:
-            self.shard.groups.committed(group, process.member_id, self.shard.now)
+            self.shard.groups.committed(group, process.member_id, self.shard.now.monotonic_ms)
             self.shard.check()
 
     def _delete(self) -> None:

@@ -263,7 +263,7 @@ class World:
             member_id, words.get("instance"), int(words.get("generation", -1)), "transactional" in words, 8
         )
         if error is ErrorCode.NONE and "transactional" not in words:
-            self._groups.committed(group, member_id, self._now())
+            self._groups.committed(group, member_id, self._now().monotonic_ms)
         return [f"{client} <- OffsetCommit {error.name}"]
 
     def delete(self, group_id: str) -> list[str]:
