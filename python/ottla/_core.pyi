@@ -11,6 +11,7 @@ __all__ = [
     "OffsetTable",
     "Program",
     "Record",
+    "Standing",
     "TopicSettings",
     "Walk",
     "WireError",

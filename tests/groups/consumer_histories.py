@@ -77,8 +77,10 @@ class Broker:
         return Outbox(Now(self.now_ms, 1_000_000 + self.now_ms), self.shard.apply, some)
 
     def check_below(self) -> None:
-        """Answers that stand are those that the machine would give."""
+        """Answers that stand are those that the machine would give, doing nothing else."""
+        is_asking = self.group is not None and self.group.is_asking
         self.below.check(self.now_ms, self._outbox, self._session_of)
+        assert self.group is None or self.group.is_asking is is_asking
 
     def _session_of(self, key: tuple[str, str, str]) -> Timer:
         member_id = key[1]

@@ -49,7 +49,7 @@ class Kept(NamedTuple):
 
 @final
 class Below:
-    """``session_of`` finds the session of who sent a request, by the key that is given with it."""
+    """Connections that keep any number of answers."""
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, Kept] = {}
@@ -76,7 +76,7 @@ class Below:
         return [(key, kept) for key, kept in self._kept.items() if kept.held.stands(now_ms)]
 
     def check(self, now_ms: int, outbox: Callable[[], Outbox], session_of: Callable[[Any], Timer]) -> None:
-        """Whoever asks the machine gets the same."""
+        """Whoever asks the machine gets the same. ``session_of`` finds the session of who asks, by the key."""
         for key, kept in self.standing(now_ms):
             session, asked, reply = session_of(key), outbox(), Reply[Any]()
             at_ms = session.at_ms
