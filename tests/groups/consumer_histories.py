@@ -27,7 +27,7 @@ from ottla.groups.consumer.topics import TopicHashes
 from ottla.groups.records import GroupRecords
 from ottla.groups.shard import GroupShard
 from tests.groups.consumer_clients import SESSION_MS, ClassicMember, ConsumerMember, Partition
-from tests.groups.consumer_scripts import ScriptTopics
+from tests.groups.consumer_world import ScriptTopics
 from tests.support.histories import main
 
 STEPS: Final = 120
