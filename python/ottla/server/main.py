@@ -182,7 +182,10 @@ class Server:
             meta, formatted = self._identify(plane, data_dir)
             plane.directory_id = uuid_from_text(uuid_text(meta.directory_id))
             buffers = Buffers.of(self._config)
-            listeners = [bind(end.listener, end.host, end.port, buffers) for end in self._node.listeners.broker]
+            backlog = self._config.integer("socket.listen.backlog.size")
+            listeners = [
+                bind(end.listener, end.host, end.port, buffers, backlog) for end in self._node.listeners.broker
+            ]
             try:
                 log = PlaneLog(plane)
                 coordinators = self._coordinators(plane)
