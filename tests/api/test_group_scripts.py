@@ -12,7 +12,8 @@ from typing import Final
 import pytest
 import trio
 
-from tests.support.api_scripts import parse, play_in_memory, unparse
+from tests.support.api_scripts import play_in_memory
+from tests.support.scripts import parse, unparse
 
 SCRIPTS: Final = sorted((Path(__file__).parent.parent / "scripts" / "groups" / "api").glob("*.txt"))
 SETTINGS: Final = {"offsets.topic.num.partitions": "2", "group.initial.rebalance.delay.ms": "0"}

@@ -4,7 +4,7 @@ import pytest
 
 from ottla.config.definition import ConfigError
 from ottla.config.load import EMBEDDED
-from ottla.config.topic import topic_defaults, topic_settings, validate_topic
+from ottla.config.topic import topic_settings, validate_topic
 from ottla.config.values import BrokerConfig
 
 
@@ -57,10 +57,9 @@ def test_a_key_nobody_knows_is_passed_over_in_metadata() -> None:
     assert topic_settings(_config(), {"from.the.future": "1"}) == topic_settings(_config(), {})
 
 
-def test_defaults_are_what_an_empty_topic_has() -> None:
-    config = _config(log_retention_hours="1", compression_type="zstd")
-    assert topic_settings(config, topic_defaults(config)) == topic_settings(config, {})
-    assert topic_defaults(config)["retention.ms"] == "3600000"
+def test_what_a_topic_does_not_say_its_broker_says() -> None:
+    settings = topic_settings(_config(log_retention_hours="1", compression_type="zstd"), {})
+    assert (settings.retention_ms, settings.compression_type) == (3_600_000, "zstd")
 
 
 TIERED = {"remote.storage.enable": "true"}

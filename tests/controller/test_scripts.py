@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.support.api_scripts import parse, play_in_memory, unparse
+from tests.support.api_scripts import play_in_memory
+from tests.support.scripts import parse, unparse
 
 SCRIPTS = sorted((Path(__file__).parent.parent / "scripts" / "controller").glob("*.txt"))
 

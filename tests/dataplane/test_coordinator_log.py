@@ -3,207 +3,92 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 import trio
 import trio.testing
 
-from ottla.config.load import EMBEDDED
-from ottla.config.topic import topic_settings
-from ottla.config.values import BrokerConfig
-from ottla.coordinator.log import (
-    NO_PRODUCER_ID,
-    CoordinatorLog,
-    CoordinatorLogs,
-    Intake,
-    LoadedRecord,
-    LogError,
-    LogRecord,
-)
+from ottla.coordinator.log import NO_PRODUCER_ID, LoadedRecord, LogError, LogRecord
 from ottla.dataplane.coordinator_log import PlaneCoordinatorLogs
-from ottla.dataplane.plane import Callbacks, Plane
-from ottla.dataplane.views import engine_settings
 from ottla.errors import ErrorCode
 from ottla.groups.offsets.table import OffsetTable, committed, offset_record, tombstone
-from ottla.ids import ZERO_UUID
-from ottla.metadata.view import LeadPartition, StopPartition
+from tests.dataplane.log_bench import (
+    TIMEOUT_MS,
+    TOPIC,
+    Bench,
+    Engine,
+    Open,
+    both,
+    code_of,
+    each,
+    expect,
+    load,
+    on_engine,
+    played,
+    row,
+    with_engine,
+)
 from tests.support.appending import Appending
-from tests.support.coordinator_log import MemoryLogs
 from tests.support.engine import engine
 
-TOPIC = bytes(range(16))
-TIMEOUT_MS = 30_000
+
+@both
+async def test_what_is_appended_is_loaded(bench: Bench) -> None:
+    await bench.lead(3)
+    log = bench.logs.open(TOPIC, 0, 3)
+    assert await load(log) == []
+    await Appending(log, [row("a", "1", 1_700_000_000_001), row("b", "2"), row("c", "")], TIMEOUT_MS).wait()
+    await Appending(log, [row("b", None), row("a", "3", 1_700_000_000_009)], TIMEOUT_MS).wait()
+    expected = [
+        LoadedRecord(b"c", b"", 1_700_000_000_000, 2, NO_PRODUCER_ID, -1),
+        LoadedRecord(b"a", b"3", 1_700_000_000_009, 4, NO_PRODUCER_ID, -1),
+    ]
+    assert await load(log) == expected
+    assert all(type(loaded) is LoadedRecord for loaded in await load(log))
 
 
-class Bench(Protocol):
-    """Logs, and whoever says who leads."""
-
-    @property
-    def logs(self) -> CoordinatorLogs: ...
-
-    async def lead(self, leader_epoch: int) -> None: ...
-
-
-@dataclass
-class Memory:
-    logs: MemoryLogs
-
-    async def lead(self, leader_epoch: int) -> None:
-        self.logs.partition(TOPIC, 0).leader_epoch = leader_epoch
+@both
+async def test_appends_are_written_in_the_order_in_which_they_were_begun(bench: Bench) -> None:
+    await bench.lead(0)
+    log = bench.logs.open(TOPIC, 0, 0)
+    begun = [Appending(log, [row("last", str(at)), row(str(at), "")], TIMEOUT_MS) for at in range(100)]
+    found = await load(log)  # what was begun before the load is seen by it
+    for appending in reversed(begun):
+        await appending.wait()
+    assert [loaded.key for loaded in found if loaded.key != b"last"] == [str(at).encode() for at in range(100)]
+    assert [loaded.value for loaded in found if loaded.key == b"last"] == [b"99"]
 
 
-@dataclass
-class Engine:
-    logs: PlaneCoordinatorLogs
-    plane: Plane
-    partition_epoch: int = 0
-
-    async def lead(self, leader_epoch: int, *, isr: tuple[int, ...] = (1,), **overrides: str) -> None:
-        self.partition_epoch += 1
-        epochs = (leader_epoch, self.partition_epoch)
-        lead = LeadPartition(TOPIC, "__consumer_offsets", 0, *epochs, (1, 2), isr, ZERO_UUID)
-        texts = {"cleanup.policy": "compact", **{name.replace("_", "."): text for name, text in overrides.items()}}
-        settings = topic_settings(BrokerConfig(dict(EMBEDDED)), texts)
-        ((_, _, _, error),) = await self.plane.begin_lead([lead], {TOPIC: engine_settings(settings, 1_000)})()
-        assert error is None
-
-    async def stop(self) -> None:
-        for wait in self.plane.begin_stop([StopPartition(TOPIC, "__consumer_offsets", 0, delete=False)]):
-            await wait()
+@both
+async def test_under_an_older_epoch_nothing_is_done(bench: Bench) -> None:
+    await bench.lead(1)
+    old = bench.logs.open(TOPIC, 0, 1)
+    await Appending(old, [row("a", "1")], TIMEOUT_MS).wait()
+    loading = old.load(None)
+    await bench.lead(2)
+    appending = Appending(old, [row("b", "1")], TIMEOUT_MS)
+    assert await code_of(appending.wait) == ErrorCode.NOT_LEADER_OR_FOLLOWER
+    assert await code_of(loading.next) == ErrorCode.NOT_LEADER_OR_FOLLOWER
+    loading.close()
+    assert [loaded.key for loaded in await load(bench.logs.open(TOPIC, 0, 2))] == [b"a"]
 
 
-@asynccontextmanager
-async def memory(_tmp_path: Path) -> AsyncIterator[Memory]:
-    yield Memory(MemoryLogs())
-
-
-@asynccontextmanager
-async def on_engine(data_dir: Path, *, crashes: bool = False) -> AsyncIterator[Engine]:
-    with engine(data_dir) as serving:
-        plane = serving.plane
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(plane.run, Callbacks(lambda _: None, lambda _: None, lambda _: None, lambda: None))
-            yield Engine(PlaneCoordinatorLogs(plane), plane)
-            nursery.cancel_scope.cancel()
-        if crashes:
-            plane.abandon()
-
-
-Open = Callable[[Path], AbstractAsyncContextManager[Bench]]
-both = pytest.mark.parametrize("opened", [memory, on_engine])
-
-
-def played(main: Callable[[], Awaitable[None]]) -> None:
-    async def bounded() -> None:
-        with trio.fail_after(60):
-            await main()
-
-    trio.run(bounded)
-
-
-def row(key: str, value: str | None, timestamp_ms: int = 1_700_000_000_000) -> LogRecord:
-    return LogRecord(key.encode(), None if value is None else value.encode(), timestamp_ms)
-
-
-async def load(log: CoordinatorLog, intake: Intake | None = None) -> list[LoadedRecord]:
-    loading = log.load(intake)
-    found: list[LoadedRecord] = []
-    try:
-        while rows := await loading.next():
-            found += rows
-        assert list(await loading.next()) == [], "the end stays the end"
-    finally:
+@both
+async def test_a_load_may_be_closed_at_any_time_and_again(bench: Bench) -> None:
+    await bench.lead(0)
+    log = bench.logs.open(TOPIC, 0, 0)
+    await Appending(log, [row(str(at), "value") for at in range(2_000)], TIMEOUT_MS).wait()
+    for portions in range(3):
+        loading = log.load(None)
+        for _ in range(portions):
+            assert await loading.next()
         loading.close()
-    return found
+        loading.close()
+    assert len(await load(log)) == 2_000
 
 
-async def code_of(attempt: Callable[[], Awaitable[object]]) -> ErrorCode:
-    with pytest.raises(LogError) as raised:
-        await attempt()
-    return raised.value.code
-
-
-async def expect(attempt: Callable[[], Awaitable[object]], code: ErrorCode) -> None:
-    assert await code_of(attempt) == code
-
-
-@both
-def test_what_is_appended_is_loaded(opened: Open, tmp_path: Path) -> None:
-    async def main() -> None:
-        async with opened(tmp_path) as bench:
-            await bench.lead(3)
-            log = bench.logs.open(TOPIC, 0, 3)
-            assert await load(log) == []
-            await Appending(log, [row("a", "1", 1_700_000_000_001), row("b", "2"), row("c", "")], TIMEOUT_MS).wait()
-            await Appending(log, [row("b", None), row("a", "3", 1_700_000_000_009)], TIMEOUT_MS).wait()
-            expected = [
-                LoadedRecord(b"c", b"", 1_700_000_000_000, 2, NO_PRODUCER_ID, -1),
-                LoadedRecord(b"a", b"3", 1_700_000_000_009, 4, NO_PRODUCER_ID, -1),
-            ]
-            assert await load(log) == expected
-            assert all(type(loaded) is LoadedRecord for loaded in await load(log))
-
-    played(main)
-
-
-@both
-def test_appends_are_written_in_the_order_in_which_they_were_begun(opened: Open, tmp_path: Path) -> None:
-    async def main() -> None:
-        async with opened(tmp_path) as bench:
-            await bench.lead(0)
-            log = bench.logs.open(TOPIC, 0, 0)
-            begun = [Appending(log, [row("last", str(at)), row(str(at), "")], TIMEOUT_MS) for at in range(100)]
-            found = await load(log)  # what was begun before the load is seen by it
-            for appending in reversed(begun):
-                await appending.wait()
-            assert [loaded.key for loaded in found if loaded.key != b"last"] == [str(at).encode() for at in range(100)]
-            assert [loaded.value for loaded in found if loaded.key == b"last"] == [b"99"]
-
-    played(main)
-
-
-@both
-def test_under_an_older_epoch_nothing_is_done(opened: Open, tmp_path: Path) -> None:
-    async def main() -> None:
-        async with opened(tmp_path) as bench:
-            await bench.lead(1)
-            old = bench.logs.open(TOPIC, 0, 1)
-            await Appending(old, [row("a", "1")], TIMEOUT_MS).wait()
-            loading = old.load(None)
-            await bench.lead(2)
-            appending = Appending(old, [row("b", "1")], TIMEOUT_MS)
-            assert await code_of(appending.wait) == ErrorCode.NOT_LEADER_OR_FOLLOWER
-            assert await code_of(loading.next) == ErrorCode.NOT_LEADER_OR_FOLLOWER
-            loading.close()
-            assert [loaded.key for loaded in await load(bench.logs.open(TOPIC, 0, 2))] == [b"a"]
-
-    played(main)
-
-
-@both
-def test_a_load_may_be_closed_at_any_time_and_again(opened: Open, tmp_path: Path) -> None:
-    async def main() -> None:
-        async with opened(tmp_path) as bench:
-            await bench.lead(0)
-            log = bench.logs.open(TOPIC, 0, 0)
-            await Appending(log, [row(str(at), "value") for at in range(2_000)], TIMEOUT_MS).wait()
-            for portions in range(3):
-                loading = log.load(None)
-                for _ in range(portions):
-                    assert await loading.next()
-                loading.close()
-                loading.close()
-            assert len(await load(log)) == 2_000
-
-    played(main)
-
-
-@both
+@each
 @pytest.mark.parametrize("seed", range(3))
 def test_random_histories(opened: Open, tmp_path: Path, seed: int) -> None:
     drawn = random.Random(seed)
@@ -238,103 +123,85 @@ def test_random_histories(opened: Open, tmp_path: Path, seed: int) -> None:
 # --- what only an engine can do ---------------------------------------------------------------------------------------
 
 
-def test_a_partition_that_is_not_here(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with on_engine(tmp_path) as bench:
-            log = bench.logs.open(TOPIC, 0, 0)
-            appending = Appending(log, [row("a", "1")], TIMEOUT_MS)
-            assert await code_of(appending.wait) == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-            loading = log.load(None)
-            assert await code_of(loading.next) == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-            loading.close()
-            assert await code_of(loading.next) == ErrorCode.NOT_LEADER_OR_FOLLOWER
-
-    played(main)
+@with_engine
+async def test_a_partition_that_is_not_here(bench: Engine) -> None:
+    log = bench.logs.open(TOPIC, 0, 0)
+    appending = Appending(log, [row("a", "1")], TIMEOUT_MS)
+    assert await code_of(appending.wait) == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    loading = log.load(None)
+    assert await code_of(loading.next) == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    loading.close()
+    assert await code_of(loading.next) == ErrorCode.NOT_LEADER_OR_FOLLOWER
 
 
-def test_refusals_have_words(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with on_engine(tmp_path) as bench:
-            await bench.lead(0, max_message_bytes="1000")
-            log = bench.logs.open(TOPIC, 0, 0)
-            with pytest.raises(LogError, match=r"__consumer_offsets-0.* 1000") as raised:
-                await Appending(log, [row("a", "x" * 1000)], TIMEOUT_MS).wait()
-            assert raised.value.code == ErrorCode.MESSAGE_TOO_LARGE
-            await bench.stop()
-            with pytest.raises(LogError, match=r"__consumer_offsets-0 is not led here under leader epoch 0"):
-                await Appending(log, [row("a", "x")], TIMEOUT_MS).wait()
-
-    played(main)
+@with_engine
+async def test_refusals_have_words(bench: Engine) -> None:
+    await bench.lead(0, max_message_bytes="1000")
+    log = bench.logs.open(TOPIC, 0, 0)
+    with pytest.raises(LogError, match=r"__consumer_offsets-0.* 1000") as raised:
+        await Appending(log, [row("a", "x" * 1000)], TIMEOUT_MS).wait()
+    assert raised.value.code == ErrorCode.MESSAGE_TOO_LARGE
+    await bench.stop()
+    with pytest.raises(LogError, match=r"__consumer_offsets-0 is not led here under leader epoch 0"):
+        await Appending(log, [row("a", "x")], TIMEOUT_MS).wait()
 
 
-def test_what_a_replica_does_not_have_is_not_committed(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with on_engine(tmp_path) as bench:
-            await bench.lead(0, isr=(1, 2))
-            log = bench.logs.open(TOPIC, 0, 0)
-            assert await code_of(Appending(log, [row("a", "1")], 1).wait) == ErrorCode.REQUEST_TIMED_OUT
-            waits = Appending(log, [row("b", "2")], TIMEOUT_MS)
-            loading = log.load(None)
-            assert [loaded.key for loaded in await loading.next()] == [b"a", b"b"]
-            ended = trio.Event()
+@with_engine
+async def test_what_a_replica_does_not_have_is_not_committed(bench: Engine) -> None:
+    await bench.lead(0, isr=(1, 2))
+    log = bench.logs.open(TOPIC, 0, 0)
+    assert await code_of(Appending(log, [row("a", "1")], 1).wait) == ErrorCode.REQUEST_TIMED_OUT
+    waits = Appending(log, [row("b", "2")], TIMEOUT_MS)
+    loading = log.load(None)
+    assert [loaded.key for loaded in await loading.next()] == [b"a", b"b"]
+    ended = trio.Event()
 
-            async def reach_the_end() -> None:
-                assert not await loading.next()
-                ended.set()
+    async def reach_the_end() -> None:
+        assert not await loading.next()
+        ended.set()
 
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(reach_the_end)
-                await trio.testing.wait_all_tasks_blocked()
-                assert not ended.is_set()
-                await bench.lead(0)  # the replica leaves the ISR
-                await waits.wait()
-            assert ended.is_set()
-
-    played(main)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(reach_the_end)
+        await trio.testing.wait_all_tasks_blocked()
+        assert not ended.is_set()
+        await bench.lead(0)  # the replica leaves the ISR
+        await waits.wait()
+    assert ended.is_set()
 
 
-def test_who_gives_the_partition_up_lets_nobody_wait(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with on_engine(tmp_path) as bench:
-            await bench.lead(0, isr=(1, 2))
-            log = bench.logs.open(TOPIC, 0, 0)
-            appending, loading = Appending(log, [row("a", "1")], TIMEOUT_MS), log.load(None)
-            assert await loading.next()
-            async with trio.open_nursery() as nursery:
-                for waits in (appending.wait, loading.next):
-                    nursery.start_soon(expect, waits, ErrorCode.NOT_LEADER_OR_FOLLOWER)
-                await trio.testing.wait_all_tasks_blocked()
-                await bench.stop()
-
-    played(main)
+@with_engine
+async def test_who_gives_the_partition_up_lets_nobody_wait(bench: Engine) -> None:
+    await bench.lead(0, isr=(1, 2))
+    log = bench.logs.open(TOPIC, 0, 0)
+    appending, loading = Appending(log, [row("a", "1")], TIMEOUT_MS), log.load(None)
+    assert await loading.next()
+    async with trio.open_nursery() as nursery:
+        for waits in (appending.wait, loading.next):
+            nursery.start_soon(expect, waits, ErrorCode.NOT_LEADER_OR_FOLLOWER)
+        await trio.testing.wait_all_tasks_blocked()
+        await bench.stop()
 
 
-def test_a_load_that_waits_may_be_closed(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with on_engine(tmp_path) as bench:
-            await bench.lead(0, isr=(1, 2))
-            log = bench.logs.open(TOPIC, 0, 0)
-            Appending(log, [row("a", "1")], TIMEOUT_MS)
-            loading = log.load(None)
-            assert await loading.next()
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(expect, loading.next, ErrorCode.NOT_LEADER_OR_FOLLOWER)
-                await trio.testing.wait_all_tasks_blocked()
-                loading.close()
-
-    played(main)
+@with_engine
+async def test_a_load_that_waits_may_be_closed(bench: Engine) -> None:
+    await bench.lead(0, isr=(1, 2))
+    log = bench.logs.open(TOPIC, 0, 0)
+    Appending(log, [row("a", "1")], TIMEOUT_MS)
+    loading = log.load(None)
+    assert await loading.next()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(expect, loading.next, ErrorCode.NOT_LEADER_OR_FOLLOWER)
+        await trio.testing.wait_all_tasks_blocked()
+        loading.close()
 
 
-def test_flush_messages_holds_an_append_until_it_is_on_the_disk(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with on_engine(tmp_path) as bench:
-            await bench.lead(0, flush_messages="1")
-            log = bench.logs.open(TOPIC, 0, 0)
-            for at in range(5):
-                await Appending(log, [row(str(at), "x")], TIMEOUT_MS).wait()
-            assert len(await load(log)) == 5
-
-    played(main)
+@with_engine
+async def test_flush_messages_holds_an_append_until_it_is_on_the_disk(bench: Engine) -> None:
+    await bench.lead(0, flush_messages="1")
+    log = bench.logs.open(TOPIC, 0, 0)
+    for at in range(5):
+        await Appending(log, [row(str(at), "x")], TIMEOUT_MS).wait()
+    assert len(await load(log)) == 5
 
 
 def test_what_was_committed_survives_a_crash(tmp_path: Path) -> None:

@@ -21,19 +21,18 @@ from ottla.errors import ErrorCode
 from ottla.ids import ZERO_UUID
 from ottla.metadata.view import LeadPartition, TopicView, ViewDelta
 from ottla.wire.k00_produce import PartitionProduceData, ProduceRequest, TopicProduceData
-from tests.dataplane.test_coordinator_log import (
+from tests.dataplane.log_bench import (
     TIMEOUT_MS,
     TOPIC,
     Bench,
     Engine,
-    Open,
     both,
     code_of,
     expect,
     load,
-    on_engine,
     played,
     row,
+    with_engine,
 )
 from tests.support.appending import Appending, MarkerAppending
 from tests.support.engine import engine
@@ -47,66 +46,55 @@ async def claimed(bench: Bench, epoch: int = 0) -> int | None:
 
 
 @both
-def test_what_is_written_in_a_transaction_counts_when_it_is_committed(opened: Open, tmp_path: Path) -> None:
-    async def main() -> None:
-        async with opened(tmp_path) as bench:
-            await bench.lead(0)
-            log = bench.logs.open(TOPIC, 0, 0)
-            for commit in (True, False):
-                guard = await claimed(bench)
-                assert guard is not None
-                value = "committed" if commit else "aborted"
-                await Appending(log, [row(value, "1"), row("b", "2")], TIMEOUT_MS, Producer(7, 0, guard, 0)).wait()
-                assert await claimed(bench) is None, "it is open"
-                await Appending(log, [row("c", value)], TIMEOUT_MS, Producer(7, 0, None, 0)).wait()
-                assert [one.key for one in await load(log) if one.producer_id == 7] == [value.encode(), b"b", b"c"]
-                await MarkerAppending(log, Marker(7, 0, 0, commit, 0), TIMEOUT_MS).wait()
-                found = await load(log)
-                assert [one.key for one in found] == [b"committed", b"b", b"c"]
-                assert {one.producer_id for one in found} == {NO_PRODUCER_ID}
-
-    played(main)
+async def test_what_is_written_in_a_transaction_counts_when_it_is_committed(bench: Bench) -> None:
+    await bench.lead(0)
+    log = bench.logs.open(TOPIC, 0, 0)
+    for commit in (True, False):
+        guard = await claimed(bench)
+        assert guard is not None
+        value = "committed" if commit else "aborted"
+        await Appending(log, [row(value, "1"), row("b", "2")], TIMEOUT_MS, Producer(7, 0, guard, 0)).wait()
+        assert await claimed(bench) is None, "it is open"
+        await Appending(log, [row("c", value)], TIMEOUT_MS, Producer(7, 0, None, 0)).wait()
+        assert [one.key for one in await load(log) if one.producer_id == 7] == [value.encode(), b"b", b"c"]
+        await MarkerAppending(log, Marker(7, 0, 0, commit, 0), TIMEOUT_MS).wait()
+        found = await load(log)
+        assert [one.key for one in found] == [b"committed", b"b", b"c"]
+        assert {one.producer_id for one in found} == {NO_PRODUCER_ID}
 
 
 @both
-def test_a_marker_takes_the_guard(opened: Open, tmp_path: Path) -> None:
-    async def main() -> None:
-        async with opened(tmp_path) as bench:
-            await bench.lead(0)
-            log = bench.logs.open(TOPIC, 0, 0)
-            without = Appending(log, [row("a", "1")], TIMEOUT_MS, Producer(7, 0, None, 0))
-            await expect(without.wait, ErrorCode.INVALID_TXN_STATE)
-            guard = await claimed(bench)
-            await MarkerAppending(log, Marker(7, 0, 0, False, 0), TIMEOUT_MS).wait()
-            late = Appending(log, [row("a", "1")], TIMEOUT_MS, Producer(7, 0, guard, 0))
-            await expect(late.wait, ErrorCode.INVALID_TXN_STATE)
-            assert await load(log) == []
-
-    played(main)
+async def test_a_marker_takes_the_guard(bench: Bench) -> None:
+    await bench.lead(0)
+    log = bench.logs.open(TOPIC, 0, 0)
+    without = Appending(log, [row("a", "1")], TIMEOUT_MS, Producer(7, 0, None, 0))
+    await expect(without.wait, ErrorCode.INVALID_TXN_STATE)
+    guard = await claimed(bench)
+    await MarkerAppending(log, Marker(7, 0, 0, False, 0), TIMEOUT_MS).wait()
+    late = Appending(log, [row("a", "1")], TIMEOUT_MS, Producer(7, 0, guard, 0))
+    await expect(late.wait, ErrorCode.INVALID_TXN_STATE)
+    assert await load(log) == []
 
 
 # --- what only an engine can do ---------------------------------------------------------------------------------------
 
 
-def test_epochs_in_a_coordinators_log(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with on_engine(tmp_path) as bench:
-            await bench.lead(0)
-            log = bench.logs.open(TOPIC, 0, 0)
-            guard = await claimed(bench, epoch=3)
-            await MarkerAppending(log, Marker(7, 4, 5, False, 2), TIMEOUT_MS).wait()
-            await expect(log.verification(7, 3, 2).wait, ErrorCode.INVALID_PRODUCER_EPOCH)
-            old = Appending(log, [row("a", "1")], TIMEOUT_MS, Producer(7, 3, guard, 2))
-            assert await code_of(old.wait) == ErrorCode.INVALID_PRODUCER_EPOCH
-            fenced = MarkerAppending(log, Marker(7, 4, 4, False, 2), TIMEOUT_MS)
-            assert await code_of(fenced.wait) == ErrorCode.TRANSACTION_COORDINATOR_FENCED
-            await MarkerAppending(log, Marker(7, 4, 5, False, 2), TIMEOUT_MS).wait()
-            elsewhere = bench.logs.open(TOPIC, 0, 9)
-            await expect(elsewhere.verification(7, 4, 2).wait, ErrorCode.NOT_LEADER_OR_FOLLOWER)
-            marker = MarkerAppending(elsewhere, Marker(7, 4, 5, False, 2), TIMEOUT_MS)
-            assert await code_of(marker.wait) == ErrorCode.NOT_LEADER_OR_FOLLOWER
-
-    played(main)
+@with_engine
+async def test_epochs_in_a_coordinators_log(bench: Engine) -> None:
+    await bench.lead(0)
+    log = bench.logs.open(TOPIC, 0, 0)
+    guard = await claimed(bench, epoch=3)
+    await MarkerAppending(log, Marker(7, 4, 5, False, 2), TIMEOUT_MS).wait()
+    await expect(log.verification(7, 3, 2).wait, ErrorCode.INVALID_PRODUCER_EPOCH)
+    old = Appending(log, [row("a", "1")], TIMEOUT_MS, Producer(7, 3, guard, 2))
+    assert await code_of(old.wait) == ErrorCode.INVALID_PRODUCER_EPOCH
+    fenced = MarkerAppending(log, Marker(7, 4, 4, False, 2), TIMEOUT_MS)
+    assert await code_of(fenced.wait) == ErrorCode.TRANSACTION_COORDINATOR_FENCED
+    await MarkerAppending(log, Marker(7, 4, 5, False, 2), TIMEOUT_MS).wait()
+    elsewhere = bench.logs.open(TOPIC, 0, 9)
+    await expect(elsewhere.verification(7, 4, 2).wait, ErrorCode.NOT_LEADER_OR_FOLLOWER)
+    marker = MarkerAppending(elsewhere, Marker(7, 4, 5, False, 2), TIMEOUT_MS)
+    assert await code_of(marker.wait) == ErrorCode.NOT_LEADER_OR_FOLLOWER
 
 
 def show(plane: Plane, topic_id: bytes, name: str) -> None:
@@ -114,45 +102,39 @@ def show(plane: Plane, topic_id: bytes, name: str) -> None:
     plane.install(None, ViewDelta(1, topics=[TopicView(topic_id, name, False, 1, [partition], None)]))
 
 
-def test_many_markers_at_once_and_who_writes(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with on_engine(tmp_path) as bench:
-            await bench.lead(0)
-            show(bench.plane, OTHER_TOPIC, "elsewhere")
-            rows = [
-                MarkerRow(TOPIC, 0, 7, 3, 0, True, 0),
-                MarkerRow(TOPIC, 0, 7, 2, 0, True, 0),
-                MarkerRow(TOPIC, 0, 7, 3, -1, True, 0),
-                MarkerRow(OTHER_TOPIC, 0, 7, 3, 0, True, 0),
-                MarkerRow(bytes(16), 0, 7, 3, 0, True, 0),
-            ]
-            expected = [
-                ErrorCode.NONE,
-                ErrorCode.INVALID_PRODUCER_EPOCH,
-                ErrorCode.TRANSACTION_COORDINATOR_FENCED,
-                ErrorCode.NOT_LEADER_OR_FOLLOWER,
-                ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
-            ]
-            assert await bench.plane.append_markers(rows, TIMEOUT_MS) == expected
-            assert await bench.plane.append_markers([], TIMEOUT_MS) == []
-            asked = [(TOPIC, 0), (OTHER_TOPIC, 0)]
-            described, refused = await bench.plane.describe_producers(asked)
-            assert refused == ErrorCode.NOT_LEADER_OR_FOLLOWER
-            assert isinstance(described, list)
-            (found,) = described
-            assert found == ActiveProducer(7, 3, -1, found.last_timestamp_ms, 0, -1)
-
-    played(main)
+@with_engine
+async def test_many_markers_at_once_and_who_writes(bench: Engine) -> None:
+    await bench.lead(0)
+    show(bench.plane, OTHER_TOPIC, "elsewhere")
+    rows = [
+        MarkerRow(TOPIC, 0, 7, 3, 0, True, 0),
+        MarkerRow(TOPIC, 0, 7, 2, 0, True, 0),
+        MarkerRow(TOPIC, 0, 7, 3, -1, True, 0),
+        MarkerRow(OTHER_TOPIC, 0, 7, 3, 0, True, 0),
+        MarkerRow(bytes(16), 0, 7, 3, 0, True, 0),
+    ]
+    expected = [
+        ErrorCode.NONE,
+        ErrorCode.INVALID_PRODUCER_EPOCH,
+        ErrorCode.TRANSACTION_COORDINATOR_FENCED,
+        ErrorCode.NOT_LEADER_OR_FOLLOWER,
+        ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+    ]
+    assert await bench.plane.append_markers(rows, TIMEOUT_MS) == expected
+    assert await bench.plane.append_markers([], TIMEOUT_MS) == []
+    asked = [(TOPIC, 0), (OTHER_TOPIC, 0)]
+    described, refused = await bench.plane.describe_producers(asked)
+    assert refused == ErrorCode.NOT_LEADER_OR_FOLLOWER
+    assert isinstance(described, list)
+    (found,) = described
+    assert found == ActiveProducer(7, 3, -1, found.last_timestamp_ms, 0, -1)
 
 
-def test_markers_wait_for_their_replicas(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with on_engine(tmp_path) as bench:
-            await bench.lead(0, isr=(1, 2))
-            rows = [MarkerRow(TOPIC, 0, 7, 3, 0, True, 0)]
-            assert await bench.plane.append_markers(rows, 50) == [ErrorCode.REQUEST_TIMED_OUT]
-
-    played(main)
+@with_engine
+async def test_markers_wait_for_their_replicas(bench: Engine) -> None:
+    await bench.lead(0, isr=(1, 2))
+    rows = [MarkerRow(TOPIC, 0, 7, 3, 0, True, 0)]
+    assert await bench.plane.append_markers(rows, 50) == [ErrorCode.REQUEST_TIMED_OUT]
 
 
 class Asking:

@@ -7,7 +7,7 @@ import itertools
 import random
 import threading
 import time
-from typing import Final, Protocol, final
+from typing import Final, final
 
 from ottla.errors import ErrorCode
 from tests.faults.group_ledger import Assignments, Attendance, Commits
@@ -24,12 +24,6 @@ REBALANCE_MS: Final = 1_000
 LEAVES_BETWEEN_MOVES: Final = 12
 FENCED: Final = frozenset((ErrorCode.FENCED_MEMBER_EPOCH, ErrorCode.UNKNOWN_MEMBER_ID))
 MOVING: Final = FENCED | {ErrorCode.STALE_MEMBER_EPOCH, ErrorCode.MEMBER_ID_REQUIRED}
-
-
-class Client(Protocol):
-    """One thread's work during one life of the broker."""
-
-    def run(self, address: tuple[str, int], stopped: threading.Event) -> None: ...
 
 
 @final

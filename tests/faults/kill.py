@@ -1,7 +1,7 @@
 """kill -9 at a random moment under load, restart, look, go on: nothing that was acknowledged may be lost, doubled or
 out of order.
 
-    python -m tests.faults.kill --rounds 500 [--seed S] [--dir D] [--no-damage]
+    python -m tests.faults.kill --rounds 500 [--minutes M] [--seed S] [--dir D] [--no-damage]
 
 Prior art: Kafka's ``ReplicationReplicaFailure`` system tests, Jepsen's crash nemesis. Ours is one process on one
 directory, whose files are tampered with between its lives, as a crash may leave them. All choices come from the seed;
@@ -16,15 +16,10 @@ go back; lookups by time agree with a plain walk; topics that were acknowledged 
 
 from __future__ import annotations
 
-import argparse
-import contextlib
-import random
-import shutil
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, final
@@ -33,7 +28,8 @@ from tests.faults import damage
 from tests.faults.confluent_load import ConfluentLoad
 from tests.faults.ledger import PartitionModel, Place
 from tests.faults.load import LoadProducer, list_offset, read_to_end
-from tests.support.broker_process import BrokerProcess, partition_directories
+from tests.faults.trial import More, Report, Trial, arguments, ended, main
+from tests.support.broker_process import partition_directories
 from tests.support.raw import Connection
 from tests.support.raw_admin import create_topic, new_producer_id, topic_of
 
@@ -50,6 +46,8 @@ CONFLUENT_TOPIC: Final = "confluent"
 HISTORY_MS: Final = 12 * 3600 * 1000
 """Records are so old when the test begins, so that their time can run faster than the clock."""
 LOAD_S: Final = (0.02, 0.7)
+DIES_STARTING: Final = 0.25
+SETTINGS: Final = {"log.index.interval.bytes": 512, "log.flush.offset.checkpoint.interval.ms": 500}
 
 
 @final
@@ -68,9 +66,8 @@ class Round:
     checked: str = ""
 
     def __str__(self) -> str:
-        end = "stopped" if self.clean else "killed"
-        twice = ", killed again while it started" if self.died_starting else ""
-        words = f"round {self.number}: {end}{twice}; {self.acknowledged:,} requests answered, "
+        words = f"round {self.number}: {ended(clean=self.clean, died_starting=self.died_starting)}; "
+        words += f"{self.acknowledged:,} requests answered, "
         words += f"{self.unanswered} batches open; "
         words += f"serves after {self.recovery_s:.2f} s, all partitions after {self.ready_s:.2f} s ({self.checked})"
         return words + "".join(f"\n    {said}" for said in self.damaged)
@@ -80,44 +77,30 @@ class Round:
 class KillTest:
     """The broker, its producers, and what is known of both. Use ``run``."""
 
-    def __init__(
-        self, directory: Path, seed: int, *, with_damage: bool = True, report: Callable[[str], None] = print
-    ) -> None:
+    def __init__(self, directory: Path, seed: int, *, with_damage: bool = True, report: Report = print) -> None:
+        self._trial = Trial(directory, seed, SETTINGS, report)
+        self._broker = self._trial.broker
+        self._random = self._trial.random
         self._seed = seed
-        self._random = random.Random(seed)
         self._damage = with_damage
-        self._report = report
         self._places = [Place(topic, index) for topic in TOPICS for index in range(PARTITIONS)]
         self._models = {place: PartitionModel(place) for place in self._places}
         self._topics: set[str] = set()
         self._producers: list[LoadProducer] = []
-        settings = {"log.index.interval.bytes": 512, "log.flush.offset.checkpoint.interval.ms": 500}
-        self.broker = BrokerProcess(directory, settings)
-        self._current = Round(0)
-        self._confluent = ConfluentLoad(self.broker.bootstrap_servers, CONFLUENT_TOPIC)
+        self._confluent = ConfluentLoad(self._broker.bootstrap_servers, CONFLUENT_TOPIC)
 
-    def run(self, rounds: int) -> list[Round]:
-        """Runs so many rounds; raises ``AssertionError`` that says what is wrong, with the seed."""
-        done = []
-        try:
-            with self.broker:
-                self.broker.start()
-                with self._connection() as connection:
-                    self._create(connection)
-                with self._confluent:
-                    for number in range(1, rounds + 1):
-                        done.append(self._round(number))
-                        self._report(str(done[-1]))
-                    self._whole()
-        except AssertionError as error:
-            where = f"seed {self._seed}, {self._current}\n  in {self.broker.data_dir}"
-            raise AssertionError(f"{error}\n{where}\n{self.broker.log_tail()}") from error
+    def run(self, more: More) -> list[Round]:
+        """Raises ``AssertionError`` that says what is wrong, with the seed."""
+        with self._trial.running():
+            with self._connection() as connection:
+                self._create(connection)
+            with self._confluent:
+                done = self._trial.rounds(self._round, more)
+                self._whole()
         return done
 
-    @contextlib.contextmanager
-    def _connection(self) -> Iterator[Connection]:
-        with Connection(self.broker.address, "kill-test") as connection:
-            yield connection
+    def _connection(self) -> Connection:
+        return Connection(self._broker.address, "kill-test")
 
     def _create(self, connection: Connection) -> None:
         for topic, configs in TOPICS.items():
@@ -130,7 +113,7 @@ class KillTest:
         ]
 
     def _round(self, number: int) -> Round:
-        result = self._current = Round(number)
+        result = self._trial.current = Round(number)
         answers = sum(producer.answers for producer in self._producers)
         self._load(result)
         result.acknowledged = sum(producer.answers for producer in self._producers) - answers
@@ -152,49 +135,27 @@ class KillTest:
 
     def _load(self, result: Round) -> None:
         """Load until the broker dies under it; now and then it is stopped well instead."""
-        result.clean = self._random.random() < 0.1
-        stopped = threading.Event()
-        failures: list[BaseException] = []
+        result.clean = self._trial.stops()
 
-        def work(producer: LoadProducer) -> None:
-            try:
-                producer.run(self.broker.address, stopped)
-            except BaseException as error:
-                failures.append(error)
+        def wait(stopped: threading.Event) -> None:
+            with self._connection() as connection:
+                topic = f"round-{result.number}"
+                assert create_topic(connection, topic) == 0
+                self._topics.add(topic)
+            stopped.wait(self._random.uniform(*LOAD_S))
 
-        threads = [threading.Thread(target=work, args=(producer,)) for producer in self._producers]
-        for thread in threads:
-            thread.start()
-        with self._connection() as connection:
-            topic = f"round-{result.number}"
-            assert create_topic(connection, topic) == 0
-            self._topics.add(topic)
-        stopped.wait(self._random.uniform(*LOAD_S))
-        if result.clean:
-            assert self.broker.stop() == 0, "a stop must end with exit code 0"
-        else:
-            self.broker.kill()
-        stopped.set()
-        for thread in threads:
-            thread.join()
-        if failures:
-            raise failures[0]
+        self._trial.under_load([producer.run for producer in self._producers], wait, clean=result.clean)
 
     def _tamper(self, result: Round) -> None:
         if not self._damage or result.clean:
             return
         names = [*TOPICS, CONFLUENT_TOPIC]
-        directories = [path for topic in names for path in partition_directories(self.broker.data_dir, topic)]
+        directories = [path for topic in names for path in partition_directories(self._broker.data_dir, topic)]
         result.damaged = damage.damage(directories, self._random, self._random.choice((0, 1, 3, 8)))
 
     def _restart(self, result: Round) -> None:
-        if self._random.random() < 0.25:
-            result.died_starting = True
-            self.broker.launch()
-            threading.Event().wait(self._random.uniform(0.0, 0.6))
-            self.broker.kill()
-        result.recovery_s = self.broker.start()
-        result.checked = ", ".join(self.broker.announced.split(" · ")[2::2])
+        result.died_starting, result.recovery_s = self._trial.restart(DIES_STARTING)
+        result.checked = ", ".join(self._broker.announced.split(" · ")[2::2])
 
     def _verify(self, connection: Connection) -> None:
         for place, model in self._models.items():
@@ -237,26 +198,19 @@ class KillTest:
             self._confluent.verify(connection)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=25)
-    parser.add_argument("--seed", type=int, default=None, help="random when not given; said at the end")
-    parser.add_argument("--dir", type=Path, default=None, help="an empty directory to work in; kept (a temporary one)")
+def command() -> int:
+    """The command line."""
+    parser = arguments(__doc__, rounds=25)
     parser.add_argument("--no-damage", action="store_true", help="leave the files alone between two lives")
     args = parser.parse_args()
-    seed = random.SystemRandom().randrange(1 << 32) if args.seed is None else args.seed
-    scratch = Path(tempfile.mkdtemp(prefix="ottla-kill-")) if args.dir is None else args.dir
-    scratch.mkdir(parents=True, exist_ok=True)
-    print(f"seed {seed}, in {scratch}", flush=True)
-    rounds = KillTest(
-        scratch / "data", seed, with_damage=not args.no_damage, report=lambda line: print(line, flush=True)
-    ).run(args.rounds)
-    times = sorted(done.ready_s for done in rounds)
-    print(f"{len(rounds)} rounds: ready after {times[len(times) // 2]:.2f} s (median), {times[-1]:.2f} s (longest)")
-    if args.dir is None:
-        shutil.rmtree(scratch)
-    return 0
+
+    def play(directory: Path, seed: int, more: More, report: Report) -> str:
+        rounds = KillTest(directory, seed, with_damage=not args.no_damage, report=report).run(more)
+        times = sorted(done.ready_s for done in rounds)
+        return f"{len(rounds)} rounds: ready after {times[len(times) // 2]:.2f} s (median), {times[-1]:.2f} s (longest)"
+
+    return main(args, "kill", play)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command())

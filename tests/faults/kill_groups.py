@@ -1,7 +1,7 @@
 """kill -9 during joins, syncs, commits and migrations: groups come back, no commit that was acknowledged is lost, and
 no partition has two owners in one generation.
 
-    python -m tests.faults.kill_groups --rounds 50 [--seed S] [--dir D]
+    python -m tests.faults.kill_groups --rounds 50 [--minutes M] [--seed S] [--dir D]
 
 Prior art: Kafka's system tests of consumers with bouncing brokers. Ours is one process on one directory. Each round,
 committers without members move their offsets up; members of a classic group join, sync, commit, rejoin for no reason,
@@ -17,11 +17,7 @@ end members that stay where they are have to share all partitions.
 
 from __future__ import annotations
 
-import argparse
-import random
-import shutil
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -34,9 +30,9 @@ from ottla.wire.k12_heartbeat import HeartbeatRequest
 from ottla.wire.k15_describe_groups import DescribeGroupsRequest
 from ottla.wire.k69_consumer_group_describe import ConsumerGroupDescribeRequest, DescribedGroup
 from tests.faults.group_ledger import Assignments, Attendance, Commits
-from tests.faults.group_load import PARTITIONS, TOPIC, Client, Committer, MovingMember, RestlessMember
-from tests.support.broker_process import BrokerProcess
-from tests.support.raw import Closed, Connection
+from tests.faults.group_load import PARTITIONS, TOPIC, Committer, MovingMember, RestlessMember
+from tests.faults.trial import More, Report, Trial, arguments, ended, main
+from tests.support.raw import Connection
 from tests.support.raw_admin import create_topic, topic_of
 from tests.support.raw_consumer import Claims, ClassicConsumer, NewConsumer, assigned_partitions
 from tests.support.raw_member import committed_offsets, wait_coordinated
@@ -47,6 +43,7 @@ MOVING_MEMBERS: Final = 3
 GROUP: Final = "members"
 MIXED: Final = "mixed"
 LOAD_S: Final = (0.05, 1.0)
+DIES_STARTING: Final = 0.2
 BACK_S_MAX: Final = 60.0
 """Generous: members that died unheard are waited for, and a loaded machine shall not fail the test."""
 LOOK_S: Final = 0.01
@@ -76,11 +73,10 @@ class Round:
     found: str = ""
 
     def __str__(self) -> str:
-        end = "stopped" if self.clean else "killed"
-        twice = ", killed again while it started" if self.died_starting else ""
+        end = ended(clean=self.clean, died_starting=self.died_starting)
         back = "" if self.back_s is None else f"both groups commit after {self.back_s:.2f} s, "
         return (
-            f"round {self.number}: {back}{end}{twice}; {self.commits:,} commits answered, {self.generations} "
+            f"round {self.number}: {back}{end}; {self.commits:,} commits answered, {self.generations} "
             f"generations, {self.moves} moves; coordinators after {self.ready_s:.2f} s, offsets of {self.unheard} "
             f"partitions unheard, {self.found}"
         )
@@ -90,11 +86,9 @@ class Round:
 class KillGroupsTest:
     """The broker, its clients, and what is known of both. Use ``run``."""
 
-    def __init__(self, directory: Path, seed: int, report: Callable[[str], None] = print) -> None:
-        self._seed = seed
-        self._random = random.Random(seed)
-        self._report = report
-        self._current = Round(0)
+    def __init__(self, directory: Path, seed: int, report: Report = print) -> None:
+        self._trial = Trial(directory, seed, SETTINGS, report)
+        self._random = self._trial.random
         groups = [f"committer-{number}" for number in range(COMMITTERS)]
         self._commits = {group_id: Commits(group_id, PARTITIONS) for group_id in (GROUP, MIXED, *groups)}
         self._members = Assignments(GROUP)
@@ -109,26 +103,17 @@ class KillGroupsTest:
             MovingMember(number, self._commits[MIXED], self._mixed, self._claims, self._attendance, seed)
             for number in range(MOVING_MEMBERS)
         ]
-        self.broker = BrokerProcess(directory, SETTINGS)
 
-    def run(self, rounds: int) -> list[Round]:
-        """Runs so many rounds; raises ``AssertionError`` that says what is wrong, with the seed."""
-        done = []
-        try:
-            with self.broker:
-                self.broker.start()
-                with self._connection() as connection:
-                    assert create_topic(connection, TOPIC, PARTITIONS) == 0
-                    for member in self._moving:
-                        member.topic_id = topic_of(connection, TOPIC).topic_id
-                    wait_coordinated(connection, *self._commits)
-                for number in range(1, rounds + 1):
-                    done.append(self._round(number))
-                    self._report(str(done[-1]))
-                self._report(f"all partitions of both groups shared after {self._calm():.2f} s")
-        except AssertionError as error:
-            where = f"seed {self._seed}, {self._current}\n  in {self.broker.data_dir}"
-            raise AssertionError(f"{error}\n{where}\n{self.broker.log_tail()}") from error
+    def run(self, more: More) -> list[Round]:
+        """Raises ``AssertionError`` that says what is wrong, with the seed."""
+        with self._trial.running():
+            with self._connection() as connection:
+                assert create_topic(connection, TOPIC, PARTITIONS) == 0
+                for member in self._moving:
+                    member.topic_id = topic_of(connection, TOPIC).topic_id
+                wait_coordinated(connection, *self._commits)
+            done = self._trial.rounds(self._round, more)
+            self._trial.report(f"all partitions of both groups shared after {self._calm():.2f} s")
         return done
 
     def commits_answered(self, group_id: str) -> int:
@@ -136,25 +121,20 @@ class KillGroupsTest:
         return self._commits[group_id].answered
 
     def _connection(self) -> Connection:
-        return Connection(self.broker.address, "kill-groups")
+        return Connection(self._trial.broker.address, "kill-groups")
 
     def _counts(self) -> tuple[int, int, int]:
         commits = sum(each.answered for each in self._commits.values())
         return commits, self._members.newest + self._mixed.newest, sum(each.moves for each in self._moving)
 
     def _round(self, number: int) -> Round:
-        result = self._current = Round(number)
+        result = self._trial.current = Round(number)
         before = self._counts()
         self._load(result)
         commits, generations, moves = (now - then for now, then in zip(self._counts(), before, strict=True))
         result.commits, result.generations, result.moves = commits, generations, moves
         begun = time.monotonic()
-        if self._random.random() < 0.2:
-            result.died_starting = True
-            self.broker.launch()
-            threading.Event().wait(self._random.uniform(0.0, 0.6))
-            self.broker.kill()
-        self.broker.start()
+        result.died_starting, _ = self._trial.restart(DIES_STARTING)
         with self._connection() as connection:
             wait_coordinated(connection, *self._commits)
             result.ready_s = time.monotonic() - begun
@@ -167,7 +147,7 @@ class KillGroupsTest:
 
     def _load(self, result: Round) -> None:
         """Load until the broker dies under it; now and then it is stopped well instead."""
-        result.clean = self._random.random() < 0.1
+        result.clean = self._trial.stops()
         patient = self._random.random() < 0.5
         load_s = self._random.uniform(*LOAD_S)
         groups = [self._commits[group_id] for group_id in (GROUP, MIXED)]
@@ -206,33 +186,9 @@ class KillGroupsTest:
         return owned, self._claims.count
 
     def _under_load(self, wait: Callable[[threading.Event], None], *, clean: bool) -> None:
-        stopped = threading.Event()
-        failures: list[BaseException] = []
-
-        def work(client: Client) -> None:
-            try:
-                client.run(self.broker.address, stopped)
-            except (Closed, ConnectionError):
-                pass  # it is being killed
-            except BaseException as error:
-                failures.append(error)
-                stopped.set()
-
-        clients: tuple[Client, ...] = (*self._committers, *self._restless, *self._moving)
-        threads = [threading.Thread(target=work, args=(client,)) for client in clients]
-        for thread in threads:
-            thread.start()
-        try:
-            wait(stopped)
-            if clean:
-                assert self.broker.stop() == 0, "a stop must end with exit code 0"
-        finally:
-            self.broker.kill()
-            stopped.set()
-            for thread in threads:
-                thread.join()
-        if failures:
-            raise failures[0]
+        clients: tuple[Committer | RestlessMember | MovingMember, ...]
+        clients = (*self._committers, *self._restless, *self._moving)
+        self._trial.under_load([client.run for client in clients], wait, clean=clean)
 
     # --- what is there ----------------------------------------------------------------------------------------------
 
@@ -321,26 +277,15 @@ def _wait_until(reached: Callable[[], bool], stopped: threading.Event, found: Ca
     return time.monotonic() - begun
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=None, help="random when not given; said at the beginning")
-    parser.add_argument("--dir", type=Path, default=None, help="an empty directory to work in; kept (a temporary one)")
-    args = parser.parse_args()
-    seed = random.SystemRandom().randrange(1 << 32) if args.seed is None else args.seed
-    scratch = Path(tempfile.mkdtemp(prefix="ottla-kill-groups-")) if args.dir is None else args.dir
-    scratch.mkdir(parents=True, exist_ok=True)
-    print(f"seed {seed}, in {scratch}", flush=True)
-    rounds = KillGroupsTest(scratch / "data", seed, report=lambda line: print(line, flush=True)).run(args.rounds)
-    print(
+def play(directory: Path, seed: int, more: More, report: Report) -> str:
+    """What it comes to."""
+    rounds = KillGroupsTest(directory, seed, report).run(more)
+    return (
         f"{len(rounds)} rounds: {sum(done.commits for done in rounds):,} commits answered, "
         f"{sum(done.generations for done in rounds):,} generations, {sum(done.moves for done in rounds):,} moves, "
         f"coordinators after {sorted(done.ready_s for done in rounds)[len(rounds) // 2]:.2f} s (median)"
     )
-    if args.dir is None:
-        shutil.rmtree(scratch)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(arguments(__doc__, rounds=10).parse_args(), "kill-groups", play))

@@ -1,7 +1,7 @@
 """kill -9 under a read-process-write load: each input has exactly one output, no aborted value is read, and nothing is
 left open.
 
-    python -m tests.faults.kill_transactions --minutes 10 [--seed S] [--dir D]
+    python -m tests.faults.kill_transactions --minutes 10 [--rounds N] [--seed S] [--dir D]
 
 Prior art: Kafka's ``TransactionsTest`` and its system test of transactions with bouncing brokers. Ours is one process
 on one directory. Copiers, two of them with each transactional id, read the partitions of one topic, write to those of
@@ -17,14 +17,9 @@ committed are there.
 
 from __future__ import annotations
 
-import argparse
-import random
-import shutil
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, final
@@ -45,14 +40,15 @@ from tests.faults.transaction_load import (
     Outcomes,
     read_committed,
 )
-from tests.support.broker_process import BrokerProcess
-from tests.support.raw import Closed, Connection, batch
+from tests.faults.trial import More, Report, Trial, arguments, ended, main
+from tests.support.raw import Connection, batch
 from tests.support.raw_admin import create_topic
 from tests.support.raw_member import committed_offsets, wait_coordinated
 
 COPIERS: Final = 4
 TWINS: Final = 2
 LOAD_S: Final = (0.1, 2.5)
+DIES_STARTING: Final = 0.2
 INPUTS: Final = 2_000
 """So many more in each partition when fewer are left."""
 BACK_S_MAX: Final = 20.0
@@ -71,6 +67,7 @@ class Round:
 
     number: int
     clean: bool = False
+    died_starting: bool = False
     commits: int = 0
     aborts: int = 0
     losses: int = 0
@@ -79,7 +76,7 @@ class Round:
     ready_s: float = 0.0
 
     def __str__(self) -> str:
-        end = "stopped" if self.clean else "killed"
+        end = ended(clean=self.clean, died_starting=self.died_starting)
         return (
             f"round {self.number}: {end}; {self.commits:,} committed, {self.aborts:,} aborted, {self.losses} times "
             f"shut out; all ended {self.ready_s:.2f} s after the start, {self.copied:,} copied in all, "
@@ -140,39 +137,26 @@ class Checker:
 class KillTransactionsTest:
     """The broker, its clients, and what is known of both. Use ``run``."""
 
-    def __init__(self, directory: Path, seed: int, report: Callable[[str], None] = print) -> None:
-        self._seed = seed
-        self._random = random.Random(seed)
-        self._report = report
-        self._current = Round(0)
+    def __init__(self, directory: Path, seed: int, report: Report = print) -> None:
+        self._trial = Trial(directory, seed, SETTINGS, report)
+        self._random = self._trial.random
         self._outcomes = Outcomes()
         self._checker = Checker(self._outcomes)
         self._inputs = 0
         self._copiers = [
             Copier(number, twin, self._outcomes, seed) for number in range(COPIERS) for twin in range(TWINS)
         ]
-        self.broker = BrokerProcess(directory, SETTINGS)
 
-    def run(self, more: Callable[[int], bool]) -> list[Round]:
-        """Runs rounds while ``more``, which is given how many there were, says so. Raises ``AssertionError`` that says
-        what is wrong, with the seed."""
-        done: list[Round] = []
-        try:
-            with self.broker:
-                self.broker.start()
-                with self._connection() as connection:
-                    assert create_topic(connection, SOURCE, COPIERS) == 0
-                    assert create_topic(connection, TARGET, OUTPUT_PARTITIONS) == 0
-                while more(len(done)):
-                    done.append(self._round(len(done) + 1))
-                    self._report(str(done[-1]))
-        except AssertionError as error:
-            where = f"seed {self._seed}, {self._current}\n  in {self.broker.data_dir}"
-            raise AssertionError(f"{error}\n{where}\n{self.broker.log_tail()}") from error
-        return done
+    def run(self, more: More) -> list[Round]:
+        """Raises ``AssertionError`` that says what is wrong, with the seed."""
+        with self._trial.running():
+            with self._connection() as connection:
+                assert create_topic(connection, SOURCE, COPIERS) == 0
+                assert create_topic(connection, TARGET, OUTPUT_PARTITIONS) == 0
+            return self._trial.rounds(self._round, more)
 
     def _connection(self) -> Connection:
-        return Connection(self.broker.address, "kill-transactions")
+        return Connection(self._trial.broker.address, "kill-transactions")
 
     def _counts(self) -> tuple[int, int, int]:
         return (
@@ -182,20 +166,16 @@ class KillTransactionsTest:
         )
 
     def _round(self, number: int) -> Round:
-        result = self._current = Round(number)
+        result = self._trial.current = Round(number)
         before = self._counts()
         with self._connection() as connection:
             self._feed(connection)
-        self._under_load(result)
+        self._load(result)
         result.commits, result.aborts, result.losses = (
             now - then for now, then in zip(self._counts(), before, strict=True)
         )
         begun = time.monotonic()
-        if self._random.random() < 0.2:
-            self.broker.launch()
-            threading.Event().wait(self._random.uniform(0.0, 0.6))
-            self.broker.kill()
-        self.broker.start()
+        result.died_starting, _ = self._trial.restart(DIES_STARTING)
         with self._connection() as connection:
             if self._random.random() < 0.3:
                 # Nobody takes over: what is open ends by its timeout.
@@ -230,35 +210,10 @@ class KillTransactionsTest:
         assert all(each.error_code == 0 for each in answer.responses[0].partition_responses), answer
         self._inputs += INPUTS
 
-    def _under_load(self, result: Round) -> None:
-        result.clean = self._random.random() < 0.1
-        stopped = threading.Event()
-        failures: list[BaseException] = []
-
-        def work(run: Callable[[tuple[str, int], threading.Event], None]) -> None:
-            try:
-                run(self.broker.address, stopped)
-            except (Closed, ConnectionError):
-                pass  # it is being killed
-            except BaseException as error:
-                failures.append(error)
-                stopped.set()
-
-        runs = [each.run for each in self._copiers] + [self._checker.run]
-        threads = [threading.Thread(target=work, args=(run,)) for run in runs]
-        for thread in threads:
-            thread.start()
-        try:
-            stopped.wait(self._random.uniform(*LOAD_S))
-            if result.clean:
-                assert self.broker.stop() == 0, "a stop must end with exit code 0"
-        finally:
-            self.broker.kill()
-            stopped.set()
-            for thread in threads:
-                thread.join()
-        if failures:
-            raise failures[0]
+    def _load(self, result: Round) -> None:
+        result.clean = self._trial.stops()
+        clients = [*(copier.run for copier in self._copiers), self._checker.run]
+        self._trial.under_load(clients, lambda stopped: stopped.wait(self._random.uniform(*LOAD_S)), clean=result.clean)
 
     # --- what is there ----------------------------------------------------------------------------------------------
 
@@ -311,28 +266,14 @@ class KillTransactionsTest:
         result.unheard = len(self._checker.attempts - self._outcomes.committed)
 
 
-def main() -> int:
-    """The command line."""
-    parser = argparse.ArgumentParser(description="Kill a broker under transactions and see that each counts once.")
-    parser.add_argument("--minutes", type=float, default=1.0, help="for how long (1)")
-    parser.add_argument("--seed", type=int, default=None, help="random when not given; said at the beginning")
-    parser.add_argument("--dir", type=Path, default=None, help="an empty directory to work in; kept (a temporary one)")
-    args = parser.parse_args()
-    seed = random.SystemRandom().randrange(1 << 32) if args.seed is None else args.seed
-    scratch = Path(tempfile.mkdtemp(prefix="ottla-kill-transactions-")) if args.dir is None else args.dir
-    scratch.mkdir(parents=True, exist_ok=True)
-    print(f"seed {seed}, in {scratch}", flush=True)
-    end = time.monotonic() + args.minutes * 60
-    test = KillTransactionsTest(scratch / "data", seed, report=lambda line: print(line, flush=True))
-    rounds = test.run(lambda _count: time.monotonic() < end)
-    print(
+def play(directory: Path, seed: int, more: More, report: Report) -> str:
+    """What it comes to."""
+    rounds = KillTransactionsTest(directory, seed, report).run(more)
+    return (
         f"{len(rounds)} rounds: {sum(done.commits for done in rounds):,} transactions committed, "
         f"{sum(done.aborts for done in rounds):,} aborted, {rounds[-1].copied:,} inputs copied, each once"
     )
-    if args.dir is None:
-        shutil.rmtree(scratch)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(arguments(__doc__, rounds=20).parse_args(), "kill-transactions", play))

@@ -19,7 +19,7 @@ from ottla.wire.k00_produce import PartitionProduceData, ProduceRequest, TopicPr
 from ottla.wire.k01_fetch import FetchPartition, FetchRequest, FetchTopic
 from ottla.wire.k02_list_offsets import ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic
 from tests.faults.ledger import Lane, PartitionModel, Place, Sent
-from tests.support.raw import Closed, Connection
+from tests.support.raw import Connection
 
 IN_FLIGHT_MAX: Final = 5
 """Requests of one producer: as many batches as a broker remembers of it."""
@@ -57,19 +57,17 @@ class LoadProducer:
         self._timestamp_ms = first_timestamp_ms
 
     def run(self, address: tuple[str, int], stopped: threading.Event) -> None:
-        """Produces until the broker is gone, or until told to stop; then waits for its last answers."""
-        try:
-            with Connection(address, f"load-{self.number}") as connection:
-                in_flight: list[list[Lane]] = []
-                while not stopped.is_set():
-                    in_flight.append(self._send(connection))
-                    if len(in_flight) == IN_FLIGHT_MAX and not self._take(connection.receive(), in_flight.pop(0)):
-                        return
-                for lanes in in_flight:
-                    if not self._take(connection.receive(), lanes):
-                        return
-        except (Closed, ConnectionError):
-            return
+        """Produces until the broker is gone, or until told to stop; then waits for its last answers. Raises ``Closed``
+        or ``ConnectionError`` when the broker goes."""
+        with Connection(address, f"load-{self.number}") as connection:
+            in_flight: list[list[Lane]] = []
+            while not stopped.is_set():
+                in_flight.append(self._send(connection))
+                if len(in_flight) == IN_FLIGHT_MAX and not self._take(connection.receive(), in_flight.pop(0)):
+                    return
+            for lanes in in_flight:
+                if not self._take(connection.receive(), lanes):
+                    return
 
     def _send(self, connection: Connection) -> list[Lane]:
         chosen = self._random.sample(sorted(self.lanes), self._random.randint(1, len(self.lanes)))

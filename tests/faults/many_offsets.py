@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import argparse
 import re
-import shutil
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -24,6 +22,7 @@ from ottla.wire.k03_metadata import MetadataRequest, MetadataRequestTopic
 from ottla.wire.k08_offset_commit import OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic
 from ottla.wire.k09_offset_fetch import OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics
 from ottla.wire.k60_describe_cluster import DescribeClusterRequest
+from tests.faults.trial import directory_argument, scratch
 from tests.support.broker_process import BrokerProcess
 from tests.support.raw import Connection
 from tests.support.raw_admin import create_topic
@@ -194,13 +193,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--groups", type=int, default=10_000)
     parser.add_argument("--partitions", type=int, default=100)
-    parser.add_argument("--dir", type=Path, default=None, help="an empty directory to work in; kept (a temporary one)")
+    directory_argument(parser)
     args = parser.parse_args()
-    scratch = Path(tempfile.mkdtemp(prefix="ottla-many-offsets-")) if args.dir is None else args.dir
-    scratch.mkdir(parents=True, exist_ok=True)
-    print(run(scratch / "data", args.groups, args.partitions))
-    if args.dir is None:
-        shutil.rmtree(scratch)
+    with scratch(args.dir, "many-offsets") as directory:
+        print(run(directory / "data", args.groups, args.partitions))
     return 0
 
 

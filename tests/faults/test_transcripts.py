@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.transcripts import SCRIPTS, parse, play, render, scripts
+from tests.faults.transcripts import SCRIPTS, kafka, ours, play, scripts, with_answers
 from tests.support.broker_process import BrokerProcess
+from tests.support.scripts import Step, parse, unparse
 
 
 @pytest.fixture(scope="module")
@@ -23,20 +24,20 @@ def test_there_are_scripts() -> None:
 
 @pytest.mark.parametrize("path", scripts(), ids=lambda path: str(path.relative_to(SCRIPTS)))
 def test_transcript(broker: BrokerProcess, path: Path) -> None:
-    played = play(path, broker.address, f"{path.stem}-")
-    expected = render(type(block)(block.comments, block.commands, block.ours()) for block, _ in played)
-    actual = render(type(block)(block.comments, block.commands, answers) for block, answers in played)
-    assert actual == expected
+    text = path.read_text()
+    expected = [step._replace(transcript="\n".join(ours(step.transcript))) for step in parse(text)]
+
+    assert play(text, broker.address, f"{path.stem}-", lambda _, answers: answers) == unparse(expected)
 
 
 @pytest.mark.parametrize("path", scripts(), ids=lambda path: str(path.relative_to(SCRIPTS)))
 def test_a_script_is_written_as_it_is_read(path: Path) -> None:
-    assert render(parse(path.read_text())) == path.read_text()
+    assert unparse(parse(path.read_text())) == path.read_text()
 
 
 def test_departures_survive_new_answers() -> None:
-    (block,) = parse("# why\na\nb\n----\n1\n2\nottla: 3\n")
-    assert block.kafka() == ["1", "2"]
-    assert block.ours() == ["1", "3"]
-    assert block.with_answers(["0", "2"]).answers == ["0", "2", "ottla: 3"]
-    assert block.with_answers(["0", "3"]).answers == ["0", "3"]
+    step = Step("# why", "a\nb", "1\n2\nottla: 3")
+    assert kafka(step.transcript) == ["1", "2"]
+    assert ours(step.transcript) == ["1", "3"]
+    assert with_answers(step, ["0", "2"]) == ["0", "2", "ottla: 3"]
+    assert with_answers(step, ["0", "3"]) == ["0", "3"]

@@ -1,25 +1,21 @@
 """Plays scripts of requests against a broker and writes down what it answers: the same scripts for Apache Kafka and
 for Ottla.
 
-    python -m tests.faults.transcripts --bootstrap 127.0.0.1:9092 [--rewrite] [FILE ...]
+    python -m tests.faults.transcripts --against 127.0.0.1:9092 [--rewrite] [FILE ...]
 
-A script is commands, a line of dashes, and the answers; a blank line; and so on. The answers in ``tests/scripts`` are
-those of Apache Kafka 4.4.0: ``--rewrite`` against it makes them anew. A line that begins with ``ottla:`` says what
-Ottla answers instead of
-the line above it, and the comment before the block says why; these lines survive a rewrite.
+Steps are as in ``tests.support.scripts``. The answers in ``tests/scripts`` are those of Apache Kafka 4.4.0:
+``--rewrite`` against it makes them anew. A line that begins with ``ottla:`` says what Ottla answers instead of the line
+above it, and the comment before the step says why; these lines survive a rewrite.
 
-Prior art: etcd's datadriven tests. Times are written as ``now`` and ids by their names, so that a transcript is the
-same each time.
+Times are written as ``now`` and ids by their names, so that a transcript is the same each time.
 """
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, final
 
@@ -37,10 +33,11 @@ from tests.support import lying_batches
 from tests.support.lying_batches import LyingBatch, LyingRecord
 from tests.support.raw import CLOCK_STEP_MS, Closed, Connection
 from tests.support.raw_admin import create_topic, new_producer_id, topic_of
+from tests.support.scripts import Address, Against, Merge, Step, main, play_text
 
 SCRIPTS: Final = Path(__file__).parents[1] / "scripts"
 FOLDERS: Final = ("produce", "fetch", "offsets")
-DASHES: Final = "----"
+OURS: Final = "ottla: "
 ANSWER_TIMEOUT_S: Final = 30.0
 NOW_WINDOW_MS: Final = 120_000
 WAITS_MS: Final = 200
@@ -48,68 +45,38 @@ WAITS_MS: Final = 200
 DAY_MS: Final = 86_400_000
 
 
-@final
-@dataclass(slots=True)
-class Block:
-    """Commands and their answers."""
-
-    comments: list[str] = field(default_factory=list)
-    commands: list[str] = field(default_factory=list)
-    answers: list[str] = field(default_factory=list)
-
-    def departures(self) -> dict[int, str]:
-        """The place of an answer, and what Ottla says there."""
-        found: dict[int, str] = {}
-        place = -1
-        for line in self.answers:
-            if line.startswith("ottla: "):
-                found[place] = line.removeprefix("ottla: ")
-            else:
-                place += 1
-        return found
-
-    def kafka(self) -> list[str]:
-        return [line for line in self.answers if not line.startswith("ottla: ")]
-
-    def ours(self) -> list[str]:
-        departures = self.departures()
-        return [departures.get(place, line) for place, line in enumerate(self.kafka())]
-
-    def with_answers(self, answers: list[str]) -> Block:
-        """The same block with new answers of Kafka."""
-        departures = self.departures()
-        lines = []
-        for place, line in enumerate(answers):
-            lines.append(line)
-            if place in departures and departures[place] != line:
-                lines.append(f"ottla: {departures[place]}")
-        return Block(self.comments, self.commands, lines)
-
-    def text(self) -> str:
-        head = [*self.comments, *self.commands]
-        return "\n".join([*head, DASHES, *self.answers] if self.commands else head)
+def kafka(transcript: str) -> list[str]:
+    """What Kafka answers."""
+    return [line for line in transcript.split("\n") if not line.startswith(OURS)]
 
 
-def parse(text: str) -> list[Block]:
-    """The blocks of a script."""
-    blocks = []
-    for part in re.split(r"\n\s*\n", text.strip("\n")):
-        block, answering = Block(), False
-        for line in part.splitlines():
-            if line == DASHES:
-                answering = True
-            elif answering:
-                block.answers.append(line)
-            elif line.startswith("#"):
-                block.comments.append(line)
-            else:
-                block.commands.append(line)
-        blocks.append(block)
-    return blocks
+def departures(transcript: str) -> dict[int, str]:
+    """The place of an answer, and what Ottla says there."""
+    found: dict[int, str] = {}
+    place = -1
+    for line in transcript.split("\n"):
+        if line.startswith(OURS):
+            found[place] = line.removeprefix(OURS)
+        else:
+            place += 1
+    return found
 
 
-def render(blocks: Iterable[Block]) -> str:
-    return "\n\n".join(block.text() for block in blocks) + "\n"
+def ours(transcript: str) -> list[str]:
+    """What Ottla answers."""
+    departing = departures(transcript)
+    return [departing.get(place, line) for place, line in enumerate(kafka(transcript))]
+
+
+def with_answers(step: Step, answers: list[str]) -> list[str]:
+    """The transcript with new answers of Kafka."""
+    departing = departures(step.transcript)
+    lines = []
+    for place, line in enumerate(answers):
+        lines.append(line)
+        if place in departing and departing[place] != line:
+            lines.append(f"{OURS}{departing[place]}")
+    return lines
 
 
 @final
@@ -130,11 +97,8 @@ class Player:
     def close(self) -> None:
         self._connection.close()
 
-    def play(self, block: Block) -> list[str]:
-        """The answers to a block's commands, a line or more each."""
-        return [line for command in block.commands for line in self._answer(command)]
-
-    def _answer(self, command: str) -> list[str]:
+    def answer(self, command: str) -> list[str]:
+        """A line or more."""
         verb, *words = command.split()
         options = dict(word.partition("=")[::2] for word in words)
         handler: Callable[[dict[str, str]], list[str]] = getattr(self, f"_{verb}")
@@ -429,38 +393,22 @@ class Player:
         return f"now{from_now:+d}" if near else "now"
 
 
-def play(path: Path, address: tuple[str, int], prefix: str) -> list[tuple[Block, list[str]]]:
-    """Each block with what the broker answered."""
+def play(text: str, address: Address, prefix: str, merge: Merge = with_answers) -> str:
+    """The script as the broker plays it. Topics of its own begin with the prefix."""
     player = Player(address, prefix)
     try:
-        return [(block, player.play(block)) for block in parse(path.read_text())]
+        return play_text(text, player.answer, merge)
     finally:
         player.close()
+
+
+def play_against(text: str, address: Address, _: str) -> str:
+    return play(text, address, f"script-{time.time_ns()}-")
 
 
 def scripts() -> list[Path]:
     return sorted(path for folder in FOLDERS for path in (SCRIPTS / folder).glob("*.txt"))
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bootstrap", default="127.0.0.1:9092", metavar="HOST:PORT")
-    parser.add_argument("--rewrite", action="store_true", help="write the answers into the scripts: for Apache Kafka")
-    parser.add_argument("files", nargs="*", type=Path)
-    args = parser.parse_args()
-    host, _, port = args.bootstrap.rpartition(":")
-    different = 0
-    for path in args.files or scripts():
-        played = play(path, (host, int(port)), f"script-{time.time_ns()}-")
-        if args.rewrite:
-            path.write_text(render(block.with_answers(answers) for block, answers in played))
-            continue
-        for block, answers in played:
-            if answers not in (block.kafka(), block.ours()):
-                different += 1
-                print(f"{path}\n{block.text()}\nbut was\n" + "\n".join(answers) + "\n")
-    return 1 if different else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(None, Against(play_against, ours, shows_all=True), scripts()))

@@ -8,9 +8,8 @@ and those who live have to agree.
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from random import Random
 from typing import Any, Final, final
@@ -24,8 +23,9 @@ from ottla.wire.k13_leave_group import LeaveGroupRequest, MemberIdentity
 from ottla.wire.k14_sync_group import SyncGroupRequest, SyncGroupRequestAssignment
 from tests.groups.classic_process import Process
 from tests.groups.classic_shard import Shard
+from tests.support.histories import Crowd, main
 
-__all__ = ["History", "play"]
+__all__ = ["History"]
 
 STEPS: Final = 120
 CALM_MS_MAX: Final = 700_000
@@ -33,6 +33,7 @@ CALM_MS_MAX: Final = 700_000
 CALM_ROUND_MS: Final = 2_000
 SETTLED_MS: Final = 60_000
 """Who agrees for so long has settled."""
+PAUSES_MS: Final = (1_000, 8_000, 60_000)
 PROTOCOLS: Final = (("range",), ("range", "sticky"), ("sticky", "range"), ("cooperative", "sticky", "range"))
 
 
@@ -47,7 +48,7 @@ class History:
         )
         self.shard = Shard(config, self._hear)
         self.group_ids = [f"g{number}" for number in range(self.rng.choice((1, 1, 3)))]
-        self.processes: list[Process] = []
+        self.crowd: Crowd[Process] = Crowd(self.rng)
         self._names = itertools.count(1)
         self._asking: dict[int, Process] = {}
         self._commits_at_once = self.rng.random() < 0.5
@@ -65,15 +66,18 @@ class History:
         else:
             self._end_calm()
 
+    def transcript(self) -> Iterator[str]:
+        return (" ".join(map(str, line)) for line in self.shard.said)
+
     # What happens.
 
     def _step(self) -> None:
-        kinds = {
+        kinds: dict[Callable[[], None], float] = {
             self._act: 50,
             self._pass_time: 18,
             self._start: 6,
-            self._crash: 2,
-            self._pause: 3,
+            self.crowd.crash: 2,
+            lambda: self.crowd.pause(self.shard.now_ms, PAUSES_MS): 3,
             self._lose_connection: 4,
             self._leave: 3,
             self._change: 3,
@@ -87,18 +91,9 @@ class History:
         }
         self.rng.choices(list(kinds), list(kinds.values()))[0]()
 
-    def _living(self) -> list[Process]:
-        return [process for process in self.processes if process.is_alive]
-
-    def _any_living(self) -> Process | None:
-        living = self._living()
-        return self.rng.choice(living) if living else None
-
     def _act(self) -> None:
-        now_ms = self.shard.now_ms
-        ready = [p for p in self._living() if p.waits_for is None and p.paused_until_ms <= now_ms]
-        if ready:
-            process = self.rng.choice(ready)
+        process = self.crowd.any_ready(self.shard.now_ms)
+        if process is not None:
             self._ask(process, *process.next_request())
 
     def _ask(self, process: Process, request: Any, version: int) -> None:
@@ -140,37 +135,27 @@ class History:
         if instance_id is None and self.rng.random() < 0.3:
             instance_id = f"i{self.rng.randrange(3)}"
         protocols = self.rng.choice(PROTOCOLS) if self.rng.random() < 0.95 else ("odd",)
-        self.processes.append(
+        self.crowd.all.append(
             Process(
                 str(next(self._names)), group_id or self.rng.choice(self.group_ids), instance_id, protocols, self.rng
             )
         )
 
-    def _crash(self) -> None:
-        process = self._any_living()
-        if process is not None:
-            process.is_alive = False
-
-    def _pause(self) -> None:
-        process = self._any_living()
-        if process is not None:
-            process.paused_until_ms = self.shard.now_ms + self.rng.choice((1_000, 8_000, 60_000))
-
     def _lose_connection(self) -> None:
         """It asks again, while its request may still wait."""
-        process = self._any_living()
+        process = self.crowd.any_living()
         if process is not None:
             process.hear_nothing()
 
     def _leave(self) -> None:
-        process = self._any_living()
+        process = self.crowd.any_living()
         if process is not None and process.member_id:
             self.shard.ask(*_with_client(process.leave(), process.client))
             process.is_alive = False
 
     def _change(self) -> None:
         """It subscribes to something else, or sees new partitions."""
-        process = self._any_living()
+        process = self.crowd.any_living()
         if process is not None:
             if self.rng.random() < 0.7:
                 process.protocols = self.rng.choice(PROTOCOLS)
@@ -178,13 +163,13 @@ class History:
 
     def _restart_static(self) -> None:
         """The same instance once more; the process before may live on."""
-        static = [process for process in self._living() if process.instance_id is not None]
+        static = [process for process in self.crowd.living() if process.instance_id is not None]
         if static:
             old = self.rng.choice(static)
             old.is_alive = self.rng.random() < 0.2
             self._start(old.instance_id, old.group_id)
             if self.rng.random() < 0.7:
-                self.processes[-1].protocols = old.protocols
+                self.crowd.all[-1].protocols = old.protocols
 
     def _reload(self) -> None:
         if self.rng.random() < 0.2:
@@ -236,7 +221,7 @@ class History:
         self.shard.ask(*_with_client(request, Client("stranger", "/10.9.9.9")))
 
     def _commit_offsets(self) -> None:
-        process = self._any_living()
+        process = self.crowd.any_living()
         group = None if process is None else self.shard.groups.get(process.group_id)
         if process is None or group is None:
             return
@@ -290,7 +275,7 @@ class History:
     def _calm_round(self, end_ms: int) -> None:
         shard = self.shard
         shard.commit()
-        for process in self._living():
+        for process in self.crowd.living():
             if process.waits_for is None:
                 self._ask(process, *process.next_request())
                 shard.commit()
@@ -303,7 +288,7 @@ class History:
     def _disagreement(self) -> str:
         """What is not settled yet; empty when all who live are members, and have what they were given."""
         for group_id in self.group_ids:
-            living = {process.member_id: process for process in self._living() if process.group_id == group_id}
+            living = {process.member_id: process for process in self.crowd.living() if process.group_id == group_id}
             group = self.shard.groups.get(group_id)
             members = {} if group is None else group.members
             if living.keys() != members.keys():
@@ -326,35 +311,5 @@ def _with_client(request: tuple[Any, int], client: Client) -> tuple[Any, Client,
     return request[0], client, request[1]
 
 
-def play(seed: int) -> History:
-    """A history; a failure names its seed."""
-    history = History(seed)
-    try:
-        history.play()
-    except BaseException as error:
-        error.add_note(f"seed {seed}: python -m tests.groups.classic_histories {seed}")
-        raise
-    return history
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Play histories of classic groups.")
-    parser.add_argument("first", type=int)
-    parser.add_argument("end", type=int, nargs="?")
-    options = parser.parse_args()
-    if options.end is None:
-        history = History(options.first)
-        try:
-            history.play()
-        finally:
-            for line in history.shard.said:
-                print(*line)
-        return
-    start_s = time.perf_counter()
-    for seed in range(options.first, options.end):
-        play(seed)
-    print(f"{options.end - options.first} histories hold, in {time.perf_counter() - start_s:.1f} s")
-
-
 if __name__ == "__main__":
-    main()
+    main(History)

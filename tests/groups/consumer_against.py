@@ -12,7 +12,6 @@ from __future__ import annotations
 import select
 import time
 import uuid
-from pathlib import Path
 from typing import Any, Final
 
 from ottla.errors import ErrorCode
@@ -28,10 +27,10 @@ from ottla.wire.k42_delete_groups import DeleteGroupsRequest
 from ottla.wire.k69_consumer_group_describe import ConsumerGroupDescribeRequest
 from ottla.wire.schema import replace
 from tests.groups.consumer_requests import Ask, Delete, Describe, DescribeClassic, ListAll, Names
-from tests.groups.consumer_scripts import ScriptTopics, play
 from tests.groups.consumer_texts import answer_text
-from tests.support.api_scripts import parse
+from tests.groups.consumer_world import ScriptTopics
 from tests.support.raw import Connection
+from tests.support.scripts import NotOfKafka
 
 QUIET_S: Final = 0.15
 """Answers that are due have come when none came for so long."""
@@ -43,10 +42,6 @@ IN_VAIN: Final = (
     ErrorCode.NOT_COORDINATOR,
     ErrorCode.COORDINATOR_NOT_AVAILABLE,
 )
-
-
-class NotOfKafka(Exception):
-    """A command that reaches inside, which only our own machine allows."""
 
 
 class BrokerWorld:
@@ -183,27 +178,7 @@ class BrokerWorld:
         return self._collect()[0]
 
 
-def answers(transcript: str) -> list[str]:
+def visible(transcript: str) -> list[str]:
     """What a client can see of a transcript."""
     inside = (" -> ", "record", " loaded", "(nothing)")
     return [line for line in transcript.split("\n") if not any(word in line for word in inside)]
-
-
-def play_against(path: Path, text: str, address: tuple[str, int], settings: dict[str, str]) -> int:
-    """Prints what is different, and returns the number of steps that are."""
-    world = BrokerWorld(address, settings)
-    different = 0
-    try:
-        for step in parse(text):
-            after = play([step], world)[0]
-            if answers(after.transcript) != answers(step.transcript):
-                different += 1
-                ours, theirs = "\n    ".join(answers(step.transcript)), "\n    ".join(answers(after.transcript))
-                print(f"{path.name}: {step.command}\n  ours:\n    {ours}\n  theirs:\n    {theirs}")
-    except NotOfKafka as command:
-        print(f"{path.name}: no further than «{command}»")
-    finally:
-        world.close()
-    if not different:
-        print(f"{path.name}: the same")
-    return different

@@ -2,7 +2,7 @@
 protocol; topics that come, grow and go; coordinators that load what the log has, compacted. The same seed gives the
 same history.
 
-    python -m tests.groups.consumer_histories 0 2000        seeds
+    python -m tests.groups.consumer_histories FIRST [END]     one with its transcript, or many
 
 After each step the invariants of ``check``; at the end of a history, when nothing happens any more, every partition has
 one reader.
@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import itertools
 import random
-import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, final
 
 from ottla.coordinator.machine import CoordinatorError, Now, Outbox, Record, Reply
 from ottla.errors import ErrorCode
@@ -29,8 +28,9 @@ from ottla.groups.deadlines import Timer
 from ottla.groups.records import GroupRecords
 from ottla.groups.shard import GroupShard
 from tests.groups.consumer_clients import SESSION_MS, ClassicMember, ConsumerMember, Partition
-from tests.groups.consumer_scripts import ScriptTopics
+from tests.groups.consumer_world import ScriptTopics
 from tests.groups.standing import Below
+from tests.support.histories import main
 
 STEPS: Final = 120
 NAMES: Final = ("ta", "tb", "tc", "u")
@@ -45,6 +45,8 @@ class Broker:
         self.now_ms = 0
         self.below = Below()
         self.log: list[Record] = []
+        self.said: list[tuple[object, ...]] = []
+        """All that was ever emitted, and where the log was read again."""
         self.seed = rng.random()
         self._ids = itertools.count(1)
         self._codec = GroupRecords()
@@ -69,6 +71,7 @@ class Broker:
         outbox = self._outbox()
         operation(outbox)
         self.log += outbox.records
+        self.said += ((self.now_ms, *record) for record in outbox.records)
         for answer in outbox.answers:
             answer()
         check(self)
@@ -121,6 +124,7 @@ class Broker:
         self.check_below()
 
     def reload(self) -> None:
+        self.said.append((self.now_ms, "reload"))
         before = persistent(self.shard)
         for reply in self.shard.abandon():
             reply.fail(CoordinatorError(ErrorCode.NOT_COORDINATOR))
@@ -206,8 +210,9 @@ def _as_target(assigned: Owned) -> dict[bytes, tuple[int, ...]]:
     return {topic_id: tuple(sorted(some)) for topic_id, some in assigned.items()}
 
 
+@final
 class History:
-    """One history."""
+    """One history; all chance comes from its seed."""
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
@@ -217,10 +222,14 @@ class History:
         for name in NAMES[:2]:
             self.broker.change_topic(name, self.rng.randint(1, 6))
 
-    def run(self) -> None:
+    def play(self) -> None:
+        """Raises AssertionError when something does not hold."""
         for _ in range(STEPS):
             self._step()
         self._settle()
+
+    def transcript(self) -> Iterator[str]:
+        return (" ".join(map(str, line)) for line in self.broker.said)
 
     def _step(self) -> None:
         rng = self.rng
@@ -319,17 +328,5 @@ class History:
         return readers == Counter(wanted)
 
 
-def main() -> int:
-    first, last = int(sys.argv[1]), int(sys.argv[2])
-    for seed in range(first, last):
-        try:
-            History(seed).run()
-        except BaseException:
-            print(f"seed {seed}")
-            raise
-    print(f"{last - first} histories")
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main(History)

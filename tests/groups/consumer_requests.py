@@ -124,15 +124,6 @@ class ListAll(NamedTuple):
 # Words.
 
 
-def words_of(rest: list[str]) -> tuple[str, dict[str, str]]:
-    """What a command is about, and its words."""
-    plain = [word for word in rest if "=" not in word]
-    words = dict(word.split("=", 1) for word in rest if "=" in word)
-    if len(plain) > 1:
-        words["what"] = plain[1]
-    return plain[0] if plain else "", words
-
-
 def partitions_of(text: str) -> dict[str, tuple[int, ...]]:
     """``t:0-2,4;u:1``, or ``none``."""
     found: dict[str, tuple[int, ...]] = {}

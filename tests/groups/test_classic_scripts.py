@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.groups.classic_scripts import play_text
-from tests.support.api_scripts import parse, unparse
+from tests.groups.classic_scripts import play
+from tests.support.scripts import parse, unparse
 
 SCRIPTS = sorted((Path(__file__).parent.parent / "scripts" / "groups" / "classic").glob("*.txt"))
 
@@ -25,4 +25,4 @@ def test_transcript(path: Path) -> None:
 
     assert text.startswith("# "), "a scenario says what it shows"
     assert unparse(parse(text)) == text
-    assert play_text(text) == text
+    assert play(text) == text

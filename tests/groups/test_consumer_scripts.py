@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.groups.consumer_scripts import play_text
-from tests.support.api_scripts import parse, unparse
+from tests.groups.consumer_scripts import play
+from tests.support.scripts import parse, unparse
 
 GROUPS = Path(__file__).parent.parent / "scripts" / "groups"
 SCRIPTS = sorted([*(GROUPS / "consumer").glob("*.txt"), *(GROUPS / "migration").glob("*.txt")])
@@ -28,4 +28,4 @@ def test_transcript(path: Path) -> None:
 
     assert text.startswith("# "), "a scenario says what it shows"
     assert unparse(parse(text)) == text
-    assert play_text(text) == text
+    assert play(text) == text

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import struct
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +14,8 @@ import trio
 
 from ottla.server.admission import Admission, ConnectionLimits
 from ottla.server.listener import BoundListener, Buffers, Seldom, bind
+
+BACKLOG = 8
 
 
 class _None:
@@ -45,7 +49,7 @@ class _Failing(socket.socket):
     "number", [errno.ENETDOWN, errno.EPROTO, errno.EHOSTUNREACH, errno.EPERM, errno.ECONNABORTED, errno.EMFILE]
 )
 def test_an_error_of_one_connection_does_not_end_the_listener(number: int) -> None:
-    bound = bind("PLAINTEXT", "127.0.0.1", 0, Buffers())
+    bound = bind("PLAINTEXT", "127.0.0.1", 0, Buffers(), BACKLOG)
     listening = _Failing(fileno=bound.socket.detach())
     listening.setblocking(False)
     listening.failures = iter([number])
@@ -71,7 +75,7 @@ def test_an_error_of_one_connection_does_not_end_the_listener(number: int) -> No
 
 
 def test_a_socket_that_does_not_listen_is_an_error() -> None:
-    bound = bind("PLAINTEXT", "127.0.0.1", 0, Buffers())
+    bound = bind("PLAINTEXT", "127.0.0.1", 0, Buffers(), BACKLOG)
     listening = _Failing(fileno=bound.socket.detach())
     listening.setblocking(False)
     listening.failures = iter([errno.EINVAL])
@@ -87,7 +91,7 @@ def test_a_socket_that_does_not_listen_is_an_error() -> None:
 @pytest.mark.parametrize(("sent", "received"), [(-1, -1), (50_000, -1), (-1, 60_000), (102_400, 102_400)])
 def test_connections_get_the_buffers_that_were_asked_for(sent: int, received: int) -> None:
     adopted: list[socket.socket] = []
-    bound = bind("PLAINTEXT", "127.0.0.1", 0, Buffers(sent, received))
+    bound = bind("PLAINTEXT", "127.0.0.1", 0, Buffers(sent, received), BACKLOG)
 
     async def main() -> None:
         async with trio.open_nursery() as nursery:
@@ -105,6 +109,17 @@ def test_connections_get_the_buffers_that_were_asked_for(sent: int, received: in
                 size = adopted[0].getsockopt(socket.SOL_SOCKET, option)
                 # The system doubles what it is asked for, to have room for its own bookkeeping.
                 assert (size == 2 * wanted) == (wanted != -1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others do not tell the length of the queue")
+@pytest.mark.parametrize("host", ["127.0.0.1", ""])
+@pytest.mark.parametrize("backlog", [1, 50])
+def test_so_many_connections_may_wait_as_the_backlog_says(host: str, backlog: int) -> None:
+    bound = bind("PLAINTEXT", host, 0, Buffers(), backlog)
+    with bound.socket:
+        # Of a listening socket: tcpi_unacked is how many wait, tcpi_sacked how many may.
+        _, longest = struct.unpack_from("II", bound.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 24)
+    assert longest == backlog
 
 
 def test_what_goes_on_and_on_is_said_seldom() -> None:

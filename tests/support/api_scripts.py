@@ -1,7 +1,6 @@
 """Runs the scripts of ``tests/scripts``: requests of clients as JSON, and the full transcript of the answers.
 
-A script is a series of steps: a command, ``----``, what came of it, an empty line. Lines with ``#`` before a command
-are comments. Commands::
+Steps are as in ``scripts``, with a command each::
 
     CreateTopics v7 {"topics": [{"name": "a", "num_partitions": 1, "replication_factor": 1}], "timeout_ms": 5000}
 
@@ -18,12 +17,10 @@ the metadata log got.
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import trio
@@ -35,6 +32,7 @@ from ottla.wire.headers import RequestHeader
 from ottla.wire.registry import request_class
 from ottla.wire.schema import Kind, fields_of, schema_of
 from tests.support.memory_broker import MemoryBroker, memory_broker
+from tests.support.scripts import Address, Against, Step, main, parse, unparse
 
 KEYS: Final = {
     "Metadata": 3,
@@ -87,12 +85,6 @@ UNORDERED: Final = ("results_by_partition", "results_by_topic_v3_and_below", "to
 MEMBERS: Final = ("leader", "member_id")
 
 
-class Step(NamedTuple):
-    comment: str
-    command: str
-    transcript: str
-
-
 class Request(NamedTuple):
     key: int
     version: int
@@ -132,26 +124,6 @@ class Ids:
             return uuid_from_text(text)
         found = [topic_id for topic_id, name in self._names.items() if name == text[1:]]
         return uuid_from_text(found[-1])
-
-
-def parse(text: str) -> list[Step]:
-    steps: list[Step] = []
-    for block in text.strip("\n").split("\n\n"):
-        head, separator, transcript = f"{block}\n".partition("\n----\n")
-        lines = head.split("\n")
-        comment = "\n".join(line for line in lines if line.startswith("#"))
-        command = "\n".join(line for line in lines if not line.startswith("#"))
-        assert separator or not command, f"a command without ---- in {block!r}"
-        steps.append(Step(comment, command.rstrip("\n"), transcript.rstrip("\n")))
-    return steps
-
-
-def unparse(steps: list[Step]) -> str:
-    blocks = []
-    for step in steps:
-        head = "\n".join(part for part in (step.comment, step.command) if part)
-        blocks.append(f"{head}\n----\n{step.transcript}" if step.command else head)
-    return "\n\n".join(blocks) + "\n"
 
 
 def request_of(command: str, ids: Ids) -> Request:
@@ -236,15 +208,6 @@ def rendered(answer: Any, ids: Ids) -> str:
     return "\n".join(([json.dumps(shown)] if shown or not lines else []) + lines)
 
 
-def with_transcripts(steps: list[Step], run: Callable[[str], list[str]]) -> list[Step]:
-    """The steps with what came of their commands, each a line of its own."""
-    played = []
-    for step in steps:
-        lines = [line for command in step.command.split("\n") if step.command for line in run(command)]
-        played.append(step._replace(transcript="\n".join(lines) or "(nothing)") if step.command else step)
-    return played
-
-
 async def play(steps: list[Step], ask: Ask, records: Callable[[], list[object]] | None) -> list[Step]:
     """The steps with the transcripts as they came out."""
     ids, played = Ids(), []
@@ -304,9 +267,9 @@ def _asking(broker: MemoryBroker) -> Ask:
     return ask
 
 
-async def play_against(text: str, host: str, port: int) -> str:
+async def play_against(text: str, address: Address) -> str:
     """The script as a broker behind a socket plays it; the records of the transcript are left as they are."""
-    with socket.create_connection((host, port), timeout=WAIT_S) as connection:
+    with socket.create_connection(address, timeout=WAIT_S) as connection:
 
         async def ask(request: Request) -> Any:
             # Kafka answers when it is committed, and its broker follows.
@@ -344,29 +307,10 @@ def _read(connection: socket.socket, size: int) -> bytes:
     return data
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Run API scripts.")
-    parser.add_argument("files", nargs="+", type=Path)
-    parser.add_argument("--rewrite", action="store_true")
-    parser.add_argument("--against", metavar="HOST:PORT")
-    options = parser.parse_args()
-    different = 0
-    for path in options.files:
-        text = path.read_text()
-        if options.against:
-            host, _, port = options.against.rpartition(":")
-            played = trio.run(play_against, text, host, int(port))
-        else:
-            played = trio.run(play_in_memory, text)
-        if options.rewrite:
-            path.write_text(played)
-        elif played != text:
-            different += 1
-            for mine, theirs in zip(parse(text), parse(played), strict=True):
-                if mine != theirs:
-                    print(f"{path}: {mine.command}\n- {mine.transcript}\n+ {theirs.transcript}")
-    return 1 if different else 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(
+        main(
+            lambda text: trio.run(play_in_memory, text),
+            Against(lambda text, address, _: trio.run(play_against, text, address), shows_all=True),
+        )
+    )

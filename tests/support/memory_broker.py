@@ -24,7 +24,7 @@ from ottla.controller.configs import BrokerTopicConfigs
 from ottla.controller.format import bootstrap_batches
 from ottla.controller.node import MetadataNode, MetadataSettings
 from ottla.controller.topics import TopicDefaults, TopicTools
-from ottla.ids import DirectoryId, Uuid, random_uuid, uuid_text
+from ottla.ids import DirectoryId, Uuid, random_uuid
 from ottla.metadata.publishers import DataPlanePublisher, LocalBroker
 from ottla.metadata.records import MetadataCodec
 from ottla.metadata.view import FailedCommand, ViewDelta
@@ -258,8 +258,3 @@ async def memory_broker(
                 await node.wait_ready()
         yield MemoryBroker(node, broker, plane, log_dirs, clock, log, coordinators, group_logs, partitions)
         nursery.cancel_scope.cancel()
-
-
-def topic_ids(broker: MemoryBroker) -> dict[str, str]:
-    """Text of the ids of all topics, to their names."""
-    return {uuid_text(topic_id): name for name, topic_id in broker.node.loader.image.topics.id_of.items()}

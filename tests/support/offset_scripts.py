@@ -1,6 +1,6 @@
 """Runs the scripts of ``tests/scripts/groups/offsets``: what is asked of committed offsets, and all that comes of it.
 
-Steps are as in ``api_scripts``. Partitions are written ``topic-partition``; what is committed is
+Steps are as in ``scripts``, with a command each. Partitions are written ``topic-partition``; what is committed is
 ``topic-partition=offset``, with ``/epoch`` and ``:metadata`` behind it. Commands::
 
     group g members=a:3,b:3 subscribed=t base=never|commit|TIME rule=t-1:STALE_MEMBER_EPOCH delete=NON_EMPTY_GROUP
@@ -22,9 +22,7 @@ so over a restart, as its records are in the log.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, Final
 
 from ottla.coordinator.machine import CoordinatorError, Now, Outbox, Record, Reply
@@ -54,7 +52,7 @@ from ottla.wire.k47_offset_delete import (
     OffsetDeleteRequestTopic,
 )
 from ottla.wire.schema import replace
-from tests.support.api_scripts import parse, unparse
+from tests.support.scripts import main, play_text
 
 FORMAT: Final = coordinator_format(CONSUMER_OFFSETS)
 CONFIG: Final = OffsetsConfig(metadata_chars_max=8, retention_ms=5_000, retention_check_interval_ms=1_000)
@@ -471,19 +469,8 @@ def _id(options: dict[str, str]) -> bytes:
 def play(text: str) -> str:
     """The script as the machine plays it."""
     world = World()
-    played = []
-    for step in parse(text):
-        transcript = "\n".join(run(world, step.command)) if step.command else step.transcript
-        played.append(step._replace(transcript=transcript))
-    return unparse(played)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Write the transcripts of offset scripts anew.")
-    parser.add_argument("files", nargs="+", type=Path)
-    for path in parser.parse_args().files:
-        path.write_text(play(path.read_text()))
+    return play_text(text, lambda command: run(world, command))
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main(play))

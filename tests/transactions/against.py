@@ -15,7 +15,6 @@ import subprocess
 import time
 import uuid
 from collections import Counter
-from pathlib import Path
 from typing import Any, Final
 
 from ottla._core import Batch
@@ -37,9 +36,9 @@ from ottla.wire.k57_update_features import FeatureUpdateKey, UpdateFeaturesReque
 from ottla.wire.k65_describe_transactions import DescribeTransactionsRequest
 from ottla.wire.k66_list_transactions import ListTransactionsRequest
 from ottla.wire.schema import replace
-from tests.support.api_scripts import parse
 from tests.support.raw import Connection, batches_of
 from tests.support.raw_admin import create_topic, topic_of
+from tests.support.scripts import NotOfKafka
 from tests.transactions.script_texts import (
     Names,
     answer_text,
@@ -48,7 +47,6 @@ from tests.transactions.script_texts import (
     partitions_text,
     record_text,
 )
-from tests.transactions.scripts import play
 
 QUIET_S: Final = 0.12
 """Records have come when none came for so long."""
@@ -70,14 +68,10 @@ COMMIT: Final = 1
 """The type of a control record."""
 
 
-class NotOfKafka(Exception):
-    """A command that reaches inside, which only our own machine allows."""
-
-
 class BrokerWorld:
     """Producers of a broker behind a socket."""
 
-    def __init__(self, address: tuple[str, int], restart: str | None) -> None:
+    def __init__(self, address: tuple[str, int], restart: str) -> None:
         self.names = Names()
         self._address = address
         self._restart = restart
@@ -282,7 +276,7 @@ class BrokerWorld:
         return []
 
     def reload(self) -> list[str]:
-        if self._restart is None:
+        if not self._restart:
             raise NotOfKafka("reload")
         self._connection.close()
         settings = " ".join(f"{name}={value}" for name, value in self._config.items())
@@ -320,25 +314,3 @@ def visible(transcript: str) -> list[str]:
     # Each partition has a sweep of its own.
     swept = {line: line for line in lines if line.endswith(" deleted")}
     return sorted(lines, key=lambda line: ([line.startswith(each) for each in order], swept.get(line, "")))
-
-
-def play_against(path: Path, text: str, address: tuple[str, int], restart: str | None) -> int:
-    """Prints what is different, and returns the number of steps that are."""
-    world = BrokerWorld(address, restart)
-    different = 0
-    try:
-        for step in parse(text):
-            after = play([step], world)[0]
-            ours, theirs = visible(step.transcript), visible(after.transcript)
-            if ours != theirs:
-                different += 1
-                print(f"{path.name}: {step.command}")
-                for sign, own, other in (("-", ours, theirs), ("+", theirs, ours)):
-                    print("\n".join(f"  {sign} {line}" for line in own if line not in other) or f"  {sign} (order)")
-    except NotOfKafka as command:
-        print(f"{path.name}: no further than «{command}», ", end="")
-    finally:
-        world.close()
-    if not different:
-        print(f"{path.name}: the same")
-    return different

@@ -9,10 +9,8 @@ transaction has one outcome, and that is the one which its producer was told.
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any, Final, NamedTuple, final
 
@@ -25,17 +23,19 @@ from ottla.transactions.markers import MarkersDue
 from ottla.transactions.state import State
 from ottla.wire.k22_init_producer_id import InitProducerIdRequest
 from ottla.wire.k26_end_txn import EndTxnRequest
+from tests.support.histories import Crowd, main
 from tests.transactions.partition_model import DataPartition
 from tests.transactions.process_model import Add, End, Init, Process, Write
 from tests.transactions.shard_model import LAG_MS, WALL_MS, ShardModel
 
-__all__ = ["History", "play"]
+__all__ = ["History"]
 
 STEPS: Final = 250
 CALM_ROUND_MS: Final = 400
 CALM_ROUNDS_MAX: Final = 400
 PARTITIONS: Final = 4
 TIMEOUT_MS: Final = 2_000
+PAUSES_MS: Final = (500, 3_000, 6_000)
 FAILURES: Final = (
     ErrorCode.REQUEST_TIMED_OUT,
     ErrorCode.NOT_LEADER_OR_FOLLOWER,
@@ -75,7 +75,7 @@ class History:
         self.model = ShardModel(config, version, 1_000, self._hear)
         self.partitions: dict[Partition, DataPartition] = {("t", index): DataPartition() for index in range(PARTITIONS)}
         self.deleted: dict[Partition, DataPartition] = {}
-        self.processes: list[Process] = []
+        self.crowd: Crowd[Process] = Crowd(self.rng)
         self.names = [f"x{number}" for number in range(rng.choice((1, 1, 3)))]
         self._numbers = itertools.count(1)
         self._asking: dict[int, _Asked] = {}
@@ -112,17 +112,20 @@ class History:
             self._take_markers()
         self._end()
 
+    def transcript(self) -> Iterator[str]:
+        return (" ".join(map(str, line)) for line in self.model.said)
+
     # What happens.
 
     def _step(self) -> None:
-        kinds = {
+        kinds: dict[Callable[[], None], float] = {
             self._act: 60,
             self._pass_time: 14,
             self._deliver: 25,
             self._answer_late: 10,
             self._start: 4,
-            self._crash: 2,
-            self._pause: 3,
+            self.crowd.crash: 2,
+            lambda: self.crowd.pause(self.model.now_ms, PAUSES_MS): 3,
             self._lose_connection: 4,
             self._reload: 2,
             self._delete_topic: 0.3,
@@ -131,37 +134,20 @@ class History:
         }
         self.rng.choices(list(kinds), list(kinds.values()))[0]()
 
-    def _living(self) -> list[Process]:
-        return [process for process in self.processes if process.is_alive]
-
-    def _any_living(self) -> Process | None:
-        living = self._living()
-        return self.rng.choice(living) if living else None
-
     def _start(self) -> None:
         is_new = self.model.version >= 2 and self.rng.random() < 0.6
         name = self.rng.choice(self.names)
-        self.processes.append(Process(f"p{next(self._numbers)}", name, is_new, self.rng))
-
-    def _crash(self) -> None:
-        process = self._any_living()
-        if process is not None:
-            process.is_alive = False
-
-    def _pause(self) -> None:
-        process = self._any_living()
-        if process is not None:
-            process.paused_until_ms = self.model.now_ms + self.rng.choice((500, 3_000, 6_000))
+        self.crowd.all.append(Process(f"p{next(self._numbers)}", name, is_new, self.rng))
 
     def _lose_connection(self) -> None:
-        process = self._any_living()
+        process = self.crowd.any_living()
         if process is not None and process.waits_for is not None:
             process.lost()
 
     def _act(self) -> None:
-        ready = [p for p in self._living() if p.waits_for is None and p.paused_until_ms <= self.model.now_ms]
-        if ready:
-            self._do(self.rng.choice(ready))
+        process = self.crowd.any_ready(self.model.now_ms)
+        if process is not None:
+            self._do(process)
 
     def _do(self, process: Process) -> None:
         step = process.next_step(list(self.partitions))
@@ -286,7 +272,7 @@ class History:
         value = self.model.shard.get(name)
         producer_id = 77 if value is None else value.producer_id
         epoch = 32_000 if value is None else value.producer_epoch
-        known = [process.pair for process in self.processes if process.pair is not None]
+        known = [process.pair for process in self.crowd.all if process.pair is not None]
         strange = [(77, 0), (producer_id, epoch + 1), *(pair for pair in known if pair[1] < epoch - 1)]
         pair = rng.choice(strange)
         end = EndTxnRequest(transactional_id=name, producer_id=pair[0], producer_epoch=pair[1], committed=True)
@@ -342,14 +328,14 @@ class History:
         while self._late:
             self._answer_late()
         if self.rng.random() < 0.5:
-            for process in self._living():
+            for process in self.crowd.living():
                 process.is_alive = self.rng.random() < 0.5
         for _ in range(CALM_ROUNDS_MAX):
             model.commit()
             self._take_markers()
-            if model.is_settled and not self._living() and not self._messages:
+            if model.is_settled and not self.crowd.living() and not self._messages:
                 break
-            for process in self._living():
+            for process in self.crowd.living():
                 if process.waits_for is None and process.paused_until_ms <= model.now_ms:
                     self._do(process)
                     model.commit()
@@ -372,42 +358,12 @@ class History:
             by_label.setdefault(data.rpartition(".")[0], set()).add(outcome)
         torn = [label for label, found in by_label.items() if len(found) > 1]
         assert not torn, f"torn: {torn}"
-        for process in self.processes:
+        for process in self.crowd.all:
             for label, commit in process.told.items():
                 for data in process.acknowledged.get(label, ()):
                     found = outcomes.get(data)
                     assert found == commit or (found is None and self.deleted), f"{data} is {found}, told {commit}"
 
 
-def play(seed: int) -> History:
-    """A history; a failure names its seed."""
-    history = History(seed)
-    try:
-        history.play()
-    except BaseException as error:
-        error.add_note(f"seed {seed}: python -m tests.transactions.histories {seed}")
-        raise
-    return history
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Play histories of transactional ids.")
-    parser.add_argument("first", type=int)
-    parser.add_argument("end", type=int, nargs="?")
-    options = parser.parse_args()
-    if options.end is None:
-        history = History(options.first)
-        try:
-            history.play()
-        finally:
-            for line in history.model.said:
-                print(*line)
-        return
-    start_s = time.perf_counter()
-    for seed in range(options.first, options.end):
-        play(seed)
-    print(f"{options.end - options.first} histories hold, in {time.perf_counter() - start_s:.1f} s")
-
-
 if __name__ == "__main__":
-    main()
+    main(History)

@@ -1,8 +1,8 @@
 """Runs the scripts of ``tests/scripts/transactions``: producers, their coordinator, and the full transcript.
 
-A script is a series of steps: commands, ``----``, what came of them, an empty line. Lines with ``#`` are comments.
-Words are ``name=value``; what is missing has a usual value. Producer ids are named in the order in which they are seen,
-a producer is an id with an epoch; a transactional id is ``x`` unless said otherwise::
+Steps are as in ``tests.support.scripts``. Words are ``name=value``; what is missing has a usual value. Producer ids are
+named in the order in which they are seen, a producer is an id with an epoch; a transactional id is ``x`` unless said
+otherwise::
 
     init y timeout=60000                   InitProducerId for transactional id y
     init producer=P1/0                     it goes on after an error
@@ -15,8 +15,6 @@ what is due and takes it, ``written producer=P1/0 t-0=NONE`` tells what came of 
 ``which=first``). ``commits held`` keeps what is emitted from being committed until ``commit``; ``exact`` says that
 milliseconds count. Lines of the transcript: answers by transactional id; how it changed; records; markers.
 
-    python -m tests.transactions.scripts FILE...                       compare
-    python -m tests.transactions.scripts --rewrite FILE...             write what comes out
     python -m tests.transactions.scripts --against HOST:PORT FILE...   compare with Kafka, in real time
 
 With ``--restart COMMAND`` scripts can have Kafka configured and started again; see ``against``.
@@ -24,25 +22,19 @@ With ``--restart COMMAND`` scripts can have Kafka configured and started again; 
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+import contextlib
 from typing import Any
 
 from ottla.wire.k26_end_txn import EndTxnRequest
-from tests.support.api_scripts import Step, parse, unparse, with_transcripts
+from tests.support.scripts import Address, Against, main, play_text, words_of
+from tests.transactions.against import BrokerWorld, visible
 from tests.transactions.script_texts import init_request, partitions
 from tests.transactions.script_world import World
 
 
-def play(steps: list[Step], world: Any) -> list[Step]:
-    """The steps with the transcripts as they come out."""
-    return with_transcripts(steps, lambda command: run_command(command, world))
-
-
 def run_command(command: str, world: Any) -> list[str]:
     verb, *rest = command.split()
-    words = dict(word.split("=", 1) for word in rest if "=" in word)
-    bare = [word for word in rest if "=" not in word]
+    bare, words = words_of(rest)
     names = world.names
     lines: list[str] = []
     match verb:
@@ -80,33 +72,17 @@ def run_command(command: str, world: Any) -> list[str]:
     return lines
 
 
-def play_text(text: str) -> str:
-    return unparse(play(parse(text), World()))
+def play(text: str) -> str:
+    """The script as our machine plays it."""
+    world = World()
+    return play_text(text, lambda command: run_command(command, world))
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Run scripts of transactional ids.")
-    parser.add_argument("files", nargs="+", type=Path)
-    parser.add_argument("--rewrite", action="store_true")
-    parser.add_argument("--against", metavar="HOST:PORT")
-    parser.add_argument("--restart", metavar="COMMAND")
-    options = parser.parse_args()
-    different = 0
-    for path in options.files:
-        text = path.read_text()
-        if options.against:
-            from tests.transactions.against import play_against
-
-            host, _, port = options.against.rpartition(":")
-            different += play_against(path, text, (host, int(port)), options.restart)
-        elif (played := play_text(text)) != text:
-            different += 1
-            if options.rewrite:
-                path.write_text(played)
-            else:
-                print(f"{path} has another transcript now")
-    return 0 if options.rewrite else min(different, 1)
+def play_against(text: str, address: Address, restart: str) -> str:
+    """The script as a broker behind a socket plays it, in real time."""
+    with contextlib.closing(BrokerWorld(address, restart)) as world:
+        return play_text(text, lambda command: run_command(command, world))
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(play, Against(play_against, visible, "restart")))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.transactions.histories import play
+from tests.support.histories import play
+from tests.transactions.histories import History
 
 HISTORIES = 1_500
 PER_TEST = 250
@@ -13,12 +14,12 @@ PER_TEST = 250
 @pytest.mark.parametrize("first", range(0, HISTORIES, PER_TEST))
 def test_histories_hold(first: int) -> None:
     for seed in range(first, first + PER_TEST):
-        play(seed)
+        play(History, seed)
 
 
 def test_a_history_is_made_of_its_seed() -> None:
-    def said(seed: int) -> list[str]:
-        return [repr(line) for line in play(seed).model.said]
+    def transcript(seed: int) -> list[str]:
+        return list(play(History, seed).transcript())
 
-    assert said(7) == said(7)
-    assert said(7) != said(8)
+    assert transcript(7) == transcript(7)
+    assert transcript(7) != transcript(8)

@@ -40,6 +40,7 @@ _REQUESTS: Final = (
     "num.network.threads",
     "num.partitions",
     "producer.id.expiration.ms",
+    "socket.listen.backlog.size",
     "socket.receive.buffer.bytes",
     "socket.request.max.bytes",
     "socket.send.buffer.bytes",

@@ -37,6 +37,8 @@ EMBEDDED: Final = (
     ("share.coordinator.state.topic.min.isr", "1"),
     # Nobody waits three seconds for the second member of a group on a laptop.
     ("group.initial.rebalance.delay.ms", "0"),
+    # The thread that accepts has other work, too: with Kafka's 50, who comes in a crowd is let in a second later.
+    ("socket.listen.backlog.size", "1024"),
 )
 """The settings of a broker that was told nothing: one node, for this machine."""
 

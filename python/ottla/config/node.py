@@ -35,7 +35,6 @@ class Node(NamedTuple):
     listeners: Listeners
     voters: tuple[Voter, ...]
     """Of a static quorum; empty for a dynamic one."""
-    quorum_bootstrap_servers: tuple[str, ...]
 
 
 def parse_node(config: BrokerConfig) -> Node:
@@ -56,9 +55,7 @@ def parse_node(config: BrokerConfig) -> Node:
     _check_quorum(config, voters, servers, is_broker, is_controller)
     listeners = _listeners(config, is_broker, is_controller, own_quorum=_is_own_quorum(config, voters, servers))
     _check_connections(config, listeners)
-    return Node(
-        config.node_id, is_broker, is_controller, config.optional_text("broker.rack"), listeners, voters, servers
-    )
+    return Node(config.node_id, is_broker, is_controller, config.optional_text("broker.rack"), listeners, voters)
 
 
 def _is_own_quorum(config: BrokerConfig, voters: tuple[Voter, ...], servers: tuple[str, ...]) -> bool:

@@ -18,8 +18,6 @@ from ottla.config.values import BrokerConfig
 
 LOCAL_RETENTION_AS_RETENTION: Final = -2
 """Of local.retention.*: the same as retention.*."""
-COPY_LAG_AS_LOCAL_RETENTION: Final = -1
-"""Of remote.copy.lag.*: the same as local.retention.*."""
 
 
 @final
@@ -62,16 +60,6 @@ class TopicSettings(NamedTuple):
     """Resolved: never -2."""
     leader_throttled_replicas: tuple[str, ...]
     follower_throttled_replicas: tuple[str, ...]
-
-
-def topic_defaults(config: BrokerConfig) -> dict[str, str]:
-    """The topic config every topic of this broker begins with, as text; keys whose default is null are left out."""
-    defaults: dict[str, str] = {}
-    for name, definition in registry.TOPIC.items():
-        text = parse.value_to_text(definition.type, _from_broker(config, name))
-        if text is not None:
-            defaults[name] = text
-    return defaults
 
 
 def topic_values(config: BrokerConfig, overrides: Mapping[str, str]) -> dict[str, Value]:

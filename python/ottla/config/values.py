@@ -1,7 +1,7 @@
 """The configuration of one broker at one moment: what was written, in layers, and the typed value of every key.
 
 Prior art: Kafka's `KafkaConfig` under its `DynamicBrokerConfig`. Ours is a snapshot that never changes: a dynamic
-update makes a new one (`ottla.config.dynamic`), so whoever holds one sees a consistent set of values.
+update makes a new one (`with_dynamic`), so whoever holds one sees a consistent set of values.
 
 Layers, the strongest first: this broker's dynamic configs, the dynamic defaults of the cluster, the static settings of
 file and command line, the defaults of the keys. Invariant: every key of the registry has a value of its type that its

@@ -20,7 +20,6 @@ from ottla.records.cluster_metadata import ConfigRecord
 __all__ = ["BrokerTopicConfigs", "DynamicLayers", "TopicConfigs", "effective_min_isr", "topic_config_records"]
 
 MIN_IN_SYNC_REPLICAS = "min.insync.replicas"
-UNCLEAN_LEADER_ELECTION = "unclean.leader.election.enable"
 
 
 class TopicConfigs(Protocol):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias, final
 
 from ottla.raft.quorum_state import NOBODY, ElectionState
-from ottla.raft.voters import ReplicaKey, Voter, VoterSet
+from ottla.raft.voters import Voter, VoterSet
 
 __all__ = [
     "TRANSITIONS",
@@ -218,8 +218,3 @@ class RaftCore:
     def _become(self, role: Role) -> None:
         assert role in TRANSITIONS[self.role], f"{self.role} -> {role}"
         self.role = role
-
-
-def sole_voter(key: ReplicaKey) -> VoterSet:
-    """The set of one voter known by its id only, as ``controller.quorum.voters`` gives it (kraft.version 0)."""
-    return VoterSet([Voter(ReplicaKey(key.node_id))])

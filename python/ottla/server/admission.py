@@ -23,13 +23,11 @@ from ottla.config.listeners import Listeners
 from ottla.config.values import BrokerConfig
 from ottla.dataplane.plane import plain_host
 
-__all__ = ["LIMIT_KEYS", "Admission", "ConnectionLimits", "Connections"]
+__all__ = ["Admission", "ConnectionLimits", "Connections"]
 
 MAX_CONNECTIONS: Final = "max.connections"
 PER_IP: Final = "max.connections.per.ip"
 OVERRIDES: Final = "max.connections.per.ip.overrides"
-LIMIT_KEYS: Final = (MAX_CONNECTIONS, PER_IP, OVERRIDES)
-"""What ``ConnectionLimits`` is made of; all of them may change while the broker runs."""
 
 
 class Connections(Protocol):

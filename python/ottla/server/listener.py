@@ -31,7 +31,6 @@ from ottla.server.admission import Admission
 
 __all__ = ["BoundListener", "Buffers", "ListenError", "Seldom", "bind"]
 
-BACKLOG: Final = 1024
 ACCEPTS_PER_TURN: Final = 64
 """Connections accepted before other tasks get their turn."""
 PAUSE_SECONDS: Final = 0.1
@@ -179,16 +178,17 @@ def _ceiling() -> int:
     return sys.maxsize if limit == resource.RLIM_INFINITY else limit - min(DESCRIPTORS_KEPT, limit // 4)
 
 
-def bind(name: str, host: str, port: int, buffers: Buffers) -> BoundListener:
-    """Opens a listening socket; port 0 lets the system choose. Raises ``ListenError``."""
+def bind(name: str, host: str, port: int, buffers: Buffers, backlog: int) -> BoundListener:
+    """Opens a listening socket; port 0 lets the system choose. ``backlog``: so many connections may wait to be
+    accepted; the system may allow fewer (net.core.somaxconn). Raises ``ListenError``."""
     try:
         family, _, _, _, address = socket.getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         if not host and socket.has_dualstack_ipv6():
-            listening = socket.create_server(("", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True)
+            listening = socket.create_server(("", port), family=socket.AF_INET6, backlog=backlog, dualstack_ipv6=True)
         else:
-            listening = socket.create_server((str(address[0]), port), family=family, backlog=BACKLOG)
+            listening = socket.create_server((str(address[0]), port), family=family, backlog=backlog)
     except OSError as error:
         where = f"{name}://{host}:{port}"
         raise ListenError(

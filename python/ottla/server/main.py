@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import random
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -27,26 +26,25 @@ from ottla.api.table import TABLE
 from ottla.clock import Clock, SystemClock
 from ottla.config.acted_on import FOLLOWED
 from ottla.config.registry import bare_name
-from ottla.controller.cluster import ControllerRegistration, Registration
 from ottla.controller.configs import BrokerTopicConfigs, DynamicLayers
-from ottla.controller.format import META_PROPERTIES, MetaProperties, bootstrap_batches, decode_meta, encode_meta
+from ottla.controller.format import MetaProperties, bootstrap_batches
 from ottla.controller.node import MetadataNode, MetadataSettings
 from ottla.controller.topics import TopicDefaults, TopicTools
 from ottla.dataplane.coordinator_log import PlaneCoordinatorLogs
 from ottla.dataplane.log import PlaneLog
 from ottla.dataplane.plane import CONNECTION_GONE, Callbacks, EngineOptions, Fact, Periods, Plane, Request
 from ottla.dataplane.views import ViewPublisher
-from ottla.ids import DirectoryId, random_uuid, uuid_from_text, uuid_text
+from ottla.ids import random_uuid, uuid_from_text, uuid_text
 from ottla.metadata.features import SUPPORTED
 from ottla.metadata.publishers import BrokerConfigPublisher, DataPlanePublisher, LocalBroker
 from ottla.metadata.records import MetadataCodec
 from ottla.metadata.view import FailedCommand
 from ottla.raft.client import Retention
 from ottla.raft.snapshot import BOOTSTRAP_SNAPSHOT
-from ottla.raft.voters import ReplicaKey, Voter, VoterEndpoint
 from ottla.security.authorizer import ANONYMOUS, AllowAll
 from ottla.server.admission import Admission, ConnectionLimits
 from ottla.server.coordinators import Coordinators
+from ottla.server.identity import KRAFT_VERSION, identify, reachable, registrations, voter_of
 from ottla.server.listener import BoundListener, Buffers, bind
 from ottla.server.release import check_served
 from ottla.server.switchboard import Switchboard
@@ -62,16 +60,10 @@ if TYPE_CHECKING:
     from ottla.dataplane.transactions import Question
     from ottla.transactions.coordinator import TransactionCoordinator
 
-__all__ = ["DataDirectoryError", "Server", "Started", "in_words"]
+__all__ = ["Server", "Started", "in_words"]
 
-KRAFT_VERSION: Final = 1
-"""Of directories formatted here: voters are kept in the log (KIP-853)."""
 LOADED_RECORDS_MIN: Final = 10_000
 """From here on an operator is told how long a coordinator's partition took to load: some 50 ms."""
-
-
-class DataDirectoryError(Exception):
-    """The data directory cannot be used as it is; the message says why and what to do."""
 
 
 @final
@@ -105,11 +97,6 @@ def in_words(error: BaseException) -> str:
     if isinstance(error, BaseExceptionGroup):
         return "; ".join(in_words(inner) for inner in error.exceptions)
     return str(error) or type(error).__name__
-
-
-def _reachable(host: str) -> str:
-    """Where a client on this machine finds a listener that is bound to ``host``."""
-    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
 
 
 @final
@@ -179,10 +166,13 @@ class Server:
         admission = self._admission = Admission(limits, plane)
         broker_epoch = -1
         try:
-            meta, formatted = self._identify(plane, data_dir)
+            meta, formatted = identify(plane, data_dir, self._config.node_id, self._clock.wall_ms())
             plane.directory_id = uuid_from_text(uuid_text(meta.directory_id))
             buffers = Buffers.of(self._config)
-            listeners = [bind(end.listener, end.host, end.port, buffers) for end in self._node.listeners.broker]
+            backlog = self._config.integer("socket.listen.backlog.size")
+            listeners = [
+                bind(end.listener, end.host, end.port, buffers, backlog) for end in self._node.listeners.broker
+            ]
             try:
                 log = PlaneLog(plane)
                 coordinators = self._coordinators(plane)
@@ -200,11 +190,10 @@ class Server:
                     nursery.start_soon(plane.run, callbacks)
                     await log.open()
                     if formatted:
-                        voter = self._voter(meta)
-                        now_ms = self._clock.wall_ms()
-                        batches = bootstrap_batches(voter, MetadataCodec(), now_ms)
+                        voter = voter_of(meta, self._node.listeners)
+                        batches = bootstrap_batches(voter, MetadataCodec(), self._clock.wall_ms())
                         await log.write_snapshot(BOOTSTRAP_SNAPSHOT, batches)
-                    await metadata.start(*self._registrations(plane, meta, listeners))
+                    await metadata.start(*registrations(meta, self._node, listeners, plane.clean_broker_epoch()))
                     broker_epoch = metadata.broker_epoch
                     self._services = self._broker(plane, metadata, meta, coordinators)
                     self._switchboard = Switchboard(plane, self._services, AllowAll(), ANONYMOUS, self._log, nursery)
@@ -214,7 +203,7 @@ class Server:
                     await self._set_strays_aside(plane, metadata)
                     started(
                         Started(
-                            listeners=[(bound.name, _reachable(bound.host), bound.port) for bound in listeners],
+                            listeners=[(bound.name, reachable(bound.host), bound.port) for bound in listeners],
                             cluster_id=meta.cluster_id,
                             node_id=meta.node_id,
                             data_dir=data_dir,
@@ -267,42 +256,6 @@ class Server:
             ),
         )
 
-    def _identify(self, plane: Plane, data_dir: Path) -> tuple[MetaProperties, bool]:
-        """Whose directory it is; an empty one is formatted. Blocks for two small files, before anything else runs."""
-        content = plane.read_file(META_PROPERTIES)
-        path = str(data_dir / META_PROPERTIES)
-        if content is not None:
-            meta = decode_meta(content.decode("utf-8", "replace"), path)
-            if meta.node_id != self._config.node_id:
-                raise DataDirectoryError(
-                    f"{path} belongs to node {meta.node_id}, this is node {self._config.node_id}: "
-                    "set node.id, or use another data directory"
-                )
-            return meta, False
-        foreign = sorted(entry.name for entry in data_dir.iterdir() if entry.name not in _OWN_AT_START)
-        if foreign:
-            shown = ", ".join(foreign[:5])
-            raise DataDirectoryError(
-                f"{data_dir} has no {META_PROPERTIES} and is not empty ({shown}): it is no data directory of a broker; "
-                "choose an empty or a new one with --data-dir"
-            )
-        cluster_id = uuid_text(random_uuid(os.urandom))
-        meta = MetaProperties(cluster_id, self._config.node_id, DirectoryId(random_uuid(os.urandom)))
-        written = time.strftime("%a %b %d %H:%M:%S UTC %Y", time.gmtime(self._clock.wall_ms() / 1000))
-        plane.write_file(META_PROPERTIES, encode_meta(meta, written).encode())
-        return meta, True
-
-    def _voter(self, meta: MetaProperties) -> Voter:
-        key = ReplicaKey(meta.node_id, uuid_from_text(uuid_text(meta.directory_id)))
-        controllers = self._node.listeners.controller
-        names = self._node.listeners.controller_names
-        if controllers:
-            endpoints = tuple(VoterEndpoint(end.listener, _reachable(end.host), end.port) for end in controllers)
-        else:
-            # Nobody connects: the controller is in this process. A voter must have an endpoint all the same.
-            endpoints = (VoterEndpoint(names[0], "localhost", 0),)
-        return Voter(key, endpoints, 0, KRAFT_VERSION)
-
     def _coordinators(self, plane: Plane) -> Coordinators:
         return Coordinators(
             self._config,
@@ -350,7 +303,7 @@ class Server:
         )
         node = MetadataNode(
             log,
-            self._voter(meta),
+            voter_of(meta, self._node.listeners),
             MetadataCodec(),
             self._clock,
             settings,
@@ -372,30 +325,6 @@ class Server:
             if bare_name(name) not in FOLLOWED:
                 self._log.warning("a dynamic setting has no effect in this version", key=name)
         self._dynamic_settings = written
-
-    def _registrations(
-        self, plane: Plane, meta: MetaProperties, listeners: Sequence[BoundListener]
-    ) -> tuple[Registration, ControllerRegistration]:
-        told = self._node.listeners.advertised
-        protocols = self._node.listeners.protocols
-        endpoints = tuple(
-            (end.listener, end.host, end.port, int(end.protocol))
-            if (end := told.get(bound.name)) is not None
-            else (bound.name, _reachable(bound.host), bound.port, int(protocols[bound.name]))
-            for bound in listeners
-        )
-        controllers = tuple(
-            (end.listener, end.host, end.port, int(protocols[end.listener])) for end in self._voter(meta).endpoints
-        )
-        broker = Registration(
-            broker_id=meta.node_id,
-            incarnation_id=random_uuid(os.urandom),
-            endpoints=endpoints,
-            directory_ids=(meta.directory_id,),
-            rack=self._node.rack,
-            previous_epoch=plane.clean_broker_epoch(),
-        )
-        return broker, ControllerRegistration(meta.node_id, random_uuid(os.urandom), controllers)
 
     def _broker(self, plane: Plane, metadata: MetadataNode, meta: MetaProperties, coordinators: Coordinators) -> Broker:
         return Broker(
@@ -466,6 +395,3 @@ class Server:
             self._admission.changed()
             return
         self._log.error(fact.subject, detail=fact.text)
-
-
-_OWN_AT_START: Final = frozenset({".headroom", ".lock", "lost+found"})

@@ -1,6 +1,6 @@
 """Scripts of committed offsets with their full transcripts.
 
-After a change that is wanted: ``python -m tests.support.offset_scripts tests/scripts/groups/offsets/*.txt``.
+After a change that is wanted: ``python -m tests.support.offset_scripts --rewrite tests/scripts/groups/offsets/*.txt``.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.api_scripts import parse, unparse
 from tests.support.offset_scripts import play
+from tests.support.scripts import parse, unparse
 
 SCRIPTS = sorted((Path(__file__).parents[2] / "scripts" / "groups" / "offsets").glob("*.txt"))
 

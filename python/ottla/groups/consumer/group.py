@@ -108,12 +108,6 @@ class ConsumerGroup:
         owners = self.owners.get(topic_id)
         return None if owners is None else owners.get(partition)
 
-    def target_of(self, member_id: str, instance_id: str | None) -> Assignment:
-        """The target of a member; a static one has that of the member it replaces."""
-        if instance_id is not None:
-            member_id = self.static.get(instance_id, member_id)
-        return self.target.get(member_id, NOTHING)
-
     def waits_for_others(self, member: Member) -> bool:
         """Does somebody else still have what the target gives this member?"""
         for topic_id, partitions in self.target.get(member.member_id, NOTHING).items():
