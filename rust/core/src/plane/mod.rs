@@ -26,6 +26,7 @@ pub mod metadata_log;
 pub mod offset_for_leader_epoch;
 pub mod orders;
 pub mod output;
+mod panics;
 pub mod pool;
 pub mod produce;
 pub mod questions;
@@ -34,6 +35,7 @@ pub mod services;
 pub mod session;
 mod shell_coordinator;
 pub mod shell_engine;
+mod shell_metadata;
 mod shell_worker;
 pub mod view;
 
