@@ -28,7 +28,7 @@ from tests.support.lying_requests import (
     send_and_leave,
     versions_of,
 )
-from tests.support.raw import Closed, Connection
+from tests.support.raw import Connection
 from tests.support.raw_admin import create_topic, is_alive, topic_of
 from tests.support.raw_member import ASK_AGAIN, wait_coordinated
 

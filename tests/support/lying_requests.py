@@ -14,7 +14,7 @@ from typing import Any, Final
 from ottla.api.table import TABLE, Lane
 from ottla.wire.codec import WireError, encode_request
 from ottla.wire.registry import request_class
-from ottla.wire.schema import Field, Kind, fields_of, schema_of
+from ottla.wire.schema import Field, Kind, fields_of
 from tests.support.messages import sample
 from tests.support.raw import Closed, Connection
 
@@ -23,7 +23,7 @@ __all__ = ["COORDINATOR_KEYS", "Words", "cuts", "frame", "mutated", "nonsense", 
 Words = Mapping[str, Sequence[Any]]
 """What a field may hold, by its name."""
 
-COORDINATOR_KEYS: Final = tuple(api.key for api in TABLE if api.lane is Lane.GROUPS) + (27, 61)
+COORDINATOR_KEYS: Final = (*tuple(api.key for api in TABLE if api.lane is Lane.GROUPS), 27, 61)
 """The APIs of groups and transactions, with WriteTxnMarkers and DescribeProducers."""
 ELEMENTS_MAX: Final = 3
 
