@@ -1,5 +1,5 @@
-"""Ten thousand partitions in one transaction: what it costs a broker with its sockets, its engine and its disk, and that
-nobody waits for it.
+"""Ten thousand partitions in one transaction: nobody waits for them, in a broker with its sockets, its engine and its
+disk.
 """
 
 from __future__ import annotations

@@ -92,8 +92,8 @@ class Fact(NamedTuple):
     """Something that happened below; a later fact of the same subject replaces the earlier."""
 
     subject: str
-    """``log directory failed``, ``log directory full``, ``partition failed``, ``coordinator logs failed``, ``metadata log
-    failed``, ``maintenance failed``, ``command ended twice``, or ``connection gone``."""
+    """``log directory failed``, ``log directory full``, ``partition failed``, ``coordinator logs failed``,
+    ``metadata log failed``, ``maintenance failed``, ``command ended twice``, or ``connection gone``."""
     text: str
 
 

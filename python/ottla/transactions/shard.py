@@ -317,11 +317,11 @@ class TransactionShard:
 
     # --- looking ----------------------------------------------------------------------------------------------------
 
-    def describe(self, transactional_id: str, reply: Reply[DescribedTransaction], outbox: Outbox) -> None:
+    def described(self, transactional_id: str) -> DescribedTransaction:
         """INVALID_REQUEST, TRANSACTIONAL_ID_NOT_FOUND. Of one that is ending, the partitions without a marker."""
         delivery = self._markers.get(transactional_id)
         left = None if delivery is None else delivery.left
-        outbox.answer(reply, listing.described(transactional_id, self.get(transactional_id), left))
+        return listing.described(transactional_id, self.get(transactional_id), left)
 
     def list(
         self,
