@@ -5,15 +5,10 @@ room again.
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
-import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Final
-
-import pytest
+from typing import Any, Final
 
 from ottla._core import decode_batches
 from ottla.errors import ErrorCode
@@ -29,29 +24,13 @@ from tests.support.lying_batches import batch_of
 from tests.support.raw import Closed, Connection
 from tests.support.raw_admin import create_topic, is_alive, topic_of
 from tests.support.raw_member import ASK_AGAIN, commit_offsets, committed_offsets, wait_coordinated
+from tests.support.small_disk import DISK_BYTES, fill, small_disk
 
-DISK_BYTES: Final = 24 << 20
+__all__ = ["small_disk"]
+
 VALUE: Final = b"x" * 200_000
 ROOM_TIMEOUT_S: Final = 60.0
 DESCRIPTORS_MAX: Final = 120
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own, in memory."""
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a file system")
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(place)], capture_output=True, check=False
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"no file system may be mounted here: {mounted.stderr.decode().strip()}")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 def _produce(connection: Connection, topic: str, value: bytes = VALUE) -> Any:
@@ -104,7 +83,7 @@ def test_a_full_disk_refuses_writes_and_nothing_else(small_disk: Path, tmp_path:
             assert _produce(connection, "kept").base_offset == end + 1
             # Full once more, and killed while it is.
             with ballast.open("wb", buffering=0) as file:
-                _fill(file)
+                fill(file)
             while _produce(connection, "kept", b"y" * 4000).error_code == 0:
                 pass
             end = list_offset(connection, Place("kept", 0), -1)[0]
@@ -129,7 +108,7 @@ def test_groups_on_a_full_disk_lose_no_commit_and_go_on(small_disk: Path, tmp_pa
             offset = 1
             assert commit_offsets(connection, "g", "kept", {0: offset}) == 0
             with ballast.open("wb", buffering=0) as file:
-                _fill(file)
+                fill(file)
             while _produce(connection, "kept", b"y" * 4000).error_code == 0:
                 pass
             # What the refused commits decided is forgotten with them; what was acknowledged stays, and can be read.
@@ -170,12 +149,6 @@ def _read(connection: Connection) -> list[int]:
         assert batches, f"nothing at {len(sizes)}, though the end is {end}"
         sizes += [len(record.value or b"") for batch in batches for record in batch.records]
     return sizes
-
-
-def _fill(file: BinaryIO) -> None:
-    with contextlib.suppress(OSError):
-        while True:
-            file.write(bytes(4096))
 
 
 def _until_taken(connection: Connection, topic: str) -> None:

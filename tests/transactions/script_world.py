@@ -192,7 +192,11 @@ class World:
         )
 
     def describe(self, name: str) -> list[str]:
-        return self.ask(name, "DescribeTransactions", lambda shard, reply, outbox: shard.describe(name, reply, outbox))
+        return self.ask(
+            name,
+            "DescribeTransactions",
+            lambda shard, reply, outbox: outbox.answer(reply, shard.described(name)),
+        )
 
     def list_ids(self, words: dict[str, str]) -> list[str]:
         states = [state_named(each) for each in words["states"].split(",")] if "states" in words else None

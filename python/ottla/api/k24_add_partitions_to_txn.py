@@ -18,6 +18,7 @@ from ottla.api.context import RequestContext
 from ottla.api.group_access import has_partition
 from ottla.api.pending import Pending
 from ottla.api.transaction_access import fenced_as, may
+from ottla.coordinator.slices import Slices
 from ottla.errors import ErrorCode
 from ottla.metadata.image import INTERNAL_TOPICS
 from ottla.security.authorizer import Operation
@@ -34,6 +35,8 @@ from ottla.wire.k24_add_partitions_to_txn import (
 __all__ = ["add_partitions_to_txn"]
 
 MANY_SINCE: Final = 4
+PARTITIONS_AT_ONCE: Final = 500
+"""Some 2 ms. A request of more is worked at in slices."""
 TopicPartition: TypeAlias = tuple[str, int]
 Results: TypeAlias = tuple[AddPartitionsToTxnTopicResult, ...]
 Answer: TypeAlias = "AddPartitionsToTxnResponse | Pending[AddPartitionsToTxnResponse]"
@@ -45,6 +48,8 @@ def add_partitions_to_txn(
     """See the module."""
     if context.api_version >= MANY_SINCE:
         return _of_broker(request, context, broker)
+    if sum(len(topic.partitions) for topic in request.v3_and_below_topics) > PARTITIONS_AT_ONCE:
+        return _of_large_client(request, context, broker)
     return _of_client(request, context, broker)
 
 
@@ -69,6 +74,59 @@ def _of_client(request: AddPartitionsToTxnRequest, context: RequestContext, brok
         reply,
         lambda error: [error.code] * len(partitions),
         lambda codes: _to_client(_told(topics, partitions, codes, context)),
+    )
+
+
+async def _of_large_client(
+    request: AddPartitionsToTxnRequest, context: RequestContext, broker: Broker
+) -> AddPartitionsToTxnResponse:
+    """As ``_of_client``, giving way to others."""
+    transactional_id, slices = request.v3_and_below_transactional_id, Slices()
+    pieces = [
+        AddPartitionsToTxnTopic(name=topic.name, partitions=topic.partitions[start : start + PARTITIONS_AT_ONCE])
+        for topic in request.v3_and_below_topics
+        for start in range(0, len(topic.partitions), PARTITIONS_AT_ONCE)
+    ]
+    is_allowed = may(context, Operation.WRITE, transactional_id)
+    codes: dict[TopicPartition, ErrorCode] = {}
+    for piece in pieces:
+        for each in _distinct((piece,)):
+            codes[each] = (
+                _refusal(each, context, broker) if is_allowed else ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+            )
+        await slices.pause()
+    refused = any(codes.values())
+    await slices.pause()
+    if not refused:
+        partitions = list(codes)
+        added = await broker.transactions.add_partitions(
+            transactional_id,
+            request.v3_and_below_producer_id,
+            request.v3_and_below_producer_epoch,
+            partitions,
+            verify_only=False,
+            transaction_version=0,
+        )
+        slices = Slices()
+        codes = dict(zip(partitions, added, strict=True))
+    results: dict[str, list[AddPartitionsToTxnPartitionResult]] = {}
+    for piece in pieces:
+        results.setdefault(piece.name, []).extend(
+            AddPartitionsToTxnPartitionResult(
+                partition_index=index,
+                partition_error_code=fenced_as(
+                    codes[piece.name, index] or (ErrorCode.OPERATION_NOT_ATTEMPTED if refused else ErrorCode.NONE),
+                    context.api_version,
+                ),
+            )
+            for index in piece.partitions
+        )
+        await slices.pause()
+    return _to_client(
+        tuple(
+            AddPartitionsToTxnTopicResult(name=name, results_by_partition=tuple(found))
+            for name, found in results.items()
+        )
     )
 
 

@@ -7,11 +7,13 @@ nobody has initialized is TRANSACTIONAL_ID_NOT_FOUND.
 from __future__ import annotations
 
 import itertools
+from typing import Final
 
 from ottla.api.broker import Broker
 from ottla.api.context import RequestContext
 from ottla.api.transaction_access import may
 from ottla.coordinator.machine import CoordinatorError
+from ottla.coordinator.slices import Slices
 from ottla.errors import ErrorCode
 from ottla.security.authorizer import Operation
 from ottla.wire.k65_describe_transactions import (
@@ -23,30 +25,32 @@ from ottla.wire.schema import replace
 
 __all__ = ["describe_transactions"]
 
+FEW: Final = 100
+
 
 async def describe_transactions(
     request: DescribeTransactionsRequest, context: RequestContext, broker: Broker
 ) -> DescribeTransactionsResponse:
-    """See the module."""
+    """See the module. Those who ask about many take turns."""
+    if len(request.transactional_ids) <= FEW:
+        return await _described(request, context, broker)
+    async with broker.transactions.lookers:
+        return await _described(request, context, broker)
+
+
+async def _described(
+    request: DescribeTransactionsRequest, context: RequestContext, broker: Broker
+) -> DescribeTransactionsResponse:
     allowed = [may(context, Operation.DESCRIBE, each) for each in request.transactional_ids]
-    found: list[TransactionState | CoordinatorError] = await broker.transactions.ask_each(
-        list(itertools.compress(request.transactional_ids, allowed)),
-        lambda each, shard, outbox, reply: shard.describe(each, reply, outbox),
-    )
-    answers = iter(found)
-    states = []
+    answers = iter(await broker.transactions.describe(list(itertools.compress(request.transactional_ids, allowed))))
+    states, slices = [], Slices()
     for transactional_id, is_allowed in zip(request.transactional_ids, allowed, strict=True):
-        if not is_allowed:
-            states.append(_failed(transactional_id, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED))
-            continue
-        answer = next(answers)
+        answer = next(answers) if is_allowed else CoordinatorError(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
         if isinstance(answer, CoordinatorError):
-            states.append(_failed(transactional_id, answer.code))
+            states.append(TransactionState(transactional_id=transactional_id, error_code=answer.code))
         else:
             seen = tuple(each for each in answer.topics if context.authorize_topic(Operation.DESCRIBE, each.topic))
-            states.append(replace(answer, topics=seen))
+            states.append(answer if len(seen) == len(answer.topics) else replace(answer, topics=seen))
+        if len(states) % FEW == 0:
+            await slices.pause()
     return DescribeTransactionsResponse(transaction_states=tuple(states))
-
-
-def _failed(transactional_id: str, code: ErrorCode) -> TransactionState:
-    return TransactionState(transactional_id=transactional_id, error_code=code)

@@ -8,11 +8,13 @@ the answer. The whole request fails while a partition is loaded (COORDINATOR_LOA
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from ottla.api.broker import Broker
 from ottla.api.context import RequestContext
 from ottla.api.transaction_access import may
 from ottla.coordinator.machine import CoordinatorError
+from ottla.coordinator.slices import Slices
 from ottla.errors import ErrorCode
 from ottla.groups.consumer.patterns import compile_pattern
 from ottla.groups.consumer.regex import PatternError
@@ -21,6 +23,9 @@ from ottla.transactions.state import State, state_named
 from ottla.wire.k66_list_transactions import ListTransactionsRequest, ListTransactionsResponse, TransactionState
 
 __all__ = ["list_transactions"]
+
+LOOKS_AT_ONCE: Final = 200
+"""Between looks at the time."""
 
 
 async def list_transactions(
@@ -37,22 +42,24 @@ async def list_transactions(
             matches = compile_pattern(request.transactional_id_pattern).fullmatch
         except PatternError:
             return ListTransactionsResponse(error_code=ErrorCode.INVALID_REGULAR_EXPRESSION)
-    try:
-        listed: list[list[TransactionState]] = await broker.transactions.ask_all(
-            lambda shard, outbox, reply: shard.list(
-                reply,
-                outbox,
-                states=wanted,
-                producer_ids=frozenset(request.producer_id_filters),
-                duration_ms=request.duration_filter,
-                matches=matches,
+    async with broker.transactions.lookers:
+        try:
+            listed: list[list[TransactionState]] = await broker.transactions.ask_all(
+                lambda shard, outbox, reply: shard.list(
+                    reply,
+                    outbox,
+                    states=wanted,
+                    producer_ids=frozenset(request.producer_id_filters),
+                    duration_ms=request.duration_filter,
+                    matches=matches,
+                )
             )
-        )
-    except CoordinatorError as error:
-        return ListTransactionsResponse(error_code=error.code)
-    return ListTransactionsResponse(
-        unknown_state_filters=unknown,
-        transaction_states=tuple(
-            each for found in listed for each in found if may(context, Operation.DESCRIBE, each.transactional_id)
-        ),
-    )
+        except CoordinatorError as error:
+            return ListTransactionsResponse(error_code=error.code)
+        seen, slices = list[TransactionState](), Slices()
+        for found in listed:
+            for start in range(0, len(found), LOOKS_AT_ONCE):
+                piece = found[start : start + LOOKS_AT_ONCE]
+                seen += [each for each in piece if may(context, Operation.DESCRIBE, each.transactional_id)]
+                await slices.pause()
+    return ListTransactionsResponse(unknown_state_filters=unknown, transaction_states=tuple(seen))

@@ -23,4 +23,4 @@ def fenced_as(code: ErrorCode | int, version: int, since: int = FENCED_SINCE) ->
     """The code, as clients of the request's version know it (KIP-588)."""
     if code == ErrorCode.PRODUCER_FENCED and version < since:
         return ErrorCode.INVALID_PRODUCER_EPOCH
-    return ErrorCode(code)
+    return code if isinstance(code, ErrorCode) else ErrorCode(code)

@@ -5,8 +5,9 @@ commands, facts, requests, in that order. Commands go down with a ticket each an
 sent one waits for its ticket. What a drain leads to at once, answers and appends, goes down together at its end, so
 that threads below are woken once. Nothing here blocks the loop but the start and the end, before and after all else.
 
-Invariants: a ticket is waited for once; after ``close`` every waiting ticket fails; the engine's threads block all
-signals; a reply that is held until the end of a drain is never older than a View that it could depend on.
+Invariants: a ticket is waited for once, and a second end of it is told and changes nothing; after ``close`` every
+waiting ticket fails; the engine's threads block all signals; a reply that is held until the end of a drain is never
+older than a View that it could depend on.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ __all__ = [
 
 CONNECTION_GONE: Final = "connection gone"
 """The subject of a fact that was asked for by ``Plane.watch_connections``."""
+ENDED_TWICE: Final = "command ended twice"
+"""The subject of a fact that is no fact of the engine's: the second end of a command was dropped."""
 DRAIN_REQUESTS_MAX: Final = 64
 """Requests taken up at a time: between two drains the loop serves everything else."""
 
@@ -86,8 +89,8 @@ class Fact(NamedTuple):
     """Something that happened below; a later fact of the same subject replaces the earlier."""
 
     subject: str
-    """``log directory failed``, ``log directory full``, ``partition failed``, ``coordinator logs failed``, or
-    ``connection gone``."""
+    """``log directory failed``, ``log directory full``, ``partition failed``, ``coordinator logs failed``,
+    ``metadata log failed``, ``maintenance failed``, ``command ended twice``, or ``connection gone``."""
     text: str
 
 
@@ -247,8 +250,11 @@ class Plane:
         self.is_draining = True
         try:
             for ticket, succeeded, value in done:
-                ended = self._tickets.pop(ticket)
-                if succeeded:
+                ended = self._tickets.pop(ticket, None)
+                if ended is None:
+                    # As when something panics that has told the end already: who waited has gone on, and so do we.
+                    callbacks.fact(Fact(ENDED_TWICE, f"ticket {ticket}, the second time with {value!r:.200}"))
+                elif succeeded:
                     ended(value, None)
                 else:
                     ended(None, CommandFailedError(value))

@@ -110,8 +110,10 @@ class MarkerWriter:
         rows: list[MarkerRow] = []
         indexes: list[int] = []
         marks: list[tuple[int, tuple[int, Marker]]] = []
+        topic, of = None, ""
         for index, (name, partition, marker) in enumerate(placed):
-            topic = topics.named(name)
+            if name != of:
+                topic, of = topics.named(name), name
             if topic is None or not 0 <= partition < len(topic.partitions):
                 continue
             if name == GROUP_TOPIC:

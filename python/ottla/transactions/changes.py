@@ -132,8 +132,8 @@ def added(
 ) -> Change:
     """Partitions become part of the transaction; the first ones open it."""
     is_open = state_of(value) is State.ONGOING
-    topics: dict[str, dict[int, None]] = {}
-    for topic, index in (*partitions_of(value), *partitions):
+    topics = {each.topic: dict.fromkeys(each.partition_ids) for each in value.transaction_partitions or ()}
+    for topic, index in partitions:
         topics.setdefault(topic, {})[index] = None
     changed = replace(
         value,

@@ -8,20 +8,28 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar, final
 
+import trio
+
 from ottla.coordinator.machine import CoordinatorError, Outbox, Reply
 from ottla.coordinator.partitions import partition_of
 from ottla.coordinator.runtime import CoordinatorRuntime, settled
+from ottla.coordinator.slices import Slices
 from ottla.errors import ErrorCode
 
 if TYPE_CHECKING:
     from ottla.transactions.config import TransactionsConfig
     from ottla.transactions.shard import TransactionShard
+    from ottla.wire.k65_describe_transactions import TransactionState as DescribedTransaction
 
 __all__ = ["TRANSACTION_TOPIC", "TransactionCoordinator", "codes_of"]
 
 T = TypeVar("T")
 
 TRANSACTION_TOPIC: Final = "__transaction_state"
+DESCRIBED_AT_ONCE: Final = 100
+"""Some 0.5 ms."""
+LOOKERS_MAX: Final = 1
+"""Each takes a slice of every pass of the loop, and producers wait for all of them."""
 
 
 @final
@@ -38,6 +46,8 @@ class TransactionCoordinator:
         self._runtime = runtime
         self._partition_count = partition_count
         self.config: Final = config
+        self.lookers: Final = trio.CapacityLimiter(LOOKERS_MAX)
+        """For who has much to look at."""
 
     def partition_of(self, transactional_id: str) -> int:
         """The partition of ``__transaction_state`` that the id belongs to."""
@@ -51,17 +61,33 @@ class TransactionCoordinator:
         """See ``CoordinatorRuntime.ask``. Raises CoordinatorError."""
         return await self._runtime.ask(self.partition_of(transactional_id), operation)
 
-    async def ask_each(
-        self,
-        transactional_ids: Sequence[str],
-        operation: Callable[[str, TransactionShard, Outbox, Reply[T]], None],
-    ) -> list[T | CoordinatorError]:
-        """Asks about many ids at once; the answers in their order."""
+    async def describe(self, transactional_ids: Sequence[str]) -> list[DescribedTransaction | CoordinatorError]:
+        """What ``TransactionShard.described`` says of each, in their order; in slices."""
+        slices = Slices()
+        places: dict[int, list[int]] = {}
+        for place, transactional_id in enumerate(transactional_ids):
+            places.setdefault(self.partition_of(transactional_id), []).append(place)
+            if place % DESCRIBED_AT_ONCE == 0:
+                await slices.pause()
+        pieces = [
+            (partition, found[start : start + DESCRIBED_AT_ONCE])
+            for partition, found in places.items()
+            for start in range(0, len(found), DESCRIBED_AT_ONCE)
+        ]
 
-        def about(transactional_id: str) -> Callable[[TransactionShard, Outbox, Reply[T]], None]:
-            return lambda shard, outbox, reply: operation(transactional_id, shard, outbox, reply)
+        def about(piece: list[int]) -> Callable[[TransactionShard, Outbox, Reply[list[DescribedTransaction]]], None]:
+            names = [transactional_ids[place] for place in piece]
+            return lambda shard, outbox, reply: outbox.answer(reply, [shard.described(name) for name in names])
 
-        return await self._runtime.ask_many([(self.partition_of(each), about(each)) for each in transactional_ids])
+        answers = await self._runtime.ask_many([(partition, about(piece)) for partition, piece in pieces])
+        described: dict[int, DescribedTransaction | CoordinatorError] = {}
+        for (_, piece), answer in zip(pieces, answers, strict=True):
+            if isinstance(answer, CoordinatorError):
+                described.update(dict.fromkeys(piece, answer))
+            else:
+                described.update(zip(piece, answer, strict=True))
+            await slices.pause()
+        return [described[place] for place in range(len(transactional_ids))]
 
     async def ask_all(self, operation: Callable[[TransactionShard, Outbox, Reply[T]], None]) -> list[T]:
         """Asks every partition that is led here; see ``CoordinatorRuntime.ask_all``. Raises CoordinatorError."""

@@ -98,6 +98,16 @@ class Delivery:
         self.attempts = 0
         self.is_given_up = False
 
+    def take_due(self, partitions_max: int) -> tuple[Partition, ...]:
+        """Some that are due; they are no longer."""
+        if len(self.due) <= partitions_max:
+            taken, self.due = tuple(self.due), {}
+            return taken
+        taken = tuple(itertools.islice(self.due, partitions_max))
+        for partition in taken:
+            del self.due[partition]
+        return taken
+
 
 @final
 class Markers:
@@ -128,13 +138,18 @@ class Markers:
     def has_due(self) -> bool:
         return bool(self._queue)
 
-    def take_due(self, coordinator_epoch: int) -> list[MarkersDue]:
-        """What is to be sent now; it is on its way from now on."""
-        queue, self._queue = self._queue, {}
+    def take_due(self, coordinator_epoch: int, partitions_max: int) -> list[MarkersDue]:
+        """What is to be sent now; it is on its way from now on. What is more than ``partitions_max`` is left, and who
+        has many goes behind the others."""
         taken = []
-        for transactional_id in queue:
+        while self._queue and partitions_max > 0:
+            transactional_id = next(iter(self._queue))
+            del self._queue[transactional_id]
             delivery = self._deliveries[transactional_id]
-            partitions, delivery.due = tuple(delivery.due), {}
+            partitions = delivery.take_due(partitions_max)
+            partitions_max -= len(partitions)
+            if delivery.due:
+                self._queue[transactional_id] = None
             value = delivery.value
             taken.append(
                 MarkersDue(

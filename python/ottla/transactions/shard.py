@@ -43,6 +43,8 @@ __all__ = ["TransactionShard"]
 
 END_BUMPS_FROM: Final = 5
 """The version of EndTxn whose clients speak transaction version 2."""
+MARKERS_MAX: Final = 500
+"""Some 2 ms, here and where they are written."""
 COMPLETIONS_PER_ADVANCE_MAX: Final = 200
 """Some 2 ms."""
 
@@ -286,10 +288,15 @@ class TransactionShard:
 
     # --- markers ----------------------------------------------------------------------------------------------------
 
-    def markers_due(self) -> list[MarkersDue]:
-        """What is to be written to partitions now. Each is given once: it is on its way until ``markers_written`` tells
-        what came of it."""
-        return self._markers.take_due(self._coordinator_epoch)
+    def markers_due(self, partitions_max: int = MARKERS_MAX) -> list[MarkersDue]:
+        """What is to be written to partitions now, to so many at most. Each is given once: it is on its way until
+        ``markers_written`` tells what came of it."""
+        return self._markers.take_due(self._coordinator_epoch, partitions_max)
+
+    @property
+    def has_markers_due(self) -> bool:
+        """Is something left of what is due?"""
+        return self._markers.has_due
 
     def markers_written(self, due: MarkersDue, results: Mapping[Partition, ErrorCode], outbox: Outbox) -> None:
         """What came of some or all of the markers that were given as ``due``; see ``markers.outcome_of``. What is told
@@ -310,11 +317,11 @@ class TransactionShard:
 
     # --- looking ----------------------------------------------------------------------------------------------------
 
-    def describe(self, transactional_id: str, reply: Reply[DescribedTransaction], outbox: Outbox) -> None:
+    def described(self, transactional_id: str) -> DescribedTransaction:
         """INVALID_REQUEST, TRANSACTIONAL_ID_NOT_FOUND. Of one that is ending, the partitions without a marker."""
         delivery = self._markers.get(transactional_id)
         left = None if delivery is None else delivery.left
-        outbox.answer(reply, listing.described(transactional_id, self.get(transactional_id), left))
+        return listing.described(transactional_id, self.get(transactional_id), left)
 
     def list(
         self,

@@ -34,8 +34,8 @@ class Transaction:
         """Are all of them part of an open transaction?"""
         if self.state is not State.ONGOING:
             return False
-        held = frozenset(partitions_of(self.value))
-        return all(each in held for each in partitions)
+        held = {each.topic: frozenset(each.partition_ids) for each in self.value.transaction_partitions or ()}
+        return all(index in held.get(topic, ()) for topic, index in partitions)
 
 
 def check_producer(transaction: Transaction | None, producer_id: int, producer_epoch: int) -> ErrorCode:

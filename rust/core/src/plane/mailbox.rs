@@ -86,6 +86,10 @@ pub enum Subject {
     ConnectionGone,
     /// The logs of coordinators are not served any more.
     CoordinatorLogsFailed,
+    /// The metadata log is not served any more.
+    MetadataLogFailed,
+    /// Logs are not flushed, cut or removed by themselves any more.
+    MaintenanceFailed,
 }
 
 impl Subject {
@@ -98,6 +102,8 @@ impl Subject {
             Self::LogDirectoryFull => "log directory full",
             Self::ConnectionGone => "connection gone",
             Self::CoordinatorLogsFailed => "coordinator logs failed",
+            Self::MetadataLogFailed => "metadata log failed",
+            Self::MaintenanceFailed => "maintenance failed",
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::plane::clock::{Clock, Instant, Now, SystemClock};
 use crate::plane::command::{Done, Ticket};
 use crate::plane::coordinator_log::{CoordinatorCommand, CoordinatorLogs, LogRefusal, end};
 use crate::plane::mailbox::Subject;
+use crate::plane::panics;
 use crate::plane::pool::Pool;
 use crate::plane::services::Services;
 
@@ -129,8 +130,7 @@ impl Guarded {
     /// Works with the logs. The Command in hand ends with the work.
     fn attempt(&mut self, in_hand: Option<InHand>, work: impl FnOnce(&mut CoordinatorLogs)) {
         let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(&mut self.logs))) else { return };
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it did not say why");
+        let text = panics::text(&*panic);
         let message = format!("a panic in the thread of the coordinators' logs ({text}): restart the broker");
         let refusal = LogRefusal { code: ErrorCode::KafkaStorageError, message };
         self.services.mailbox.fact(Subject::CoordinatorLogsFailed, refusal.message.clone());

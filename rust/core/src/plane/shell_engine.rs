@@ -10,7 +10,6 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
@@ -21,20 +20,22 @@ use crate::error::ErrorCode;
 use crate::ids::{BrokerId, PartitionIndex, TopicId};
 use crate::log::LogDirectory;
 use crate::plane::clock::{Clock, Instant, SystemClock};
-use crate::plane::command::{Command, Done, DoneValue, MetadataCommand, Ticket};
+use crate::plane::command::{Command, Done, Ticket};
 use crate::plane::conductor::Conductor;
 use crate::plane::connections::{Census, Connections};
 use crate::plane::desks::SharedDesk;
 use crate::plane::link::{Answer, Link};
-use crate::plane::mailbox::{ConnectionContext, Drained, Mailbox, RequestId};
+use crate::plane::mailbox::{ConnectionContext, Drained, Mailbox, RequestId, Subject};
 use crate::plane::maintenance::{Maintenance, Periods};
 use crate::plane::metadata_log::MetadataLog;
 use crate::plane::orders::Orders;
+use crate::plane::panics;
 use crate::plane::pool::Pool;
 use crate::plane::questions::Question;
 use crate::plane::services::{Limits, ServedApi, Services};
 use crate::plane::session::Sessions;
 use crate::plane::shell_coordinator::CoordinatorThread;
+use crate::plane::shell_metadata::MetadataThread;
 use crate::plane::shell_worker::Worker;
 use crate::plane::standing::Standing;
 use crate::plane::view::{View, ViewDelta};
@@ -72,7 +73,7 @@ pub struct Engine {
     workers: Mutex<Vec<Worker>>,
     next_worker: AtomicUsize,
     orders: Mutex<Option<Arc<Orders>>>,
-    metadata: Mutex<Option<mpsc::Sender<(Ticket, MetadataCommand)>>>,
+    metadata: MetadataThread,
     coordinators: CoordinatorThread,
     threads: Mutex<Vec<JoinHandle<()>>>,
     maintenance: Arc<Maintenance>,
@@ -120,15 +121,14 @@ impl Engine {
             Arc::new(Conductor::new(services.clone(), directory.clone(), maintenance.clone(), clock.clone()));
         let mut threads = Vec::new();
         let orders = Orders::new(conductor.clone(), services.clone(), jobs.clone());
-        let (metadata, metadata_orders) = mpsc::channel();
+        let metadata = MetadataThread::start(MetadataLog::new(directory.clone()), &services, &clock)?;
         {
-            let (services, clock) = (services.clone(), clock.clone());
-            let log = MetadataLog::new(directory.clone());
-            threads.push(spawn("ottla-metadata", move || keep_metadata(log, &services, &clock, &metadata_orders))?);
-        }
-        {
-            let (maintenance, clock) = (maintenance.clone(), clock.clone());
-            threads.push(spawn("ottla-maintain", move || maintenance.run(&*clock))?);
+            let (maintenance, clock, services) = (maintenance.clone(), clock.clone(), services.clone());
+            let work = move || {
+                let subject = Subject::MaintenanceFailed;
+                panics::told(&services.mailbox, subject, "the maintenance", || maintenance.run(&*clock));
+            };
+            threads.push(spawn("ottla-maintain", work)?);
         }
         let coordinators = CoordinatorThread::start(&services, &clock)?;
         let workers = (0..options.network_threads.max(1))
@@ -141,7 +141,7 @@ impl Engine {
             workers: Mutex::new(workers),
             next_worker: AtomicUsize::new(0),
             orders: Mutex::new(Some(orders)),
-            metadata: Mutex::new(Some(metadata)),
+            metadata,
             coordinators,
             threads: Mutex::new(threads),
             maintenance,
@@ -236,10 +236,7 @@ impl Engine {
     /// Begins a command; its end comes through the mailbox. Never blocks.
     pub fn command(&self, ticket: Ticket, command: Command) {
         let closed = match command {
-            Command::Metadata(command) => {
-                let sender = self.metadata.lock();
-                sender.as_ref().is_none_or(|sender| sender.send((ticket, command)).is_err())
-            }
+            Command::Metadata(command) => !self.metadata.submit(ticket, command),
             Command::Coordinator(command) => !self.coordinators.submit(ticket, command),
             command => {
                 let orders = self.orders.lock();
@@ -311,10 +308,10 @@ impl Engine {
         if let Some(orders) = orders {
             orders.wait_idle();
         }
-        drop(self.metadata.lock().take());
         self.coordinators.stop();
         self.maintenance.stop();
         self.directory.end_waiting();
+        self.metadata.stop();
         for thread in std::mem::take(&mut *self.threads.lock()) {
             drop(thread.join());
         }
@@ -333,38 +330,4 @@ impl Drop for Engine {
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name(name.to_owned()).spawn(work)
-}
-
-/// Appends that wait together are made durable together.
-fn keep_metadata(
-    mut log: MetadataLog,
-    services: &Services,
-    clock: &SystemClock,
-    orders: &mpsc::Receiver<(Ticket, MetadataCommand)>,
-) {
-    while let Ok(first) = orders.recv() {
-        let mut appended: Vec<(Ticket, Result<DoneValue, String>)> = Vec::new();
-        for (ticket, command) in std::iter::once(first).chain(orders.try_iter()) {
-            if let MetadataCommand::Append(batch) = command {
-                appended.push((ticket, log.append(&batch, clock.now().wall)));
-                continue;
-            }
-            finish(&mut log, services, &mut appended);
-            let result = log.carry_out(command, clock.now().wall);
-            services.mailbox.done(Done { ticket, result });
-        }
-        finish(&mut log, services, &mut appended);
-    }
-    log.close();
-}
-
-fn finish(log: &mut MetadataLog, services: &Services, appended: &mut Vec<(Ticket, Result<DoneValue, String>)>) {
-    if appended.is_empty() {
-        return;
-    }
-    let flushed = log.flush();
-    for (ticket, result) in appended.drain(..) {
-        let result = result.and_then(|value| flushed.clone().map(|()| value));
-        services.mailbox.done(Done { ticket, result });
-    }
 }

@@ -53,6 +53,12 @@ fn at(milliseconds: u64) -> Now {
     Now { wall: TimestampMs(1_000_000 + milliseconds as i64), instant: Instant(milliseconds) }
 }
 
+/// What a thread of the engine works with, for the tests beside it.
+pub(super) fn services_and_directory() -> (Arc<Services>, Arc<LogDirectory>) {
+    let Broker { services, directory, .. } = Broker::new();
+    (services, directory)
+}
+
 /// One broker without threads but one for times that are searched.
 struct Broker {
     disk: Arc<SimDisk>,
