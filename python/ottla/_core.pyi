@@ -456,9 +456,11 @@ class Engine:
         records: Sequence[tuple[bytes, bytes | None, int]],
         codec: int,
         timeout_ms: int,
+        openings: Sequence[tuple[str, int, int, int]],
     ) -> None:
         """Appends (key, value, wall clock ms) as one batch with acks=all, in the order of the calls; ends when they are
-        committed. ``codec``: 0 (none) to 4 (zstd), or ``ValueError``. Value, of all ``coordinator_…``: (error code or
+        committed. ``openings``: (topic, partition, producer id, its epoch) of transactions that are open there from then
+        on; partitions led here do not ask. ``codec``: 0 (none) to 4 (zstd), or ``ValueError``. Value, of all ``coordinator_…``: (error code or
         0, words or None, rows). Never blocks."""
 
     def coordinator_load(

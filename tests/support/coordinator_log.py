@@ -17,6 +17,7 @@ from ottla.coordinator.log import (
     LogError,
     LogRecord,
     Marker,
+    Opening,
     Producer,
     refuses_producer,
 )
@@ -44,6 +45,8 @@ class MemoryPartition:
     batches: list[list[LogRecord]] = field(default_factory=list)
     sources: dict[int, Producer | Marker] = field(default_factory=dict)
     """Which of them belong to a transaction, or end one; those have no records."""
+    openings: list[Opening] = field(default_factory=list)
+    """What went with appends, whether those were committed or not."""
     guards: dict[int, int] = field(default_factory=dict)
     """Of producers that are being verified."""
     pending: list[LoadedRecord] = field(default_factory=list)
@@ -123,10 +126,16 @@ class MemoryCoordinatorLog:
         self._leader_epoch = leader_epoch
 
     def append(
-        self, records: Sequence[LogRecord], timeout_ms: int, appended: Appended, producer: Producer | None = None
+        self,
+        records: Sequence[LogRecord],
+        timeout_ms: int,
+        appended: Appended,
+        producer: Producer | None = None,
+        openings: Sequence[Opening] = (),
     ) -> None:
         assert records
         held = self._held
+        held.openings += openings
         refusal = None
         if producer is not None and not held.is_open(producer.producer_id, producer.producer_epoch):
             guard = held.guards.pop(producer.producer_id, None)

@@ -28,6 +28,7 @@ __all__ = [
     "LogError",
     "LogRecord",
     "Marker",
+    "Opening",
     "Producer",
     "Verification",
     "refuses_producer",
@@ -76,6 +77,15 @@ class Producer(NamedTuple):
     """What ``CoordinatorLog.verification`` gave; None when the transaction was open on the partition then."""
     transaction_version: int
     """By whose rules: 2 for clients that leave it to the broker to add partitions (KIP-890)."""
+
+
+class Opening(NamedTuple):
+    """A producer's transaction that is open on a partition once the records are committed, by the coordinator's word."""
+
+    topic: str
+    partition: int
+    producer_id: int
+    producer_epoch: int
 
 
 class Marker(NamedTuple):
@@ -153,11 +163,17 @@ class CoordinatorLog(Protocol):
     """One partition under the leader epoch it was opened for."""
 
     def append(
-        self, records: Sequence[LogRecord], timeout_ms: int, appended: Appended, producer: Producer | None = None
+        self,
+        records: Sequence[LogRecord],
+        timeout_ms: int,
+        appended: Appended,
+        producer: Producer | None = None,
+        openings: Sequence[Opening] = (),
     ) -> None:
         """Begin to write them as one batch, with acks=all; returns at once. Never called without records. Fails with
         REQUEST_TIMED_OUT when they are not committed after ``timeout_ms``. With ``producer`` they are part of its
-        transaction, and what its state refuses (``refuses_producer``) is not written."""
+        transaction, and what its state refuses (``refuses_producer``) is not written. Of ``openings``, which go without
+        one, those partitions that are led here know before ``appended`` is called, and need not ask."""
 
     def append_marker(self, marker: Marker, timeout_ms: int, appended: Appended) -> None:
         """Begin to write the end of a transaction; otherwise as ``append``."""

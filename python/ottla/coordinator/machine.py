@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, final
 
-from ottla.coordinator.log import Intake
+from ottla.coordinator.log import Intake, Opening
 from ottla.errors import ErrorCode
 
 __all__ = ["CoordinatorError", "Machine", "Now", "Outbox", "Record", "Reply"]
@@ -113,7 +113,7 @@ class Outbox:
     """What one operation comes to. ``check`` raises CoordinatorError when records cannot be written whatever happens
     (too large); ``apply`` is the machine's own."""
 
-    __slots__ = ("_apply", "_check", "answers", "now", "records")
+    __slots__ = ("_apply", "_check", "answers", "now", "openings", "records")
 
     def __init__(
         self,
@@ -125,6 +125,8 @@ class Outbox:
         self.records: list[Record] = []
         self.answers: list[Callable[[], None]] = []
         """Each settles one reply; in order, once everything emitted until then is committed."""
+        self.openings: list[Opening] = []
+        """What partitions are told, no later than any reply, when what was emitted is committed."""
         self._apply = apply
         self._check = check
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar, final
 
-from ottla.coordinator.log import BATCH_OVERHEAD_BYTES, RECORD_OVERHEAD_BYTES_MAX, LogRecord, Marker, Producer
+from ottla.coordinator.log import BATCH_OVERHEAD_BYTES, RECORD_OVERHEAD_BYTES_MAX, LogRecord, Marker, Opening, Producer
 from ottla.coordinator.machine import CoordinatorError, Machine, Now, Outbox, Record, Reply
 from ottla.errors import ErrorCode
 from ottla.wire.codec import WireError
@@ -83,12 +83,13 @@ class InTransaction(NamedTuple):
 class Batch:
     """Records that are written together, and the answers that wait for them."""
 
-    __slots__ = ("answers", "emitted", "records", "sent", "size_bytes", "transaction")
+    __slots__ = ("answers", "emitted", "openings", "records", "sent", "size_bytes", "transaction")
 
     def __init__(self, transaction: InTransaction | None = None) -> None:
         self.records: list[LogRecord] = []
         self.size_bytes = BATCH_OVERHEAD_BYTES
         self.answers: list[Callable[[], None]] = []
+        self.openings: list[Opening] = []
         self.sent = False
         self.transaction: Final = transaction
         self.emitted: list[Record] = []
@@ -215,6 +216,8 @@ class Shard(Generic[M]):
         finally:
             for unit in writer.units:
                 self._add(unit, batch_bytes_max)
+            if outbox.openings:
+                self._batches[-1].openings += outbox.openings
             if self._undecided and writer.units:
                 self._batches[-1].emitted += outbox.records
             self._answer(outbox.answers)

@@ -27,7 +27,7 @@ use crate::log::latest::{Intake, LatestRecord};
 use crate::plane::clock::{Instant, Now};
 use crate::plane::command::{Done, DoneValue, Ticket};
 use crate::plane::coordinator_load::Load;
-use crate::plane::coordinator_transactions::{Marking, TransactionCommand};
+use crate::plane::coordinator_transactions::{Expected, Marking, Opening, TransactionCommand};
 use crate::plane::pool::Pool;
 use crate::plane::services::Services;
 use crate::replication::partition::{Acks, Appended, Partition, Refused};
@@ -74,6 +74,8 @@ pub enum CoordinatorCommand {
         codec: Codec,
         /// How long it may take to be committed.
         timeout_ms: i64,
+        /// What holds elsewhere once they are.
+        openings: Vec<Opening>,
     },
     /// Begin to read what the log holds now, into an intake first where there is one; done at once. The ticket names the
     /// load.
@@ -122,6 +124,21 @@ impl LogRefusal {
     }
 }
 
+/// A batch that is in the log, and not committed yet.
+#[derive(Debug)]
+pub(super) struct Written {
+    appended: Appended,
+    partition: Arc<Partition>,
+    expected: Vec<Expected>,
+}
+
+impl Written {
+    /// One that opens no transaction anywhere.
+    pub(super) const fn plain(appended: Appended, partition: Arc<Partition>) -> Self {
+        Self { appended, partition, expected: Vec::new() }
+    }
+}
+
 /// An append that is written and waits.
 #[derive(Debug)]
 struct Waiting {
@@ -132,6 +149,7 @@ struct Waiting {
     waiter: Arc<ProduceWaiter>,
     deadline: Instant,
     timeout_ms: i64,
+    expected: Vec<Expected>,
 }
 
 impl Waiting {
@@ -141,7 +159,10 @@ impl Waiting {
             return None;
         }
         Some(match self.waiter.outcome(0) {
-            Some(ErrorCode::None) => Ok(Vec::new()),
+            Some(ErrorCode::None) => {
+                self.expected.iter().for_each(Expected::confirm);
+                Ok(Vec::new())
+            }
             Some(code) => Err(LogRefusal::of(code, &self.partition, self.place)),
             None => {
                 let (partition, timeout_ms) = (&self.partition, self.timeout_ms);
@@ -193,11 +214,12 @@ impl CoordinatorLogs {
     /// Begins a command.
     pub fn carry_out(&mut self, ticket: Ticket, command: CoordinatorCommand, now: Now) {
         match command {
-            CoordinatorCommand::Append { place, records, codec, timeout_ms } => {
+            CoordinatorCommand::Append { place, records, codec, timeout_ms, openings } => {
+                let expected = self.expect(&openings, now.wall);
                 let written = self.find(place).and_then(|partition| {
                     let options = BatchOptions { codec, ..BatchOptions::default() };
                     let appended = self.write(&partition, place, options, Proof::None, &records, now.wall);
-                    appended.map(|appended| (appended, partition))
+                    appended.map(|appended| Written { appended, partition, expected })
                 });
                 self.wait(ticket, place, written, timeout_ms, now);
             }
@@ -292,16 +314,17 @@ impl CoordinatorLogs {
         &mut self,
         ticket: Ticket,
         place: Place,
-        written: Result<(Appended, Arc<Partition>), LogRefusal>,
+        written: Result<Written, LogRefusal>,
         timeout_ms: i64,
         now: Now,
     ) {
-        let (appended, partition) = match written {
+        let Written { appended, partition, expected } = match written {
             Ok(written) => written,
             Err(refusal) => return end(&self.services, ticket, Err(refusal)),
         };
         let awaited: Vec<Awaited> = appended.awaited().collect();
         if awaited.is_empty() {
+            expected.iter().for_each(Expected::confirm);
             return end(&self.services, ticket, Ok(Vec::new()));
         }
         let waiter = ProduceWaiter::new(self.bell.clone(), 1);
@@ -310,7 +333,7 @@ impl CoordinatorLogs {
         }
         waiter.seal();
         let deadline = now.instant.after_ms(timeout_ms);
-        self.appends.push(Waiting { ticket, place, partition, awaited, waiter, deadline, timeout_ms });
+        self.appends.push(Waiting { ticket, place, partition, awaited, waiter, deadline, timeout_ms, expected });
     }
 
     /// Writes one batch to the page cache.

@@ -34,7 +34,13 @@ pub(in crate::plane) fn logs_of_two_replicas() -> (Arc<Services>, Arc<Pool>, Coo
 /// An append of one record.
 pub(in crate::plane) fn append(key: &str) -> CoordinatorCommand {
     let records = vec![record(key, "value")];
-    CoordinatorCommand::Append { place: place(EPOCH), records, codec: Codec::None, timeout_ms: 5_000 }
+    CoordinatorCommand::Append {
+        place: place(EPOCH),
+        records,
+        codec: Codec::None,
+        timeout_ms: 5_000,
+        openings: Vec::new(),
+    }
 }
 
 /// The end of a transaction in its partition, as data partitions get it.
@@ -103,6 +109,7 @@ impl Coordinator {
             records,
             codec: Codec::None,
             timeout_ms: 5_000,
+            openings: Vec::new(),
         })
     }
 
@@ -177,6 +184,7 @@ fn one_batch_is_written_as_a_coordinator_writes_it() {
         records,
         codec: Codec::None,
         timeout_ms: 0,
+        openings: Vec::new(),
     });
     assert_eq!(coordinator.outcome(ticket, at(0)), Some(Ok(Vec::new())), "who is alone has committed");
     let batches = coordinator.partition.with_log(|log| log.reader().batches(Offset(0), log.end()));
@@ -201,7 +209,8 @@ fn a_batch_is_compressed_as_the_coordinator_says_unless_the_topic_says_otherwise
         let produce = ProduceRules { target, ..settings.produce };
         coordinator.partition.configure(Arc::new(TopicSettings { produce, ..TopicSettings::clone(&settings) }));
         let records = vec![record("a", "1"), record("b", "2")];
-        let append = CoordinatorCommand::Append { place: place(EPOCH), records, codec, timeout_ms: 0 };
+        let append =
+            CoordinatorCommand::Append { place: place(EPOCH), records, codec, timeout_ms: 0, openings: Vec::new() };
         let ticket = coordinator.begin(append);
         assert_eq!(coordinator.outcome(ticket, at(0)), Some(Ok(Vec::new())));
         let batch = coordinator.partition.with_log(|log| log.reader().batches(Offset(0), log.end()).next());
@@ -311,6 +320,7 @@ fn a_batch_that_the_topic_does_not_take_is_refused() {
         records,
         codec: Codec::None,
         timeout_ms: 1,
+        openings: Vec::new(),
     });
     assert_eq!(coordinator.code(ticket), Some(ErrorCode::MessageTooLarge));
     assert_eq!(coordinator.log_end(), Offset(0));
