@@ -2,7 +2,8 @@
 
 Prior art: Kafka's ``CoordinatorRuntime``, with its event queue per partition, loader threads and timer. Ours has one
 thread and no queue: an operation runs at once, when its request arrives. What all requests that were taken up together
-did to a partition is written as one batch, by ``write_out``, at the end of that drain or of this pass of the loop.
+did to a partition is written as one batch, by ``write_out``, at the end of that drain or of this pass of the loop; what
+nobody waits for, a little later.
 
 Life of a partition: ``elect`` (load, then active), ``resign``. A failed append gives the machine up and loads again.
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import islice
 from typing import Final, Generic, TypeVar, final
 
 import trio
@@ -44,6 +46,9 @@ T = TypeVar("T")
 LOADS_AT_ONCE: Final = 2
 """One applies records while another waits for some to be read. Each takes a slice of every pass of the loop, and others
 wait for all of them; one after another, the first partition is there early, and the last no later."""
+REST_MS: Final = 10
+"""Kafka's default ``append.linger.ms`` of old, for batches that nobody waits for: most get company long before, as the
+end of a transaction does by the beginning of the next one."""
 RETRY_MS: Final = 100
 RETRY_MS_MAX: Final = 10_000
 """Between attempts to load what failed before: it may fail for long, and each attempt reads the whole log."""
@@ -128,6 +133,8 @@ class CoordinatorRuntime(Generic[M]):
         self._writes_out_soon = writes_out_soon
         self._dirty: dict[_Led[M], None] = {}
         """Partitions with something to write."""
+        self._resting: dict[_Led[M], int] = {}
+        """Partitions with something to write that nobody waits for, until when; the first one is due first."""
         self._touched: dict[Shard[M], None] = {}
         """Those that may have something to do at another time than was known."""
         self._news = trio.Event()
@@ -181,6 +188,12 @@ class CoordinatorRuntime(Generic[M]):
             elif answer.code is not ErrorCode.NOT_COORDINATOR:
                 raise answer
         return answers
+
+    def tell(self, partition: int, operation: Callable[[M, Outbox], None]) -> None:
+        """Runs ``operation`` now, if the partition is active; its emits are written each by itself."""
+        led = self._led.get(partition)
+        if led is not None and led.shard.machine is not None:
+            self._perform(led.shard, operation, atomic=False)
 
     async def tell_all(self, operation: Callable[[M, Outbox], None]) -> None:
         """Runs ``operation`` on every active partition, in slices; its emits are written each by itself."""
@@ -409,6 +422,9 @@ class CoordinatorRuntime(Generic[M]):
     def _write(self, led: _Led[M]) -> None:
         shard = led.shard
         batch = shard.next_batch
+        if batch is not None and not batch.is_awaited and self._rests(led):
+            return
+        self._resting.pop(led, None)
         if batch is None:
             return
         batch.sent = True
@@ -433,6 +449,19 @@ class CoordinatorRuntime(Generic[M]):
 
         _append(led.log, batch, self._append_timeout_ms, appended)
 
+    def _rests(self, led: _Led[M]) -> bool:
+        """May what it has to write wait for company?"""
+        now_ms = self._clock.monotonic_ms()
+        due_ms = self._resting.setdefault(led, now_ms + REST_MS)
+        self._arm(due_ms)
+        return now_ms < due_ms
+
+    def flush(self) -> None:
+        """Begins to write what would wait for company: this broker is about to stop."""
+        for led in list(self._resting):
+            self._resting[led] = 0
+            self._write(led)
+
     # --- timers -----------------------------------------------------------------------------------------------------
 
     def _arm(self, due_ms: int | None) -> None:
@@ -442,7 +471,9 @@ class CoordinatorRuntime(Generic[M]):
 
     async def _timers(self) -> None:
         while True:
-            self._armed_ms = _earliest(led.shard.deadline_ms for led in self._led.values())
+            self._armed_ms = _earliest(
+                (*islice(self._resting.values(), 1), *(led.shard.deadline_ms for led in self._led.values()))
+            )
             self._rearmed = trio.Event()
             now_ms = self._clock.monotonic_ms()
             if self._armed_ms is None:
@@ -457,6 +488,8 @@ class CoordinatorRuntime(Generic[M]):
         """Lets machines do what was due when this began, after every request that had come by then."""
         now = self._now()
         await self._caught_up()
+        for led in [led for led, due_ms in self._resting.items() if due_ms <= now.monotonic_ms]:
+            self._write(led)
         slices = Slices()
         for led in list(self._led.values()):
             shard = led.shard

@@ -95,6 +95,11 @@ class Batch:
         self.emitted: list[Record] = []
         """The same records, while a batch of a transaction is before this one."""
 
+    @property
+    def is_awaited(self) -> bool:
+        """Does somebody wait for it to be committed?"""
+        return bool(self.answers) or self.transaction is not None
+
 
 class _Unit(NamedTuple):
     """Records that must not be parted."""
@@ -259,7 +264,10 @@ class Shard(Generic[M]):
 
     def _answer(self, answers: Sequence[Callable[[], None]]) -> None:
         if self._batches:
-            self._batches[-1].answers += answers
+            last = self._batches[-1]
+            last.answers += answers
+            if answers and not last.sent:
+                self._wake()
         else:
             self._give(answers)
 
