@@ -19,6 +19,7 @@ from ottla.coordinator.log import (
     Marker,
     Opening,
     Producer,
+    SentReply,
     refuses_producer,
 )
 from ottla.errors import ErrorCode
@@ -47,6 +48,8 @@ class MemoryPartition:
     """Which of them belong to a transaction, or end one; those have no records."""
     openings: list[Opening] = field(default_factory=list)
     """What went with appends, whether those were committed or not."""
+    replies: list[SentReply] = field(default_factory=list)
+    """Likewise."""
     guards: dict[int, int] = field(default_factory=dict)
     """Of producers that are being verified."""
     pending: list[LoadedRecord] = field(default_factory=list)
@@ -132,10 +135,12 @@ class MemoryCoordinatorLog:
         appended: Appended,
         producer: Producer | None = None,
         openings: Sequence[Opening] = (),
+        replies: Sequence[SentReply] = (),
     ) -> None:
         assert records
         held = self._held
         held.openings += openings
+        held.replies += replies
         refusal = None
         if producer is not None and not held.is_open(producer.producer_id, producer.producer_epoch):
             guard = held.guards.pop(producer.producer_id, None)

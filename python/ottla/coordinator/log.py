@@ -30,6 +30,7 @@ __all__ = [
     "Marker",
     "Opening",
     "Producer",
+    "SentReply",
     "Verification",
     "refuses_producer",
 ]
@@ -80,12 +81,19 @@ class Producer(NamedTuple):
 
 
 class Opening(NamedTuple):
-    """A producer's transaction that is open on a partition once the records are committed, by the coordinator's word."""
+    """A producer's transaction that is open on a partition, by its coordinator's word, once records are committed."""
 
     topic: str
     partition: int
     producer_id: int
     producer_epoch: int
+
+
+class SentReply(NamedTuple):
+    """A response that whoever holds the log sends, once the records are committed."""
+
+    request_id: int
+    body: bytes
 
 
 class Marker(NamedTuple):
@@ -169,11 +177,13 @@ class CoordinatorLog(Protocol):
         appended: Appended,
         producer: Producer | None = None,
         openings: Sequence[Opening] = (),
+        replies: Sequence[SentReply] = (),
     ) -> None:
         """Begin to write them as one batch, with acks=all; returns at once. Never called without records. Fails with
         REQUEST_TIMED_OUT when they are not committed after ``timeout_ms``. With ``producer`` they are part of its
         transaction, and what its state refuses (``refuses_producer``) is not written. Of ``openings``, which go without
-        one, those partitions that are led here know before ``appended`` is called, and need not ask."""
+        one, those partitions that are led here know before ``appended`` is called, and need not ask; and ``replies``
+        are sent by then. Nothing comes of either when the append fails."""
 
     def append_marker(self, marker: Marker, timeout_ms: int, appended: Appended) -> None:
         """Begin to write the end of a transaction; otherwise as ``append``."""

@@ -522,7 +522,7 @@ class CoordinatorRuntime(Generic[M]):
 
 def _append(log: CoordinatorLog, batch: Batch, timeout_ms: int, appended: Appended) -> None:
     if batch.transaction is None:
-        log.append(batch.records, timeout_ms, appended, openings=batch.openings)
+        log.append(batch.records, timeout_ms, appended, openings=batch.openings, replies=batch.sent_replies())
     elif isinstance(batch.transaction.source, Marker):
         log.append_marker(batch.transaction.source, timeout_ms, appended)
     else:

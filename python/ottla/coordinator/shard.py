@@ -20,8 +20,17 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar, final
 
-from ottla.coordinator.log import BATCH_OVERHEAD_BYTES, RECORD_OVERHEAD_BYTES_MAX, LogRecord, Marker, Opening, Producer
-from ottla.coordinator.machine import CoordinatorError, Machine, Now, Outbox, Record, Reply
+from ottla.coordinator.answers import ANSWERS_PER_PASS
+from ottla.coordinator.log import (
+    BATCH_OVERHEAD_BYTES,
+    RECORD_OVERHEAD_BYTES_MAX,
+    LogRecord,
+    Marker,
+    Opening,
+    Producer,
+    SentReply,
+)
+from ottla.coordinator.machine import Answer, CoordinatorError, Machine, Now, Outbox, Record, Reply
 from ottla.errors import ErrorCode
 from ottla.wire.codec import WireError
 
@@ -99,6 +108,14 @@ class Batch:
     def is_awaited(self) -> bool:
         """Does somebody wait for it to be committed?"""
         return bool(self.answers) or self.transaction is not None
+
+    def sent_replies(self) -> list[SentReply]:
+        """Responses that go out with it, of a few answers that wait for it: the way through this thread is the longer.
+        Many are made some at a time, once it is committed."""
+        if len(self.answers) > ANSWERS_PER_PASS:
+            return []
+        replies = (answer.send_ahead() for answer in self.answers if isinstance(answer, Answer))
+        return [reply for reply in replies if reply is not None]
 
 
 class _Unit(NamedTuple):

@@ -20,6 +20,7 @@ from ottla.coordinator.log import (
     Marker,
     Opening,
     Producer,
+    SentReply,
 )
 from ottla.dataplane.plane import ClosedError, CommandFailedError, Plane, Result
 from ottla.errors import ErrorCode
@@ -62,11 +63,14 @@ class _Log:
         appended: Appended,
         producer: Producer | None = None,
         openings: Sequence[Opening] = (),
+        replies: Sequence[SentReply] = (),
     ) -> None:
         plane, place, codec = self.plane, self.place, self.codec
         if producer is None:
             self._write(
-                lambda ticket: plane.engine.coordinator_append(ticket, *place, records, codec, timeout_ms, openings),
+                lambda ticket: plane.engine.coordinator_append(
+                    ticket, *place, records, codec, timeout_ms, openings, replies
+                ),
                 appended,
             )
             return

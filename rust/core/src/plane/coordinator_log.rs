@@ -28,6 +28,8 @@ use crate::plane::clock::{Instant, Now};
 use crate::plane::command::{Done, DoneValue, Ticket};
 use crate::plane::coordinator_load::Load;
 use crate::plane::coordinator_transactions::{Expected, Marking, Opening, TransactionCommand};
+use crate::plane::link::Answer;
+use crate::plane::mailbox::RequestId;
 use crate::plane::pool::Pool;
 use crate::plane::services::Services;
 use crate::replication::partition::{Acks, Appended, Partition, Refused};
@@ -76,6 +78,8 @@ pub enum CoordinatorCommand {
         timeout_ms: i64,
         /// What holds elsewhere once they are.
         openings: Vec<Opening>,
+        /// Bodies of responses that go out then, before the control plane hears of it.
+        replies: Vec<(RequestId, Vec<u8>)>,
     },
     /// Begin to read what the log holds now, into an intake first where there is one; done at once. The ticket names the
     /// load.
@@ -129,13 +133,27 @@ impl LogRefusal {
 pub(super) struct Written {
     appended: Appended,
     partition: Arc<Partition>,
+    follows: Follows,
+}
+
+/// What a batch leads to when it is committed, and only then.
+#[derive(Debug, Default)]
+struct Follows {
     expected: Vec<Expected>,
+    replies: Vec<(RequestId, Vec<u8>)>,
+}
+
+impl Follows {
+    fn come(self, services: &Services) {
+        self.expected.iter().for_each(Expected::confirm);
+        services.outstanding.answer_all(self.replies.into_iter().map(|(request, body)| (request, Answer::Body(body))));
+    }
 }
 
 impl Written {
-    /// One that opens no transaction anywhere.
-    pub(super) const fn plain(appended: Appended, partition: Arc<Partition>) -> Self {
-        Self { appended, partition, expected: Vec::new() }
+    /// One that leads to nothing else.
+    pub(super) fn plain(appended: Appended, partition: Arc<Partition>) -> Self {
+        Self { appended, partition, follows: Follows::default() }
     }
 }
 
@@ -149,7 +167,7 @@ struct Waiting {
     waiter: Arc<ProduceWaiter>,
     deadline: Instant,
     timeout_ms: i64,
-    expected: Vec<Expected>,
+    follows: Follows,
 }
 
 impl Waiting {
@@ -159,10 +177,7 @@ impl Waiting {
             return None;
         }
         Some(match self.waiter.outcome(0) {
-            Some(ErrorCode::None) => {
-                self.expected.iter().for_each(Expected::confirm);
-                Ok(Vec::new())
-            }
+            Some(ErrorCode::None) => Ok(Vec::new()),
             Some(code) => Err(LogRefusal::of(code, &self.partition, self.place)),
             None => {
                 let (partition, timeout_ms) = (&self.partition, self.timeout_ms);
@@ -214,12 +229,12 @@ impl CoordinatorLogs {
     /// Begins a command.
     pub fn carry_out(&mut self, ticket: Ticket, command: CoordinatorCommand, now: Now) {
         match command {
-            CoordinatorCommand::Append { place, records, codec, timeout_ms, openings } => {
-                let expected = self.expect(&openings, now.wall);
+            CoordinatorCommand::Append { place, records, codec, timeout_ms, openings, replies } => {
+                let follows = Follows { expected: self.expect(&openings, now.wall), replies };
                 let written = self.find(place).and_then(|partition| {
                     let options = BatchOptions { codec, ..BatchOptions::default() };
                     let appended = self.write(&partition, place, options, Proof::None, &records, now.wall);
-                    appended.map(|appended| Written { appended, partition, expected })
+                    appended.map(|appended| Written { appended, partition, follows })
                 });
                 self.wait(ticket, place, written, timeout_ms, now);
             }
@@ -252,9 +267,12 @@ impl CoordinatorLogs {
     /// Ends what has come to its end.
     pub fn settle(&mut self, now: Instant) {
         let services = &self.services;
-        self.appends.retain(|waiting| {
+        self.appends.retain_mut(|waiting| {
             let Some(outcome) = waiting.ended(now) else { return true };
             waiting.release();
+            if outcome.is_ok() {
+                std::mem::take(&mut waiting.follows).come(services);
+            }
             end(services, waiting.ticket, outcome);
             false
         });
@@ -318,13 +336,13 @@ impl CoordinatorLogs {
         timeout_ms: i64,
         now: Now,
     ) {
-        let Written { appended, partition, expected } = match written {
+        let Written { appended, partition, follows } = match written {
             Ok(written) => written,
             Err(refusal) => return end(&self.services, ticket, Err(refusal)),
         };
         let awaited: Vec<Awaited> = appended.awaited().collect();
         if awaited.is_empty() {
-            expected.iter().for_each(Expected::confirm);
+            follows.come(&self.services);
             return end(&self.services, ticket, Ok(Vec::new()));
         }
         let waiter = ProduceWaiter::new(self.bell.clone(), 1);
@@ -333,7 +351,7 @@ impl CoordinatorLogs {
         }
         waiter.seal();
         let deadline = now.instant.after_ms(timeout_ms);
-        self.appends.push(Waiting { ticket, place, partition, awaited, waiter, deadline, timeout_ms, expected });
+        self.appends.push(Waiting { ticket, place, partition, awaited, waiter, deadline, timeout_ms, follows });
     }
 
     /// Writes one batch to the page cache.

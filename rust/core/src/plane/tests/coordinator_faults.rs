@@ -81,6 +81,7 @@ impl World {
             codec: Codec::None,
             timeout_ms: 1,
             openings: Vec::new(),
+            replies: Vec::new(),
         });
         match self.coordinator.outcome(ticket, at(0)).expect("nothing to wait for") {
             Ok(_) => self.model.extend(rows),

@@ -498,6 +498,7 @@ impl Thread {
             codec: Codec::None,
             timeout_ms: 1_000,
             openings: vec![absent, opening],
+            replies: Vec::new(),
         })
     }
 
