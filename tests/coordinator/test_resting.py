@@ -6,7 +6,7 @@ import trio
 import trio.testing
 
 from ottla.coordinator.machine import Outbox
-from ottla.coordinator.runtime import REST_MS
+from ottla.coordinator.writing import REST_MS
 from tests.coordinator.leases import Leases, record
 from tests.coordinator.test_runtime import Bench, running, simulated
 
