@@ -508,10 +508,14 @@ class Engine:
         records: Sequence[tuple[bytes, bytes | None, int]],
         codec: int,
         timeout_ms: int,
+        openings: Sequence[tuple[str, int, int, int]],
+        replies: Sequence[tuple[int, bytes]],
     ) -> None:
         """Appends (key, value, wall clock ms) as one batch with acks=all, in the order of the calls; ends when they are
-        committed. ``codec``: 0 (none) to 4 (zstd), or ``ValueError``. Value, of all ``coordinator_…``: (error code or
-        0, words or None, rows). Never blocks."""
+        committed. ``codec``: 0 (none) to 4 (zstd), or ``ValueError``. ``openings``: (topic, partition, producer id, its
+        epoch) of transactions that are open there from then on; partitions led here do not ask. ``replies``: (request
+        id, body of the response) that are sent then, as by ``reply``, before the ticket ends. Of both nothing comes
+        when it fails. Value, of all ``coordinator_…``: (error code or 0, words or None, rows). Never blocks."""
 
     def coordinator_load(
         self, ticket: int, topic_id: bytes, partition: int, leader_epoch: int, intake: OffsetTable | None, zero_ms: int

@@ -17,7 +17,9 @@ from ottla.coordinator.log import (
     LogError,
     LogRecord,
     Marker,
+    Opening,
     Producer,
+    SentReply,
     refuses_producer,
 )
 from ottla.errors import ErrorCode
@@ -44,6 +46,10 @@ class MemoryPartition:
     batches: list[list[LogRecord]] = field(default_factory=list)
     sources: dict[int, Producer | Marker] = field(default_factory=dict)
     """Which of them belong to a transaction, or end one; those have no records."""
+    openings: list[Opening] = field(default_factory=list)
+    """What went with appends, whether those were committed or not."""
+    replies: list[SentReply] = field(default_factory=list)
+    """Likewise."""
     guards: dict[int, int] = field(default_factory=dict)
     """Of producers that are being verified."""
     pending: list[LoadedRecord] = field(default_factory=list)
@@ -123,10 +129,18 @@ class MemoryCoordinatorLog:
         self._leader_epoch = leader_epoch
 
     def append(
-        self, records: Sequence[LogRecord], timeout_ms: int, appended: Appended, producer: Producer | None = None
+        self,
+        records: Sequence[LogRecord],
+        timeout_ms: int,
+        appended: Appended,
+        producer: Producer | None = None,
+        openings: Sequence[Opening] = (),
+        replies: Sequence[SentReply] = (),
     ) -> None:
         assert records
         held = self._held
+        held.openings += openings
+        held.replies += replies
         refusal = None
         if producer is not None and not held.is_open(producer.producer_id, producer.producer_epoch):
             guard = held.guards.pop(producer.producer_id, None)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any, Final, NamedTuple, final
 
+from ottla.coordinator.log import Opening
 from ottla.coordinator.machine import Record
 from ottla.errors import ErrorCode
 from ottla.records.transaction_state import TransactionLogKey, TransactionLogValue
@@ -72,7 +73,7 @@ class History:
             expiration_ms=rng.choice((8_000, 10**9)),
             wait_ms=rng.choice((0, 100)),
         )
-        self.model = ShardModel(config, version, 1_000, self._hear)
+        self.model = ShardModel(config, version, 1_000, self._hear, self._expect)
         self.partitions: dict[Partition, DataPartition] = {("t", index): DataPartition() for index in range(PARTITIONS)}
         self.deleted: dict[Partition, DataPartition] = {}
         self.crowd: Crowd[Process] = Crowd(self.rng)
@@ -186,8 +187,8 @@ class History:
             process.written(process.label, write.data, is_there=False)
             return
         guard = partition.guard(*pair)
-        if guard is None:
-            process.written(process.label, write.data, is_there=partition.append(*pair, write.data, None))
+        if guard is None or (not process.is_new and partition.is_confirmed(*pair)):
+            process.written(process.label, write.data, is_there=partition.append(*pair, write.data, guard))
             return
         self._ask(
             _Asked(process, write, process.label, guard, pair),
@@ -202,6 +203,14 @@ class History:
                 transaction_version=2,
             ),
         )
+
+    def _expect(self, opening: Opening) -> Callable[[], None]:
+        """The coordinator is about to write that a transaction is open on a partition; gives how that hears of it."""
+        partition = self.partitions.get((opening.topic, opening.partition))
+        if partition is None or self.rng.random() < 0.2:
+            return lambda: None
+        guard = partition.expect(opening.producer_id)
+        return lambda: partition.confirm(opening.producer_id, opening.producer_epoch, guard)
 
     def _ask(self, asked: _Asked, what: str, operation: Callable[..., None]) -> None:
         # The number is known before the answer.

@@ -28,6 +28,8 @@ class _Producer:
         """Data of the open transaction; None when none is open."""
         self.markers = 0
         """How many came: a verification counts until the next."""
+        self.confirmed = NO_EPOCH
+        """Whose transaction its coordinator has said to be open here, unasked, since the last marker."""
 
 
 @final
@@ -51,6 +53,20 @@ class DataPartition:
         """To be asked for before the coordinator is; None when the transaction is open here already."""
         producer = self._producer(producer_id)
         return None if producer.pending is not None and producer.epoch == epoch else producer.markers
+
+    def expect(self, producer_id: int) -> int:
+        """To be asked for before the coordinator writes that a transaction is open here; for ``confirm``."""
+        return self._producer(producer_id).markers
+
+    def confirm(self, producer_id: int, epoch: int, guard: int) -> None:
+        """That is committed."""
+        producer = self._producer(producer_id)
+        if producer.markers == guard:
+            producer.confirmed = epoch
+
+    def is_confirmed(self, producer_id: int, epoch: int) -> bool:
+        """Need nobody be asked?"""
+        return self._producer(producer_id).confirmed == epoch
 
     def append(self, producer_id: int, epoch: int, name: str, guard: int | None) -> bool:
         """Whether the data is taken."""
@@ -83,6 +99,7 @@ class DataPartition:
         producer.epoch = due.producer_epoch
         producer.coordinator_epoch = due.coordinator_epoch
         producer.markers += 1
+        producer.confirmed = NO_EPOCH
         for name in producer.pending or ():
             assert name not in self.outcomes, f"{name} ends once"
             self.outcomes[name] = due.commit

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, final
 
+from ottla.coordinator.log import Opening
 from ottla.coordinator.machine import CoordinatorError, Now, Outbox, Record, Reply
 from ottla.errors import ErrorCode
 from ottla.records.transaction_state import TransactionLogKey, TransactionLogValue
@@ -39,10 +40,16 @@ class _Batch(NamedTuple):
 
 @final
 class ShardModel:
-    """``hear`` is told each answer by the number of its request; None when there is none."""
+    """``hear`` is told each answer by the number of its request; None when there is none. ``expect`` is told what a
+    partition is to know, and gives what to call once that is committed."""
 
     def __init__(
-        self, config: TransactionsConfig, version: int, first_producer_id: int, hear: Callable[[int, Any], None]
+        self,
+        config: TransactionsConfig,
+        version: int,
+        first_producer_id: int,
+        hear: Callable[[int, Any], None],
+        expect: Callable[[Opening], Callable[[], None]],
     ) -> None:
         self.config = config
         self.version = version
@@ -56,6 +63,7 @@ class ShardModel:
         """How transactions ended, by transactional id, producer id and epoch of the marker, where that names one."""
         self._ids = itertools.count(first_producer_id)
         self._hear = hear
+        self._expect = expect
         self._numbers = itertools.count(1)
         self._codec = TransactionRecords(lambda: self.version)
         self._epoch = 1
@@ -115,7 +123,7 @@ class ShardModel:
         """One operation; it is committed later."""
         outbox = Outbox(self.now, self._apply)
         operation(outbox)
-        self._batches.append(_Batch(outbox.records, outbox.answers))
+        self._batches.append(_Batch(outbox.records, [*map(self._expect, outbox.openings), *outbox.answers]))
         self.check()
 
     def _apply(self, record: Record) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ottla.coordinator.log import Opening
 from ottla.coordinator.machine import CoordinatorError, Now, Outbox, Record, Reply
 from ottla.errors import ErrorCode
 from ottla.records.transaction_state import PartitionsSchema, TransactionLogKey, TransactionLogValue
@@ -83,6 +84,21 @@ def test_decisions_without_partitions_that_were_found_are_complete_at_once() -> 
     assert value is not None
     assert value.transaction_status == State.COMPLETE_ABORT
     assert shard.markers_due() == []
+
+
+def test_partitions_that_a_client_adds_are_told_and_no_others() -> None:
+    def told(shard: TransactionShard, epoch: int, version: int, *indexes: int) -> list[Opening]:
+        outbox = Outbox(Now(0, WALL_MS), shard.apply)
+        partitions = [("t", index) for index in indexes]
+        shard.add_partitions("x", 1, epoch, partitions, Reply(), outbox, transaction_version=version)
+        return outbox.openings
+
+    shard = machine()
+    shard.apply(held("x", State.EMPTY))
+    assert told(shard, 0, 0, 1, 2) == [Opening("t", 1, 1, 0), Opening("t", 2, 1, 0)]
+    assert told(shard, 0, 0, 2) == [], "it is in the transaction, which may have been ended there meanwhile"
+    assert told(shard, 0, 2, 3) == [], "whoever asks is answered"
+    assert told(shard, 1, 0, 4) == [], "another producer"
 
 
 def test_what_is_too_large_changes_nothing() -> None:

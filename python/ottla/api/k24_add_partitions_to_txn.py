@@ -74,6 +74,7 @@ def _of_client(request: AddPartitionsToTxnRequest, context: RequestContext, brok
         reply,
         lambda error: [error.code] * len(partitions),
         lambda codes: _to_client(_told(topics, partitions, codes, context)),
+        is_fixed=True,
     )
 
 

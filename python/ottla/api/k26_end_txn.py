@@ -31,7 +31,7 @@ def end_txn(
     reply: Reply[EndTxnResponse] = broker.transactions.begin(
         request.transactional_id, lambda shard, outbox, reply: shard.end_txn(request, version, reply, outbox)
     )
-    return Pending(reply, _failed, partial(_for_version, version))
+    return Pending(reply, _failed, partial(_for_version, version), is_fixed=True)
 
 
 def _failed(error: CoordinatorError) -> EndTxnResponse:

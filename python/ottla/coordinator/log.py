@@ -28,7 +28,9 @@ __all__ = [
     "LogError",
     "LogRecord",
     "Marker",
+    "Opening",
     "Producer",
+    "SentReply",
     "Verification",
     "refuses_producer",
 ]
@@ -76,6 +78,22 @@ class Producer(NamedTuple):
     """What ``CoordinatorLog.verification`` gave; None when the transaction was open on the partition then."""
     transaction_version: int
     """By whose rules: 2 for clients that leave it to the broker to add partitions (KIP-890)."""
+
+
+class Opening(NamedTuple):
+    """A producer's transaction that is open on a partition, by its coordinator's word, once records are committed."""
+
+    topic: str
+    partition: int
+    producer_id: int
+    producer_epoch: int
+
+
+class SentReply(NamedTuple):
+    """A response that whoever holds the log sends, once the records are committed."""
+
+    request_id: int
+    body: bytes
 
 
 class Marker(NamedTuple):
@@ -153,11 +171,19 @@ class CoordinatorLog(Protocol):
     """One partition under the leader epoch it was opened for."""
 
     def append(
-        self, records: Sequence[LogRecord], timeout_ms: int, appended: Appended, producer: Producer | None = None
+        self,
+        records: Sequence[LogRecord],
+        timeout_ms: int,
+        appended: Appended,
+        producer: Producer | None = None,
+        openings: Sequence[Opening] = (),
+        replies: Sequence[SentReply] = (),
     ) -> None:
         """Begin to write them as one batch, with acks=all; returns at once. Never called without records. Fails with
         REQUEST_TIMED_OUT when they are not committed after ``timeout_ms``. With ``producer`` they are part of its
-        transaction, and what its state refuses (``refuses_producer``) is not written."""
+        transaction, and what its state refuses (``refuses_producer``) is not written. Of ``openings``, which go without
+        one, those partitions that are led here know before ``appended`` is called, and need not ask; and ``replies``
+        are sent by then. Nothing comes of either when the append fails."""
 
     def append_marker(self, marker: Marker, timeout_ms: int, appended: Appended) -> None:
         """Begin to write the end of a transaction; otherwise as ``append``."""

@@ -15,10 +15,22 @@ import enum
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar, final
 
-from ottla.coordinator.log import Intake
+from ottla.coordinator.log import Intake, Opening, SentReply
 from ottla.errors import ErrorCode
 
-__all__ = ["LEAVE", "CoordinatorError", "Leave", "Machine", "Now", "Offer", "Outbox", "Record", "Reply", "Standing"]
+__all__ = [
+    "LEAVE",
+    "Answer",
+    "CoordinatorError",
+    "Leave",
+    "Machine",
+    "Now",
+    "Offer",
+    "Outbox",
+    "Record",
+    "Reply",
+    "Standing",
+]
 
 T = TypeVar("T")
 
@@ -97,11 +109,13 @@ class Reply(Generic[T]):
     """An answer that is owed to one request. A machine keeps it for as long as the request waits, and answers it
     through an ``Outbox``; whoever runs the machine settles it when that answer may be known."""
 
-    __slots__ = ("_call", "_outcome", "_owed", "offer")
+    __slots__ = ("_call", "_is_sent", "_outcome", "_owed", "_send_ahead", "offer")
 
     def __init__(self, owed: dict[Reply[Any], None] | None = None) -> None:
         """``owed``: where it stands until it is settled."""
         self._call: Callable[[], None] | None = None
+        self._send_ahead: Callable[[T], SentReply | None] | None = None
+        self._is_sent = False
         self._outcome: tuple[T] | CoordinatorError | None = None
         self._owed = owed
         self.offer: Offer | None = None
@@ -121,13 +135,24 @@ class Reply(Generic[T]):
             raise self._outcome
         return self._outcome[0]
 
-    def when_settled(self, call: Callable[[], None]) -> None:
-        """Calls once, now or later. One caller at most."""
+    def when_settled(self, call: Callable[[], None], send_ahead: Callable[[T], SentReply | None] | None = None) -> None:
+        """Calls once, now or later. One caller at most. With ``send_ahead``, which gives the response to an answer,
+        whoever writes what the answer waits for may have that sent as well: then nobody is called."""
         assert self._call is None, "somebody else waits for it already"
+        self._send_ahead = send_ahead
         if self._outcome is None:
             self._call = call
         else:
             call()
+
+    def send_ahead(self, answer: T) -> SentReply | None:
+        """The response, for whoever has it sent if what it waits for is committed, and settles this afterwards, or
+        lets it fail. None: it is not to be sent so."""
+        if self._send_ahead is None:
+            return None
+        reply = self._send_ahead(answer)
+        self._is_sent = reply is not None
+        return reply
 
     def succeed(self, answer: T) -> None:
         """Settle it. One that is settled stays as it is: its coordinator was given up meanwhile."""
@@ -140,7 +165,7 @@ class Reply(Generic[T]):
 
     def forget(self) -> None:
         """Nobody waits for it any longer."""
-        self._call = None
+        self._call = self._send_ahead = None
         if self._owed is not None:
             self._owed.pop(self, None)
 
@@ -149,8 +174,26 @@ class Reply(Generic[T]):
             self._outcome = outcome
             call = self._call
             self.forget()
-            if call is not None:
+            if call is not None and not (self._is_sent and isinstance(outcome, tuple)):
                 call()
+
+
+@final
+class Answer(Generic[T]):
+    """Settles one reply when it is called."""
+
+    __slots__ = ("_answer", "_reply")
+
+    def __init__(self, reply: Reply[T], answer: T) -> None:
+        self._reply = reply
+        self._answer = answer
+
+    def __call__(self) -> None:
+        self._reply.succeed(self._answer)
+
+    def send_ahead(self) -> SentReply | None:
+        """See ``Reply.send_ahead``."""
+        return self._reply.send_ahead(self._answer)
 
 
 @final
@@ -158,7 +201,7 @@ class Outbox:
     """What one operation comes to. ``check`` raises CoordinatorError when records cannot be written whatever happens
     (too large); ``apply`` is the machine's own."""
 
-    __slots__ = ("_apply", "_check", "answers", "in_doubt", "now", "records")
+    __slots__ = ("_apply", "_check", "answers", "in_doubt", "now", "openings", "records")
 
     def __init__(
         self,
@@ -174,6 +217,8 @@ class Outbox:
         self.records: list[Record] = []
         self.answers: list[Callable[[], None]] = []
         """Each settles one reply; in order, once everything emitted until then is committed."""
+        self.openings: list[Opening] = []
+        """What partitions are told, no later than any reply, when what was emitted is committed."""
         self._apply = apply
         self._check = check
 
@@ -186,7 +231,7 @@ class Outbox:
 
     def answer(self, reply: Reply[T], answer: T) -> None:
         """The request gets this, once it may be known."""
-        self.answers.append(lambda: reply.succeed(answer))
+        self.answers.append(Answer(reply, answer))
 
     def answer_with(self, reply: Reply[T], make: Callable[[], T]) -> None:
         """The request gets what ``make`` gives, which is called when the answer leaves: where many are answered at

@@ -2,7 +2,8 @@
 
 Prior art: Kafka's ``CoordinatorRuntime``, with its event queue per partition, loader threads and timer. Ours has one
 thread and no queue: an operation runs at once, when its request arrives. What all requests that were taken up together
-did to a partition is written as one batch, by ``write_out``, at the end of that drain or of this pass of the loop.
+did to a partition is written as one batch, by ``write_out``, at the end of that drain or of this pass of the loop; what
+nobody waits for, a little later.
 
 Life of a partition: ``elect`` (load, then active), ``resign``. A failed append gives the machine up and loads again.
 
@@ -21,18 +22,16 @@ import trio
 from ottla.clock import Clock
 from ottla.coordinator.answers import Answers
 from ottla.coordinator.log import (
-    Appended,
-    CoordinatorLog,
     CoordinatorLogs,
     LogError,
     Marker,
     Producer,
-    refuses_producer,
 )
 from ottla.coordinator.machine import CoordinatorError, Machine, Now, Outbox, Record, Reply
 from ottla.coordinator.replay import replay
-from ottla.coordinator.shard import Batch, RecordCodec, Shard, State, client_error
+from ottla.coordinator.shard import RecordCodec, Shard, State, client_error
 from ottla.coordinator.slices import Slices
+from ottla.coordinator.writing import Led, Writing
 from ottla.errors import ErrorCode
 from ottla.wire.codec import WireError
 
@@ -51,44 +50,6 @@ RETRY_MS_MAX: Final = 10_000
 
 async def _at_once() -> None:
     return
-
-
-@final
-class _Led(Generic[M]):
-    """A partition that this broker leads, and what its task works with."""
-
-    __slots__ = ("_failed", "error", "failures", "log", "ready", "scope", "shard")
-
-    def __init__(
-        self,
-        partition: int,
-        leader_epoch: int,
-        log: CoordinatorLog,
-        codec: RecordCodec,
-        ready: Callable[[], Awaitable[None]],
-        wake: Callable[[_Led[M]], None],
-        give: Callable[[Sequence[Callable[[], None]]], None],
-    ) -> None:
-        self.shard: Final[Shard[M]] = Shard(partition, leader_epoch, codec, lambda: wake(self), give)
-        self.log: Final = log
-        self.ready: Final = ready
-        self.scope: Final = trio.CancelScope()
-        self.failures = 0
-        """Since the last append that succeeded."""
-        self.error: LogError | None = None
-        self._failed = trio.Event()
-
-    def fail(self, error: LogError) -> None:
-        """An append failed."""
-        self.error = error
-        self._failed.set()
-
-    async def failed(self) -> LogError:
-        """Waits until an append fails."""
-        await self._failed.wait()
-        error, self.error, self._failed = self.error, None, trio.Event()
-        assert error is not None
-        return error
 
 
 @final
@@ -118,19 +79,13 @@ class CoordinatorRuntime(Generic[M]):
         self._codec = codec
         self._new_machine = new_machine
         self._clock = clock
-        self._append_timeout_ms = append_timeout_ms
         self._batch_bytes_max = batch_bytes_max
         self._caught_up = caught_up
         self._report = report
         self._loaded = loaded
         self._loads = trio.CapacityLimiter(LOADS_AT_ONCE)
-        self._led: dict[int, _Led[M]] = {}
-        self._writes_out_soon = writes_out_soon
-        self._dirty: dict[_Led[M], None] = {}
-        """Partitions with something to write."""
-        self._touched: dict[Shard[M], None] = {}
-        """Those that may have something to do at another time than was known."""
-        self._news = trio.Event()
+        self._led: dict[int, Led[M]] = {}
+        self._writing: Writing[M] = Writing(clock, append_timeout_ms, writes_out_soon, self._arm)
         self._answers = Answers()
         self._nursery: trio.Nursery | None = None
         self._armed_ms: int | None = None
@@ -181,6 +136,12 @@ class CoordinatorRuntime(Generic[M]):
             elif answer.code is not ErrorCode.NOT_COORDINATOR:
                 raise answer
         return answers
+
+    def tell(self, partition: int, operation: Callable[[M, Outbox], None]) -> None:
+        """Runs ``operation`` now, if the partition is active; its emits are written each by itself."""
+        led = self._led.get(partition)
+        if led is not None and led.shard.machine is not None:
+            self._perform(led.shard, operation, atomic=False)
 
     async def tell_all(self, operation: Callable[[M, Outbox], None]) -> None:
         """Runs ``operation`` on every active partition, in slices; its emits are written each by itself."""
@@ -278,7 +239,7 @@ class CoordinatorRuntime(Generic[M]):
         try:
             shard.perform(self._now(), operation, self._batch_bytes_max(), atomic=atomic)
         finally:
-            self._touch(shard)
+            self._writing.touch(shard)
 
     def _now(self) -> Now:
         return Now(self._clock.monotonic_ms(), self._clock.wall_ms())
@@ -296,9 +257,9 @@ class CoordinatorRuntime(Generic[M]):
                 return
             self.resign(partition)
         log = self._logs.open(topic_id, partition, leader_epoch)
-        self._start(_Led(partition, leader_epoch, log, self._codec, ready, self._wake, self._answers.give))
+        self._start(Led(partition, leader_epoch, log, self._codec, ready, self._writing.wake, self._answers.give))
 
-    def _start(self, led: _Led[M]) -> None:
+    def _start(self, led: Led[M]) -> None:
         led.shard.state = State.LOADING
         self._led[led.shard.partition] = led
         if self._nursery is not None:
@@ -329,12 +290,12 @@ class CoordinatorRuntime(Generic[M]):
                 for led in self._led.values():
                     nursery.start_soon(self._live, led)
                 nursery.start_soon(self._answers.run)
-                nursery.start_soon(self._write_out_later)
+                nursery.start_soon(self._writing.run)
                 await self._timers()
             finally:
                 self._nursery = None
 
-    async def _live(self, led: _Led[M]) -> None:
+    async def _live(self, led: Led[M]) -> None:
         shard = led.shard
         with led.scope:
             await led.ready()
@@ -350,7 +311,7 @@ class CoordinatorRuntime(Generic[M]):
                     shard.unload(State.LOADING, CoordinatorError(client_error(error.code), str(error)))
                 led.failures += 1
 
-    async def _load(self, led: _Led[M]) -> bool:
+    async def _load(self, led: Led[M]) -> bool:
         """Whether the partition is active now."""
         shard = led.shard
         shard.state = State.LOADING
@@ -380,58 +341,11 @@ class CoordinatorRuntime(Generic[M]):
     def write_out(self) -> None:
         """Begins to write what operations have left to be written, one batch for each partition; and finds out when
         there is something to do next."""
-        if self._dirty:
-            dirty, self._dirty = self._dirty, {}
-            for led in dirty:
-                self._write(led)
-        if self._touched:
-            touched, self._touched = self._touched, {}
-            for shard in touched:
-                self._arm(shard.look_ahead())
+        self._writing.write_out()
 
-    def _touch(self, shard: Shard[M]) -> None:
-        self._touched[shard] = None
-        if not self._writes_out_soon():
-            self._news.set()
-
-    def _wake(self, led: _Led[M]) -> None:
-        self._dirty[led] = None
-        if not self._writes_out_soon():
-            self._news.set()
-
-    async def _write_out_later(self) -> None:
-        """For what was not done in a drain: runs when everybody else of this pass has."""
-        while True:
-            await self._news.wait()
-            self._news = trio.Event()
-            self.write_out()
-
-    def _write(self, led: _Led[M]) -> None:
-        shard = led.shard
-        batch = shard.next_batch
-        if batch is None:
-            return
-        batch.sent = True
-
-        def appended(error: LogError | None) -> None:
-            if not shard.is_under_way(batch):
-                # Resigned since.
-                return
-            if error is None:
-                led.failures = 0
-                shard.committed(batch)
-            elif batch.transaction is not None and refuses_producer(error.code):
-                shard.refused(batch, CoordinatorError(error.code, str(error)))
-            else:
-                led.fail(error)
-                return
-            if batch.transaction is not None:
-                self._touch(shard)
-            if shard.next_batch is not None:
-                # Requests that came with the end of this append run first: what they write goes out together.
-                self._wake(led)
-
-        _append(led.log, batch, self._append_timeout_ms, appended)
+    def flush(self) -> None:
+        """Begins to write what would wait for company: this broker is about to stop."""
+        self._writing.flush()
 
     # --- timers -----------------------------------------------------------------------------------------------------
 
@@ -442,7 +356,9 @@ class CoordinatorRuntime(Generic[M]):
 
     async def _timers(self) -> None:
         while True:
-            self._armed_ms = _earliest(led.shard.deadline_ms for led in self._led.values())
+            self._armed_ms = _earliest(
+                (self._writing.next_due_ms, *(led.shard.deadline_ms for led in self._led.values()))
+            )
             self._rearmed = trio.Event()
             now_ms = self._clock.monotonic_ms()
             if self._armed_ms is None:
@@ -457,6 +373,7 @@ class CoordinatorRuntime(Generic[M]):
         """Lets machines do what was due when this began, after every request that had come by then."""
         now = self._now()
         await self._caught_up()
+        self._writing.write_rested(now.monotonic_ms)
         slices = Slices()
         for led in list(self._led.values()):
             shard = led.shard
@@ -476,24 +393,15 @@ class CoordinatorRuntime(Generic[M]):
                 await slices.pause()
         await trio.lowlevel.checkpoint()
 
-    def _restart(self, led: _Led[M]) -> None:
+    def _restart(self, led: Led[M]) -> None:
         """Gives a partition up and loads it again, a little later."""
         self.resign(led.shard.partition)
         shard = led.shard
-        again: _Led[M] = _Led(
-            shard.partition, shard.leader_epoch, led.log, self._codec, led.ready, self._wake, self._answers.give
+        again: Led[M] = Led(
+            shard.partition, shard.leader_epoch, led.log, self._codec, led.ready, self._writing.wake, self._answers.give
         )
         again.failures = led.failures + 1
         self._start(again)
-
-
-def _append(log: CoordinatorLog, batch: Batch, timeout_ms: int, appended: Appended) -> None:
-    if batch.transaction is None:
-        log.append(batch.records, timeout_ms, appended)
-    elif isinstance(batch.transaction.source, Marker):
-        log.append_marker(batch.transaction.source, timeout_ms, appended)
-    else:
-        log.append(batch.records, timeout_ms, appended, batch.transaction.source)
 
 
 async def settled(reply: Reply[T]) -> T:

@@ -20,8 +20,17 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar, final
 
-from ottla.coordinator.log import BATCH_OVERHEAD_BYTES, RECORD_OVERHEAD_BYTES_MAX, LogRecord, Marker, Producer
-from ottla.coordinator.machine import CoordinatorError, Machine, Now, Outbox, Record, Reply
+from ottla.coordinator.answers import ANSWERS_PER_PASS
+from ottla.coordinator.log import (
+    BATCH_OVERHEAD_BYTES,
+    RECORD_OVERHEAD_BYTES_MAX,
+    LogRecord,
+    Marker,
+    Opening,
+    Producer,
+    SentReply,
+)
+from ottla.coordinator.machine import Answer, CoordinatorError, Machine, Now, Outbox, Record, Reply
 from ottla.errors import ErrorCode
 from ottla.wire.codec import WireError
 
@@ -83,16 +92,30 @@ class InTransaction(NamedTuple):
 class Batch:
     """Records that are written together, and the answers that wait for them."""
 
-    __slots__ = ("answers", "emitted", "records", "sent", "size_bytes", "transaction")
+    __slots__ = ("answers", "emitted", "openings", "records", "sent", "size_bytes", "transaction")
 
     def __init__(self, transaction: InTransaction | None = None) -> None:
         self.records: list[LogRecord] = []
         self.size_bytes = BATCH_OVERHEAD_BYTES
         self.answers: list[Callable[[], None]] = []
+        self.openings: list[Opening] = []
         self.sent = False
         self.transaction: Final = transaction
         self.emitted: list[Record] = []
         """The same records, while a batch of a transaction is before this one."""
+
+    @property
+    def is_awaited(self) -> bool:
+        """Does somebody wait for it to be committed?"""
+        return bool(self.answers) or self.transaction is not None
+
+    def sent_replies(self) -> list[SentReply]:
+        """Responses that go out with it, of a few answers that wait for it: the way through this thread is the longer.
+        Many are made some at a time, once it is committed."""
+        if len(self.answers) > ANSWERS_PER_PASS:
+            return []
+        replies = (answer.send_ahead() for answer in self.answers if isinstance(answer, Answer))
+        return [reply for reply in replies if reply is not None]
 
 
 class _Unit(NamedTuple):
@@ -219,6 +242,8 @@ class Shard(Generic[M]):
                 settled = machine.emitted()
                 if settled is not None:
                     outbox.answers.append(settled)
+            if outbox.openings:
+                self._batches[-1].openings += outbox.openings
             if self._undecided and writer.units:
                 self._batches[-1].emitted += outbox.records
             self._answer(outbox.answers)
@@ -260,7 +285,10 @@ class Shard(Generic[M]):
 
     def _answer(self, answers: Sequence[Callable[[], None]]) -> None:
         if self._batches:
-            self._batches[-1].answers += answers
+            last = self._batches[-1]
+            last.answers += answers
+            if answers and not last.sent:
+                self._wake()
         else:
             self._give(answers)
 

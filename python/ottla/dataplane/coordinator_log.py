@@ -11,7 +11,17 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, final
 
 from ottla._core import OffsetTable
-from ottla.coordinator.log import Appended, Intake, LoadedRecord, LogError, LogRecord, Marker, Producer
+from ottla.coordinator.log import (
+    Appended,
+    Intake,
+    LoadedRecord,
+    LogError,
+    LogRecord,
+    Marker,
+    Opening,
+    Producer,
+    SentReply,
+)
 from ottla.dataplane.plane import ClosedError, CommandFailedError, Plane, Result
 from ottla.errors import ErrorCode
 
@@ -47,12 +57,21 @@ class _Log:
     place: _Place
 
     def append(
-        self, records: Sequence[LogRecord], timeout_ms: int, appended: Appended, producer: Producer | None = None
+        self,
+        records: Sequence[LogRecord],
+        timeout_ms: int,
+        appended: Appended,
+        producer: Producer | None = None,
+        openings: Sequence[Opening] = (),
+        replies: Sequence[SentReply] = (),
     ) -> None:
         plane, place, codec = self.plane, self.place, self.codec
         if producer is None:
             self._write(
-                lambda ticket: plane.engine.coordinator_append(ticket, *place, records, codec, timeout_ms), appended
+                lambda ticket: plane.engine.coordinator_append(
+                    ticket, *place, records, codec, timeout_ms, openings, replies
+                ),
+                appended,
             )
             return
         writer = (producer.producer_id, producer.producer_epoch, producer.guard)

@@ -170,6 +170,11 @@ class Coordinators:
         for led in self._led:
             led.runtime.write_out()
 
+    def flush(self) -> None:
+        """Begins to write what nobody waits for: this broker is about to stop."""
+        for led in self._led:
+            led.runtime.flush()
+
     async def prepare(self) -> None:
         """Imports the machines, on a thread. They take a fifth of all imports: for that no client should wait that only
         wants its first answer, and none that joins the first group either. A lack of descriptors is waited out."""

@@ -218,6 +218,7 @@ class Server:
                     nursery.start_soon(coordinators.prepare)
                     await self._stop.wait()
                     accepting.cancel()
+                    coordinators.flush()
                     await metadata.shut_down()
                     nursery.cancel_scope.cancel()
             finally:

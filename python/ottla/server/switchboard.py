@@ -18,6 +18,7 @@ import trio
 from ottla.api.context import RequestContext
 from ottla.api.pending import Pending
 from ottla.api.table import by_key
+from ottla.coordinator.log import SentReply
 from ottla.coordinator.machine import LEAVE
 from ottla.wire.codec import WireError, decode_request, encode_response
 
@@ -88,7 +89,10 @@ class Switchboard:
             self._failed(api, request, error)
             return
         if isinstance(answer, Pending):
-            answer.when_ready(lambda: self._send(api, request, answer.response, answer))
+            answer.when_ready(
+                lambda: self._send(api, request, answer.response, answer),
+                lambda response: self._reply(request, response),
+            )
         elif iscoroutine(answer):
             self._nursery.start_soon(self._serve, api, request, answer)
         else:
@@ -119,6 +123,14 @@ class Switchboard:
             offer.hold(self._plane.reply_standing(request.request_id, body, offer.used_ms, offer.until_ms))
         else:
             self._plane.reply(request.request_id, body)
+
+    @staticmethod
+    def _reply(request: Request, response: object) -> SentReply | None:
+        """Made before it may be sent; what has no bytes fails when it is to be sent."""
+        try:
+            return SentReply(request.request_id, encode_response(response, request.api_version).body)
+        except WireError:
+            return None
 
     def _failed(self, api: Api, request: Request, error: Exception) -> None:
         """Whatever it was, it must not take the broker down with it; the client sees its connection end."""

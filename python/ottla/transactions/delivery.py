@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, final
 import trio
 
 from ottla.coordinator.log import Marker
-from ottla.coordinator.machine import CoordinatorError, Outbox, Reply
+from ottla.coordinator.machine import CoordinatorError, Outbox
 from ottla.coordinator.runtime import CoordinatorRuntime
 from ottla.errors import ErrorCode
 
@@ -114,7 +114,7 @@ class MarkerDelivery:
     def _tell(self, partition: int, told: Sequence[Told]) -> None:
         """Where it is led elsewhere, or read again, whoever has it now sends them once more."""
         untold: list[Told] = []
-        self._runtime.begin(partition, partial(_take_in, told, untold), atomic=False)
+        self._runtime.tell(partition, partial(_take_in, told, untold))
         if untold:
             self._untold.append((partition, untold))
             self._untold_news.set()
@@ -134,13 +134,10 @@ def _placed(due: MarkersDue) -> list[PlacedMarker]:
     return [PlacedMarker(topic, partition, marker) for topic, partition in due.partitions]
 
 
-def _take_in(
-    told: Sequence[Told], untold: list[Told], shard: TransactionShard, outbox: Outbox, reply: Reply[None]
-) -> None:
+def _take_in(told: Sequence[Told], untold: list[Told], shard: TransactionShard, outbox: Outbox) -> None:
     """``untold`` gets those that could not be taken in now."""
     for due, results in told:
         try:
             shard.markers_written(due, results, outbox)
         except CoordinatorError:
             untold.append((due, results))
-    outbox.answer(reply, None)

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, final
 
+from ottla.coordinator.log import Opening
 from ottla.coordinator.machine import CoordinatorError, Now, Outbox, Record, Reply
 from ottla.errors import ErrorCode
 from ottla.records.transaction_state import TransactionLogKey, TransactionLogValue
@@ -204,6 +205,9 @@ class TransactionShard:
                 outbox.now.wall_ms,
             )
             self._change(transactional_id, change, outbox)
+            if transaction_version < EPOCH_BUMP_FROM:
+                # The others hear it as the answer to their question.
+                outbox.openings += [Opening(*each, producer_id, producer_epoch) for each in partitions]
         outbox.answer(reply, [code] * len(partitions))
 
     # --- the end ----------------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ use crate::coordinator_log::{self, KeyedRow};
 use crate::offsets::OffsetTable;
 use crate::records::codec_numbered;
 use crate::standing::Standing;
-use crate::transactions::{self, EndTuple, MarkerTuple, QuestionTuple, WriterTuple};
+use crate::transactions::{self, EndTuple, MarkerTuple, OpeningTuple, QuestionTuple, WriterTuple};
 
 /// The settings of a topic; made once, shared by its partitions.
 #[pyclass(frozen, module = "ottla._core")]
@@ -427,11 +427,16 @@ impl Engine {
         records: Vec<KeyedRow<'_>>,
         codec: i16,
         timeout_ms: i64,
+        openings: Vec<OpeningTuple>,
+        replies: Vec<(u64, Bound<'_, PyBytes>)>,
     ) -> PyResult<()> {
         let place = coordinator_log::place(topic_id, partition, leader_epoch);
         let records = records.into_iter().map(coordinator_log::keyed_record).collect();
+        let openings = openings.into_iter().map(transactions::opening).collect();
+        let replies = replies.iter().map(|(request, body)| (RequestId(*request), body.as_bytes().to_vec())).collect();
         let codec = codec_numbered(codec)?;
-        self.coordinator(ticket, CoordinatorCommand::Append { place, records, codec, timeout_ms });
+        let append = CoordinatorCommand::Append { place, records, codec, timeout_ms, openings, replies };
+        self.coordinator(ticket, append);
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use ottla_core::batch::producer::{Guard, Proof};
 use ottla_core::error::ErrorCode;
 use ottla_core::ids::{PartitionIndex, ProducerEpoch, ProducerId, TopicId};
-use ottla_core::plane::coordinator_transactions::{MarkerRow, TransactionOutcome, Writer};
+use ottla_core::plane::coordinator_transactions::{MarkerRow, Opening, TransactionOutcome, Writer};
 use ottla_core::plane::questions::Question;
 use ottla_core::replication::partition::{ActiveProducer, Marker};
 use pyo3::prelude::*;
@@ -15,6 +15,8 @@ pub(crate) type MarkerTuple = ([u8; 16], i32, i64, i16, i32, bool, i16);
 pub(crate) type EndTuple = (i64, i16, i32, bool, i16);
 /// Producer id and epoch, guard.
 pub(crate) type WriterTuple = (i64, i16, Option<u64>);
+/// Topic, partition, producer id and epoch.
+pub(crate) type OpeningTuple = (String, i32, i64, i16);
 /// Question id, transactional id, producer id and epoch, whether to add, partitions.
 pub(crate) type QuestionTuple = (u64, String, i64, i16, bool, Vec<(String, i32)>);
 type ProducerTuple = (i64, i16, i32, i64, i32, i64);
@@ -35,6 +37,11 @@ pub(crate) fn marker_row(row: MarkerTuple) -> MarkerRow {
 pub(crate) fn writer((producer_id, producer_epoch, guard): WriterTuple) -> Writer {
     let proof = guard.map_or(Proof::None, |guard| Proof::Guard(Guard(guard)));
     Writer { producer_id: ProducerId(producer_id), producer_epoch: ProducerEpoch(producer_epoch), proof }
+}
+
+pub(crate) fn opening((topic, partition, producer_id, producer_epoch): OpeningTuple) -> Opening {
+    let (producer_id, producer_epoch) = (ProducerId(producer_id), ProducerEpoch(producer_epoch));
+    Opening { topic: topic.into(), index: PartitionIndex(partition), producer_id, producer_epoch }
 }
 
 pub(crate) fn question(question: Question) -> QuestionTuple {

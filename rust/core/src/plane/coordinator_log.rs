@@ -27,7 +27,9 @@ use crate::log::latest::{Intake, LatestRecord};
 use crate::plane::clock::{Instant, Now};
 use crate::plane::command::{Done, DoneValue, Ticket};
 use crate::plane::coordinator_load::Load;
-use crate::plane::coordinator_transactions::{Marking, TransactionCommand};
+use crate::plane::coordinator_transactions::{Expected, Marking, Opening, TransactionCommand};
+use crate::plane::link::Answer;
+use crate::plane::mailbox::RequestId;
 use crate::plane::pool::Pool;
 use crate::plane::services::Services;
 use crate::replication::partition::{Acks, Appended, Partition, Refused};
@@ -74,6 +76,10 @@ pub enum CoordinatorCommand {
         codec: Codec,
         /// How long it may take to be committed.
         timeout_ms: i64,
+        /// What holds elsewhere once they are.
+        openings: Vec<Opening>,
+        /// Bodies of responses that go out then, before the control plane hears of it.
+        replies: Vec<(RequestId, Vec<u8>)>,
     },
     /// Begin to read what the log holds now, into an intake first where there is one; done at once. The ticket names the
     /// load.
@@ -122,6 +128,35 @@ impl LogRefusal {
     }
 }
 
+/// A batch that is in the log, and not committed yet.
+#[derive(Debug)]
+pub(super) struct Written {
+    appended: Appended,
+    partition: Arc<Partition>,
+    follows: Follows,
+}
+
+/// What a batch leads to when it is committed, and only then.
+#[derive(Debug, Default)]
+struct Follows {
+    expected: Vec<Expected>,
+    replies: Vec<(RequestId, Vec<u8>)>,
+}
+
+impl Follows {
+    fn come(self, services: &Services) {
+        self.expected.iter().for_each(Expected::confirm);
+        services.outstanding.answer_all(self.replies.into_iter().map(|(request, body)| (request, Answer::Body(body))));
+    }
+}
+
+impl Written {
+    /// One that leads to nothing else.
+    pub(super) fn plain(appended: Appended, partition: Arc<Partition>) -> Self {
+        Self { appended, partition, follows: Follows::default() }
+    }
+}
+
 /// An append that is written and waits.
 #[derive(Debug)]
 struct Waiting {
@@ -132,6 +167,7 @@ struct Waiting {
     waiter: Arc<ProduceWaiter>,
     deadline: Instant,
     timeout_ms: i64,
+    follows: Follows,
 }
 
 impl Waiting {
@@ -193,11 +229,12 @@ impl CoordinatorLogs {
     /// Begins a command.
     pub fn carry_out(&mut self, ticket: Ticket, command: CoordinatorCommand, now: Now) {
         match command {
-            CoordinatorCommand::Append { place, records, codec, timeout_ms } => {
+            CoordinatorCommand::Append { place, records, codec, timeout_ms, openings, replies } => {
+                let follows = Follows { expected: self.expect(&openings, now.wall), replies };
                 let written = self.find(place).and_then(|partition| {
                     let options = BatchOptions { codec, ..BatchOptions::default() };
                     let appended = self.write(&partition, place, options, Proof::None, &records, now.wall);
-                    appended.map(|appended| (appended, partition))
+                    appended.map(|appended| Written { appended, partition, follows })
                 });
                 self.wait(ticket, place, written, timeout_ms, now);
             }
@@ -233,9 +270,12 @@ impl CoordinatorLogs {
     /// Ends what has come to its end.
     pub fn settle(&mut self, now: Instant) {
         let services = &self.services;
-        self.appends.retain(|waiting| {
+        self.appends.retain_mut(|waiting| {
             let Some(outcome) = waiting.ended(now) else { return true };
             waiting.release();
+            if outcome.is_ok() {
+                std::mem::take(&mut waiting.follows).come(services);
+            }
             end(services, waiting.ticket, outcome);
             false
         });
@@ -295,16 +335,17 @@ impl CoordinatorLogs {
         &mut self,
         ticket: Ticket,
         place: Place,
-        written: Result<(Appended, Arc<Partition>), LogRefusal>,
+        written: Result<Written, LogRefusal>,
         timeout_ms: i64,
         now: Now,
     ) {
-        let (appended, partition) = match written {
+        let Written { appended, partition, follows } = match written {
             Ok(written) => written,
             Err(refusal) => return end(&self.services, ticket, Err(refusal)),
         };
         let awaited: Vec<Awaited> = appended.awaited().collect();
         if awaited.is_empty() {
+            follows.come(&self.services);
             return end(&self.services, ticket, Ok(Vec::new()));
         }
         let waiter = ProduceWaiter::new(self.bell.clone(), 1);
@@ -313,7 +354,7 @@ impl CoordinatorLogs {
         }
         waiter.seal();
         let deadline = now.instant.after_ms(timeout_ms);
-        self.appends.push(Waiting { ticket, place, partition, awaited, waiter, deadline, timeout_ms });
+        self.appends.push(Waiting { ticket, place, partition, awaited, waiter, deadline, timeout_ms, follows });
     }
 
     /// Writes one batch to the page cache.

@@ -10,12 +10,12 @@
 
 use std::sync::Arc;
 
-use super::coordinator_log::{CoordinatorLogs, KeyedRecord, LogRefusal, Place};
+use super::coordinator_log::{CoordinatorLogs, KeyedRecord, LogRefusal, Place, Written};
 use crate::batch::Codec;
 use crate::batch::build::BatchOptions;
-use crate::batch::producer::{Claim, Claimed, Proof};
+use crate::batch::producer::{Claim, Claimed, Guard, Proof};
 use crate::error::ErrorCode;
-use crate::ids::{LeaderEpoch, PartitionIndex, ProducerEpoch, ProducerId, Sequence, TopicId};
+use crate::ids::{LeaderEpoch, PartitionIndex, ProducerEpoch, ProducerId, Sequence, TimestampMs, TopicId};
 use crate::plane::clock::{Instant, Now};
 use crate::plane::command::{Done, DoneValue, Ticket};
 use crate::plane::services::Services;
@@ -42,6 +42,35 @@ pub struct MarkerRow {
     pub index: PartitionIndex,
     /// What ends there.
     pub marker: Marker,
+}
+
+/// A producer's transaction that is open on a partition once what the coordinator writes is committed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Opening {
+    /// Topic, as the coordinator knows it.
+    pub topic: Box<str>,
+    /// The partition.
+    pub index: PartitionIndex,
+    /// The producer.
+    pub producer_id: ProducerId,
+    /// Its incarnation.
+    pub producer_epoch: ProducerEpoch,
+}
+
+/// An [`Opening`] of a partition that is led here: its first Produce need not ask.
+#[derive(Debug)]
+pub(super) struct Expected {
+    partition: Arc<Partition>,
+    producer_id: ProducerId,
+    producer_epoch: ProducerEpoch,
+    guard: Guard,
+}
+
+impl Expected {
+    /// It is committed.
+    pub(super) fn confirm(&self) {
+        self.partition.confirm(self.producer_id, self.producer_epoch, self.guard);
+    }
 }
 
 /// An order about transactions.
@@ -164,7 +193,7 @@ impl CoordinatorLogs {
                 let proof = if self.services.questions.verifies() { proof } else { Proof::Waived };
                 let written = self.find(place).and_then(|partition| {
                     let appended = self.write(&partition, place, options, proof, &records, now.wall)?;
-                    Ok((appended, partition))
+                    Ok(Written::plain(appended, partition))
                 });
                 self.wait(ticket, place, written, timeout_ms, now);
             }
@@ -174,7 +203,7 @@ impl CoordinatorLogs {
                 let written = self.find(place).and_then(|partition| {
                     let appended = partition.append_marker(place.leader_epoch, &marker, now.wall);
                     let refused = |refused| LogRefusal::refused(&refused, &partition, place);
-                    Ok((appended.map_err(refused)?, partition))
+                    Ok(Written::plain(appended.map_err(refused)?, partition))
                 });
                 drop(order);
                 self.wait(ticket, place, written, timeout_ms, now);
@@ -188,11 +217,27 @@ impl CoordinatorLogs {
         }
     }
 
+    /// Takes guards for what is about to be written. To be called before the write: whoever ends the transaction has read that,
+    /// so the marker comes later and takes the guard away.
+    pub(super) fn expect(&self, openings: &[Opening], now: TimestampMs) -> Vec<Expected> {
+        if openings.is_empty() || !self.services.questions.verifies() {
+            return Vec::new();
+        }
+        let view = self.services.view.load();
+        let expected = |opening: &Opening| {
+            let Opening { topic, index, producer_id, producer_epoch } = opening;
+            let partition = self.services.hosted.find(view.topic(topic)?.id, *index).ok()?;
+            let guard = partition.expect(*producer_id, *producer_epoch, now)?;
+            Some(Expected { partition, producer_id: *producer_id, producer_epoch: *producer_epoch, guard })
+        };
+        openings.iter().filter_map(expected).collect()
+    }
+
     fn claim(&self, place: Place, claim: &Claim, now: Now) -> Result<Proof, LogRefusal> {
         let partition = self.find(place)?;
         match partition.claim(place.leader_epoch, claim, now.wall) {
             Ok(Claimed::Open) => Ok(Proof::None),
-            Ok(Claimed::Guard(guard)) => Ok(Proof::Guard(guard)),
+            Ok(Claimed::Guard(guard) | Claimed::Confirmed(guard)) => Ok(Proof::Guard(guard)),
             Ok(Claimed::Full) => Err(LogRefusal {
                 code: ErrorCode::CoordinatorNotAvailable,
                 message: format!("too many transactions of {partition} wait for their coordinators"),

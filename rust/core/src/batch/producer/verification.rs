@@ -5,6 +5,10 @@
 //! transaction, takes it away: a verdict that a marker has overtaken opens nothing (KAFKA-14884). Guards belong to a partition
 //! and a producer, not to a request; they are no part of the log, so they live beside [`ProducerStates`].
 //!
+//! Where the coordinator is on this broker it can say yes before it is asked: a guard is taken ([`Guards::expect`]) before its
+//! decision is written, and confirmed once that is committed. What a marker takes away is the same then, so such a yes is worth
+//! neither more nor less than an answer.
+//!
 //! Order of the checks, as Kafka's: a repeat of what is in the log, the epoch (KAFKA-19690: a fenced producer must hear that it
 //! is fenced), the guard, then the sequence. Invariant: no guard is given twice.
 
@@ -16,6 +20,10 @@ use crate::ids::{ProducerEpoch, ProducerId, Sequence, TimestampMs};
 
 /// Guards that a partition holds at most: clients choose producer ids, and each costs some 60 bytes until it expires.
 const GUARDS_MAX: usize = 65_536;
+/// Beyond so many none is taken in advance: the others are for those who ask.
+const EXPECTED_MAX: usize = GUARDS_MAX / 2;
+/// Above all others: nobody has claimed yet.
+const NOT_CLAIMED: Sequence = Sequence(i32::MAX);
 
 /// Shows that what was asked is still so.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,6 +60,8 @@ pub enum Claimed {
     Open,
     /// The coordinator must be asked; show this afterwards.
     Guard(Guard),
+    /// The coordinator has said yes already: show this.
+    Confirmed(Guard),
     /// There are too many guards: try again.
     Full,
 }
@@ -64,6 +74,8 @@ struct Entry {
     /// The lowest seen while the coordinator is asked: a later batch must not overtake an earlier one.
     lowest_sequence: Sequence,
     second_version: bool,
+    /// The incarnation whose transaction is open here according to its coordinator.
+    confirmed: Option<ProducerEpoch>,
 }
 
 /// The guards of one partition.
@@ -99,16 +111,49 @@ impl Guards {
         if self.entries.len() >= GUARDS_MAX && !self.entries.contains_key(&producer_id) {
             return Ok(Claimed::Full);
         }
-        let given = &mut self.given;
-        let entry = self.entries.entry(producer_id).or_insert_with(|| {
-            *given += 1;
-            Entry { guard: Guard(*given), since: now, epoch, lowest_sequence: sequence, second_version }
-        });
+        let entry = self.entry(producer_id, epoch, now);
+        if entry.lowest_sequence == NOT_CLAIMED {
+            entry.second_version = second_version;
+        }
         if epoch > entry.epoch || (epoch == entry.epoch && sequence < entry.lowest_sequence) {
             entry.epoch = epoch;
             entry.lowest_sequence = sequence;
         }
-        Ok(Claimed::Guard(entry.guard))
+        // With the second version to ask is to add.
+        let confirmed = !second_version && entry.confirmed == Some(epoch);
+        Ok(if confirmed { Claimed::Confirmed(entry.guard) } else { Claimed::Guard(entry.guard) })
+    }
+
+    /// Takes a guard before the coordinator writes that the producer's transaction is open here; none where nobody would be
+    /// asked, or there are too many.
+    pub fn expect(
+        &mut self,
+        known: &ProducerStates,
+        producer_id: ProducerId,
+        epoch: ProducerEpoch,
+        now: TimestampMs,
+    ) -> Option<Guard> {
+        let producer = known.get(producer_id).unwrap_or(&Producer::UNKNOWN);
+        let is_asked = epoch >= producer.epoch && !producer.is_in_transaction(epoch);
+        let has_room = self.entries.len() < EXPECTED_MAX || self.entries.contains_key(&producer_id);
+        (is_asked && has_room).then(|| self.entry(producer_id, epoch, now).guard)
+    }
+
+    /// What was expected is committed: nobody need ask for this incarnation as long as the guard holds.
+    pub fn confirm(&mut self, producer_id: ProducerId, epoch: ProducerEpoch, guard: Guard) {
+        if let Some(entry) = self.entries.get_mut(&producer_id).filter(|entry| entry.guard == guard) {
+            entry.confirmed = Some(epoch);
+        }
+    }
+
+    /// The entry of a producer, which is new where there was none.
+    fn entry(&mut self, producer_id: ProducerId, epoch: ProducerEpoch, since: TimestampMs) -> &mut Entry {
+        let given = &mut self.given;
+        self.entries.entry(producer_id).or_insert_with(|| {
+            *given += 1;
+            let (guard, lowest_sequence) = (Guard(*given), NOT_CLAIMED);
+            Entry { guard, since, epoch, lowest_sequence, second_version: false, confirmed: None }
+        })
     }
 
     /// May a batch be appended, as far as its verification goes? `header` carries the offsets that it would get. To be

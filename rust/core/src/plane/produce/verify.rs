@@ -231,6 +231,7 @@ fn claim(
         };
         match partition.claim(LeaderEpoch::NONE, &claim, now.wall) {
             Ok(Claimed::Open) | Err(Refused::Code(_)) => {}
+            Ok(Claimed::Confirmed(guard)) => each[*slot] = Standing::Shows(Proof::Guard(guard)),
             Ok(Claimed::Guard(guard)) => {
                 each[*slot] = Standing::Shows(Proof::Guard(guard));
                 let place = *places.entry((*topic_id, *index)).or_insert_with(|| {

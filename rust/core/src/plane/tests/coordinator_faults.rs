@@ -75,8 +75,14 @@ impl World {
         };
         let records = rows.iter().map(record).collect();
         let place = place(LeaderEpoch(self.epoch));
-        let ticket =
-            self.coordinator.begin(CoordinatorCommand::Append { place, records, codec: Codec::None, timeout_ms: 1 });
+        let ticket = self.coordinator.begin(CoordinatorCommand::Append {
+            place,
+            records,
+            codec: Codec::None,
+            timeout_ms: 1,
+            openings: Vec::new(),
+            replies: Vec::new(),
+        });
         match self.coordinator.outcome(ticket, at(0)).expect("nothing to wait for") {
             Ok(_) => self.model.extend(rows),
             Err(LogRefusal { code, .. }) => {

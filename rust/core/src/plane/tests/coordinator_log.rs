@@ -12,6 +12,8 @@ use crate::plane::coordinator_log::{
     CoordinatorCommand, CoordinatorLogs, CoordinatorOutcome, KeyedRecord, LogRefusal, Place,
 };
 use crate::plane::coordinator_transactions::{MarkerRow, TransactionCommand};
+use crate::plane::link::Answer;
+use crate::plane::mailbox::RequestId;
 use crate::replication::partition::Marker;
 use crate::replication::waiting::{Bell, FetchWaiter, Isolation};
 
@@ -34,7 +36,14 @@ pub(in crate::plane) fn logs_of_two_replicas() -> (Arc<Services>, Arc<Pool>, Coo
 /// An append of one record.
 pub(in crate::plane) fn append(key: &str) -> CoordinatorCommand {
     let records = vec![record(key, "value")];
-    CoordinatorCommand::Append { place: place(EPOCH), records, codec: Codec::None, timeout_ms: 5_000 }
+    CoordinatorCommand::Append {
+        place: place(EPOCH),
+        records,
+        codec: Codec::None,
+        timeout_ms: 5_000,
+        openings: Vec::new(),
+        replies: Vec::new(),
+    }
 }
 
 /// The end of a transaction in its partition, as data partitions get it.
@@ -97,12 +106,18 @@ impl Coordinator {
     }
 
     fn begin_append(&mut self, leader_epoch: LeaderEpoch, key: &str) -> Ticket {
+        self.begin_answered(leader_epoch, key, Vec::new())
+    }
+
+    fn begin_answered(&mut self, leader_epoch: LeaderEpoch, key: &str, replies: Vec<(RequestId, Vec<u8>)>) -> Ticket {
         let records = vec![record(key, "value")];
         self.begin(CoordinatorCommand::Append {
             place: place(leader_epoch),
             records,
             codec: Codec::None,
             timeout_ms: 5_000,
+            openings: Vec::new(),
+            replies,
         })
     }
 
@@ -177,6 +192,8 @@ fn one_batch_is_written_as_a_coordinator_writes_it() {
         records,
         codec: Codec::None,
         timeout_ms: 0,
+        openings: Vec::new(),
+        replies: Vec::new(),
     });
     assert_eq!(coordinator.outcome(ticket, at(0)), Some(Ok(Vec::new())), "who is alone has committed");
     let batches = coordinator.partition.with_log(|log| log.reader().batches(Offset(0), log.end()));
@@ -201,7 +218,14 @@ fn a_batch_is_compressed_as_the_coordinator_says_unless_the_topic_says_otherwise
         let produce = ProduceRules { target, ..settings.produce };
         coordinator.partition.configure(Arc::new(TopicSettings { produce, ..TopicSettings::clone(&settings) }));
         let records = vec![record("a", "1"), record("b", "2")];
-        let append = CoordinatorCommand::Append { place: place(EPOCH), records, codec, timeout_ms: 0 };
+        let append = CoordinatorCommand::Append {
+            place: place(EPOCH),
+            records,
+            codec,
+            timeout_ms: 0,
+            openings: Vec::new(),
+            replies: Vec::new(),
+        };
         let ticket = coordinator.begin(append);
         assert_eq!(coordinator.outcome(ticket, at(0)), Some(Ok(Vec::new())));
         let batch = coordinator.partition.with_log(|log| log.reader().batches(Offset(0), log.end()).next());
@@ -227,6 +251,41 @@ fn an_append_ends_when_all_in_sync_replicas_have_it() {
     assert_eq!(coordinator.code(second), Some(ErrorCode::None));
     assert_eq!(coordinator.partition.waiting(), 0);
     assert_eq!(coordinator.logs.deadline(), None);
+}
+
+#[test]
+fn responses_leave_when_the_batch_they_wait_for_is_committed() {
+    let broker = Broker::new();
+    let partition = broker.lead_with(1, &[THIS, OTHER], 1, LogConfig::default()).remove(0);
+    let link = Client::new(&broker).link;
+    let mut coordinator = Coordinator::on(broker.services.clone(), partition);
+    let response = |slot: u64, body: &str| (broker.services.outstanding.expect(&link, slot), body.as_bytes().to_vec());
+    let left = || {
+        let answers = link.take_answers().into_iter().map(|(slot, answer)| match answer {
+            Answer::Body(body) => (slot, String::from_utf8(body).unwrap()),
+            other => panic!("{other:?}"),
+        });
+        answers.collect::<Vec<_>>()
+    };
+    let gone = (RequestId(u64::MAX), Vec::new());
+    let first = coordinator.begin_answered(EPOCH, "a", vec![response(1, "one"), gone, response(2, "two")]);
+    let second = coordinator.begin_answered(EPOCH, "b", vec![response(3, "three")]);
+    let fenced = coordinator.begin_answered(LeaderEpoch(9), "c", vec![response(4, "four")]);
+    assert_eq!((coordinator.code(first), coordinator.code(second), left()), (None, None, vec![]));
+    coordinator.partition.follower_reached(OTHER, Offset(1));
+    assert_eq!(coordinator.code(first), Some(ErrorCode::None));
+    assert_eq!(left(), [(1, "one".to_owned()), (2, "two".to_owned())]);
+    assert_eq!(coordinator.outcome(second, at(5_000)).unwrap().unwrap_err().code, ErrorCode::RequestTimedOut);
+    assert_eq!(coordinator.code(fenced), Some(ErrorCode::NotLeaderOrFollower));
+    assert!(left().is_empty(), "whoever settles those answers them");
+
+    let alone = Coordinator::alone();
+    let link = Client::new(&broker).link;
+    let request = alone.services.outstanding.expect(&link, 5);
+    let mut coordinator = alone;
+    let at_once = coordinator.begin_answered(EPOCH, "a", vec![(request, b"five".to_vec())]);
+    assert_eq!(link.take_answers().len(), 1, "before the ticket ends");
+    assert_eq!(coordinator.code(at_once), Some(ErrorCode::None));
 }
 
 #[test]
@@ -311,6 +370,8 @@ fn a_batch_that_the_topic_does_not_take_is_refused() {
         records,
         codec: Codec::None,
         timeout_ms: 1,
+        openings: Vec::new(),
+        replies: Vec::new(),
     });
     assert_eq!(coordinator.code(ticket), Some(ErrorCode::MessageTooLarge));
     assert_eq!(coordinator.log_end(), Offset(0));

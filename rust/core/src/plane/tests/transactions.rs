@@ -7,7 +7,7 @@ use crate::batch::Codec;
 use crate::batch::producer::Proof;
 use crate::plane::command::{DoneValue, Ticket};
 use crate::plane::coordinator_log::{CoordinatorCommand, CoordinatorLogs, KeyedRecord, LogRefusal, Place};
-use crate::plane::coordinator_transactions::{MarkerRow, TransactionCommand, TransactionOutcome, Writer};
+use crate::plane::coordinator_transactions::{MarkerRow, Opening, TransactionCommand, TransactionOutcome, Writer};
 use crate::plane::questions::Question;
 use crate::replication::partition::Marker;
 use crate::replication::waiting::{Bell, FetchWaiter, Isolation};
@@ -458,28 +458,53 @@ fn acks_zero_in_a_transaction() {
 
 /// The thread of the coordinators' logs, stepped by hand.
 struct Thread {
-    broker: Broker,
+    services: Arc<Services>,
     logs: CoordinatorLogs,
     next: Ticket,
     ended: HashMap<Ticket, DoneValue>,
 }
 
 impl Thread {
-    fn new(broker: Broker) -> Self {
+    fn new(broker: &Broker) -> Self {
         let pool = Arc::new(Pool::start("test", 1).unwrap());
-        let logs = CoordinatorLogs::new(broker.services.clone(), pool);
-        Self { broker, logs, next: 1, ended: HashMap::new() }
+        let services = broker.services.clone();
+        let logs = CoordinatorLogs::new(services.clone(), pool);
+        Self { services, logs, next: 1, ended: HashMap::new() }
     }
 
     fn begin(&mut self, command: TransactionCommand) -> Ticket {
+        self.begin_any(CoordinatorCommand::Transact(command))
+    }
+
+    fn begin_any(&mut self, command: CoordinatorCommand) -> Ticket {
         self.next += 1;
-        self.logs.carry_out(self.next, CoordinatorCommand::Transact(command), at(0));
+        self.logs.carry_out(self.next, command, at(0));
         self.next
+    }
+
+    /// The coordinator, whose own log is partition 2, writes that [`P`] is in a transaction on partition 0.
+    fn open(&mut self, leader_epoch: i32) -> Ticket {
+        let record = KeyedRecord { key: b"t".to_vec(), value: Some(b"ongoing".to_vec()), timestamp: at(0).wall };
+        let opening = Opening {
+            topic: "orders".into(),
+            index: PartitionIndex(0),
+            producer_id: ProducerId(P),
+            producer_epoch: ProducerEpoch(0),
+        };
+        let absent = Opening { index: PartitionIndex(9), ..opening.clone() };
+        self.begin_any(CoordinatorCommand::Append {
+            place: Place { topic_id: ORDERS, index: PartitionIndex(2), leader_epoch: LeaderEpoch(leader_epoch) },
+            records: vec![record],
+            codec: Codec::None,
+            timeout_ms: 1_000,
+            openings: vec![absent, opening],
+            replies: Vec::new(),
+        })
     }
 
     fn outcome(&mut self, ticket: Ticket, now: Now) -> Option<DoneValue> {
         self.logs.settle(now.instant);
-        for done in self.broker.services.mailbox.drain(0).done {
+        for done in self.services.mailbox.drain(0).done {
             assert!(self.ended.insert(done.ticket, done.result.unwrap()).is_none(), "two ends");
         }
         self.ended.remove(&ticket)
@@ -530,7 +555,7 @@ fn many_markers_are_one_command_with_a_code_each() {
     }
     partitions[4].stop();
     broker.services.hosted.fail(ORDERS, PartitionIndex(5), "orders".into());
-    let mut logs = Thread::new(broker);
+    let mut logs = Thread::new(&broker);
     let mut rows: Vec<_> = (0..10).map(|index| (index, marker(3, 0, index % 2 == 0, 0))).collect();
     rows[6].1 = marker(2, 0, true, 0);
     rows[7].1 = marker(3, 0, true, 2);
@@ -565,7 +590,7 @@ fn markers_wait_until_all_in_sync_replicas_have_them() {
     for partition in &partitions {
         open(partition, 0, 0);
     }
-    let mut logs = Thread::new(broker);
+    let mut logs = Thread::new(&broker);
     let ticket = logs.markers(&[(0, marker(0, 0, true, 0)), (1, marker(0, 0, true, 0))]);
     assert_eq!(logs.codes(ticket, at(0)), None);
     partitions[0].follower_reached(OTHER, Offset(2));
@@ -584,7 +609,7 @@ fn markers_wait_until_all_in_sync_replicas_have_them() {
 fn a_partition_given_up_fails_its_marker_alone() {
     let broker = Broker::new();
     let partitions = broker.lead_with(2, &[THIS, OTHER], 1, LogConfig::default());
-    let mut logs = Thread::new(broker);
+    let mut logs = Thread::new(&broker);
     let ticket = logs.markers(&[(0, marker(0, 0, true, 0)), (1, marker(0, 0, true, 0))]);
     partitions[0].stop();
     partitions[1].follower_reached(OTHER, Offset(1));
@@ -596,7 +621,7 @@ fn too_few_replicas_take_no_markers() {
     let broker = Broker::new();
     let partition = broker.lead_with(1, &[THIS, OTHER], 2, LogConfig::default()).remove(0);
     assert!(partition.update(Leadership { isr: vec![THIS], ..leadership(0, 1, &[THIS, OTHER]) }, at(0).wall));
-    let mut logs = Thread::new(broker);
+    let mut logs = Thread::new(&broker);
     let ticket = logs.markers(&[(0, marker(0, 0, true, 0))]);
     assert_eq!(logs.codes(ticket, at(0)), Some(vec![ErrorCode::NotEnoughReplicas]));
     assert_eq!(partition.with_log(|log| log.end()), Offset(0));
@@ -606,7 +631,7 @@ fn too_few_replicas_take_no_markers() {
 fn an_older_coordinator_is_fenced() {
     let broker = Broker::new();
     let partition = broker.lead(1).remove(0);
-    let mut logs = Thread::new(broker);
+    let mut logs = Thread::new(&broker);
     let mut outcome = |epoch, coordinator_epoch| {
         let ticket = logs.markers(&[(0, marker(epoch, coordinator_epoch, false, 0))]);
         logs.codes(ticket, at(0)).unwrap()[0]
@@ -623,10 +648,10 @@ fn an_older_coordinator_is_fenced() {
 fn an_engine_that_stops_ends_markers() {
     let broker = Broker::new();
     let partition = broker.lead_with(1, &[THIS, OTHER], 1, LogConfig::default()).remove(0);
-    let mut logs = Thread::new(broker);
+    let mut logs = Thread::new(&broker);
     let ticket = logs.markers(&[(0, marker(0, 0, true, 0))]);
     logs.logs.close();
-    let done = logs.broker.services.mailbox.drain(0).done.remove(0);
+    let done = logs.services.mailbox.drain(0).done.remove(0);
     assert_eq!((done.ticket, done.result), (ticket, Err("the data plane was closed".to_owned())));
     assert_eq!(partition.waiting(), 0);
 }
@@ -638,7 +663,7 @@ fn who_writes_to_a_partition() {
     open(&partitions[0], 3, 0);
     open(&partitions[0], 3, 1);
     partitions[1].stop();
-    let mut logs = Thread::new(broker);
+    let mut logs = Thread::new(&broker);
     let asked = [0, 1, 9].map(|index| (ORDERS, PartitionIndex(index))).to_vec();
     let ticket = logs.begin(TransactionCommand::Producers(asked.clone()));
     let Some(DoneValue::Transactions(TransactionOutcome::Producers(found))) = logs.outcome(ticket, at(0)) else {
@@ -663,7 +688,7 @@ fn who_writes_to_a_partition() {
 fn a_coordinator_writes_in_a_transaction() {
     let broker = Broker::new();
     let partition = broker.lead(1).remove(0);
-    let mut logs = Thread::new(broker);
+    let mut logs = Thread::new(&broker);
     let place = Place { topic_id: ORDERS, index: PartitionIndex(0), leader_epoch: LeaderEpoch(0) };
     let claim = |logs: &mut Thread, epoch| {
         let ticket = logs.begin(TransactionCommand::Claim(place, ProducerId(P), ProducerEpoch(epoch)));
@@ -700,7 +725,7 @@ fn a_coordinator_writes_in_a_transaction() {
     assert_eq!(append(&mut logs, stale), Err(ErrorCode::InvalidProducerEpoch));
     assert_eq!(claim(&mut logs, 0).unwrap_err().code, ErrorCode::InvalidProducerEpoch);
     assert_eq!(end(&mut logs, 0), Err(ErrorCode::InvalidProducerEpoch));
-    logs.broker.services.questions.configure(false, 1_000);
+    logs.services.questions.configure(false, 1_000);
     assert_eq!(end(&mut logs, 1), Ok(()));
 }
 
@@ -717,4 +742,61 @@ fn a_reader_of_what_is_committed_is_woken_by_the_end_of_a_transaction() {
     assert!(!waiter.has_fired(), "the marker may still be lost");
     partition.follower_reached(OTHER, Offset(2));
     assert!(waiter.has_fired());
+}
+
+#[test]
+fn a_partition_beside_its_coordinator_knows_before_it_would_ask() {
+    let mut scene = Scene::new();
+    let mut thread = Thread::new(&scene.broker);
+    let refused = thread.open(7);
+    assert!(thread.ended_with(refused).is_err(), "it does not lead its own log");
+    assert_eq!(scene.ask(OLD, transactional(0, 0), ErrorCode::TransactionAbortable).0, ErrorCode::InvalidTxnState);
+
+    let opened = thread.open(0);
+    assert_eq!(thread.ended_with(opened), Ok(()));
+    scene.send(OLD, &[(0, transactional(0, 0))]);
+    assert_eq!(scene.broker.services.questions.open(), 0);
+    assert_eq!(scene.answered(OLD), [(ErrorCode::None, None, 0)]);
+
+    // A batch of it that comes when it has ended opens nothing, and neither does what was said of it.
+    let opened = thread.open(0);
+    assert_eq!(thread.ended_with(opened), Ok(()));
+    assert_eq!(mark(&scene.partitions[0], 0, true), Ok(Offset(1)));
+    assert_eq!(scene.ask(OLD, transactional(0, 1), ErrorCode::TransactionAbortable).0, ErrorCode::InvalidTxnState);
+    assert_eq!(scene.partitions[0].with_log(|log| log.producers().first_undecided_offset()), None);
+
+    // The second version adds by asking; and who never verifies is told nothing.
+    let opened = thread.open(0);
+    assert_eq!(thread.ended_with(opened), Ok(()));
+    assert_eq!(scene.ask(NEW, transactional(0, 1), ErrorCode::ProducerFenced).0, ErrorCode::InvalidProducerEpoch);
+    assert_eq!(mark(&scene.partitions[0], 0, true), Ok(Offset(2)));
+    scene.broker.services.questions.configure(false, 1_000);
+    let opened = thread.open(0);
+    assert_eq!(thread.ended_with(opened), Ok(()));
+    scene.broker.services.questions.configure(true, 1_000);
+    assert_eq!(scene.ask(OLD, transactional(0, 1), ErrorCode::NotCoordinator).0, ErrorCode::NotEnoughReplicas);
+}
+
+#[test]
+fn what_is_not_committed_opens_nothing_and_a_marker_meanwhile_takes_it() {
+    let broker = Broker::new();
+    let partitions = broker.lead_with(3, &[THIS, OTHER], 1, LogConfig::default());
+    let mut scene = Scene { client: Client::new(&broker), broker, partitions };
+    let mut thread = Thread::new(&scene.broker);
+    let opened = thread.open(0);
+    assert_eq!(thread.outcome(opened, at(0)), None, "it waits for a replica");
+    scene.send(OLD, &[(0, transactional(0, 0))]);
+    let question = scene.question();
+    scene.answer(&question, ErrorCode::NotCoordinator);
+    drop(scene.answered(OLD));
+    mark(&scene.partitions[0], 0, false).unwrap();
+    scene.partitions[2].follower_reached(OTHER, Offset(1));
+    assert_eq!(thread.ended_with(opened), Ok(()));
+    assert_eq!(scene.ask(OLD, transactional(0, 0), ErrorCode::NotCoordinator).0, ErrorCode::NotEnoughReplicas);
+
+    let opened = thread.open(0);
+    scene.partitions[2].follower_reached(OTHER, Offset(2));
+    assert_eq!(thread.ended_with(opened), Ok(()));
+    scene.send(OLD, &[(0, transactional(0, 0))]);
+    assert_eq!(scene.broker.services.questions.open(), 0);
 }

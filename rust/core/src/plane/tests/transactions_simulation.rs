@@ -1,5 +1,5 @@
 //! Hundreds of lives of transactions on a few partitions, each drawn from a seed: producers of both versions, questions and answers
-//! and markers that are delayed, repeated and lost, coordinators that time transactions out, clients that stop half way,
+//! and markers that are delayed, repeated and lost, partitions that are told in advance, or late, or never, coordinators that time transactions out, clients that stop half way,
 //! partitions that are given up, and deaths of the process at any point. `OTTLA_SIMULATION_SEEDS` says how many.
 //!
 //! The coordinator is a model of a few lines. After each step no transaction is open on a partition unless its coordinator knows
@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::*;
 use crate::batch::control::EndMarker;
 use crate::batch::header::BATCH_HEADER_BYTES;
+use crate::batch::producer::Guard;
 use crate::batch::records::Records;
 use crate::disk_sim::Random;
 use crate::log::OpenOptions;
@@ -69,11 +70,15 @@ struct World {
     /// On their way up, and down.
     asked: Vec<Question>,
     verdicts: Vec<(u64, Vec<ErrorCode>)>,
+    /// Partitions that were added and have not been told, each with the guard that was taken before.
+    expected: Vec<(usize, ProducerId, ProducerEpoch, Guard)>,
     /// On their way to a partition; they may come twice.
     markers: Vec<(usize, Marker)>,
     /// How each transaction ended.
     fates: HashMap<Tag, bool>,
     appended: usize,
+    /// First batches about which nobody was asked.
+    unasked: usize,
     now: u64,
 }
 
@@ -127,9 +132,11 @@ impl World {
             coordinator_epoch: 0,
             asked: Vec::new(),
             verdicts: Vec::new(),
+            expected: Vec::new(),
             markers: Vec::new(),
             fates: HashMap::new(),
             appended: 0,
+            unasked: 0,
             now: 0,
         }
     }
@@ -139,7 +146,8 @@ impl World {
         let producer = self.random.below(PRODUCERS as u64) as usize;
         match self.random.below(100) {
             0..40 => self.produce(producer),
-            40..55 => self.decide(),
+            40..50 => self.decide(),
+            50..55 => self.confirm(),
             55..70 => self.tell(),
             70..80 => self.end(producer),
             80..90 => self.deliver(),
@@ -166,10 +174,31 @@ impl World {
         // being ended: as with Kafka, what is still open here under the same epoch takes in more.)
         let forgets = !matches!(phase, Phase::Ending { .. }) && self.random.once_in(10);
         let epoch = application.epoch;
-        if !second && !forgets && self.add(producer, epoch, &[partition], true) != ErrorCode::None {
-            return;
+        if !second && !forgets {
+            let who = (ProducerId(producer as i64), ProducerEpoch(epoch));
+            let guard = self.partitions[partition].expect(who.0, who.1, at(self.now).wall);
+            if self.add(producer, epoch, &[partition], true) != ErrorCode::None {
+                return;
+            }
+            self.expected.extend(guard.map(|guard| (partition, who.0, who.1, guard)));
+            if self.random.once_in(2) {
+                self.confirm();
+            }
         }
         self.send(producer, partition);
+    }
+
+    /// A partition hears that it was added, now or long after.
+    fn confirm(&mut self) {
+        if self.expected.is_empty() {
+            return;
+        }
+        let which = self.random.below(self.expected.len() as u64) as usize;
+        let (partition, producer_id, epoch, guard) = self.expected[which];
+        self.partitions[partition].confirm(producer_id, epoch, guard);
+        if !self.random.once_in(4) {
+            self.expected.swap_remove(which);
+        }
     }
 
     fn send(&mut self, producer: usize, partition: usize) {
@@ -184,7 +213,11 @@ impl World {
         application.outstanding = Some(partition);
         application.wrote = true;
         let now = at(self.now);
+        let (id, epoch) = (ProducerId(producer as i64), ProducerEpoch(application.epoch));
+        let was_open = self.partitions[partition].is_in_transaction(id, epoch);
         application.client.send(&self.broker, &frame, now).unwrap();
+        let is_open = self.partitions[partition].is_in_transaction(id, epoch);
+        self.unasked += usize::from(is_open && !was_open);
         self.asked.extend(self.broker.services.questions.take());
     }
 
@@ -431,6 +464,7 @@ impl World {
         }
         self.asked.clear();
         self.verdicts.clear();
+        self.expected.clear();
         for producer in 0..PRODUCERS {
             self.applications[producer].client = Client::new(&self.broker);
             self.applications[producer].outstanding = None;
@@ -526,18 +560,20 @@ impl World {
 fn nothing_is_torn_and_nothing_hangs() {
     let seeds = std::env::var("OTTLA_SIMULATION_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(150);
     let first = std::env::var("OTTLA_SIMULATION_FIRST").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
-    let (mut appended, mut committed) = (0, 0);
+    let (mut appended, mut committed, mut unasked) = (0, 0, 0);
     for seed in first..first + seeds {
         let outcome = std::panic::catch_unwind(|| {
             let mut world = World::new(seed);
             (0..STEPS).for_each(|_| world.step());
             world.finish();
             world.broker.services.cold.stop();
-            (world.appended, world.fates.values().filter(|fate| **fate).count())
+            (world.appended, world.fates.values().filter(|fate| **fate).count(), world.unasked)
         });
-        let (some, ended) = outcome.unwrap_or_else(|_| panic!("seed {seed}"));
+        let (some, ended, first) = outcome.unwrap_or_else(|_| panic!("seed {seed}"));
         appended += some;
         committed += ended;
+        unasked += first;
     }
-    assert!(appended as u64 > seeds * 10 && committed as u64 > seeds, "{appended} batches, {committed} commits");
+    let seen = format!("{appended} batches, {committed} commits, {unasked} transactions that nobody was asked about");
+    assert!(appended as u64 > seeds * 10 && committed as u64 > seeds && unasked as u64 > seeds, "{seen}");
 }

@@ -63,6 +63,21 @@ impl Partition {
         open && state.leads(LeaderEpoch::NONE).is_ok()
     }
 
+    /// Takes a guard before the coordinator, which is here, writes that the producer's transaction is open on this partition;
+    /// none where this broker does not lead, or nobody would be asked.
+    #[must_use]
+    pub fn expect(&self, producer_id: ProducerId, epoch: ProducerEpoch, now: TimestampMs) -> Option<Guard> {
+        let mut state = self.state.lock();
+        state.leads(LeaderEpoch::NONE).ok()?;
+        let State { log, guards, .. } = &mut *state;
+        guards.expect(log.producers(), producer_id, epoch, now)
+    }
+
+    /// What was expected is committed: the first batch of the transaction need not be asked about, as long as the guard holds.
+    pub fn confirm(&self, producer_id: ProducerId, epoch: ProducerEpoch, guard: Guard) {
+        self.state.lock().guards.confirm(producer_id, epoch, guard);
+    }
+
     /// Whether a guard is still worth something: no marker came since it was taken.
     #[must_use]
     pub fn holds(&self, producer_id: ProducerId, guard: Guard) -> bool {

@@ -236,3 +236,86 @@ fn guards_expire_and_are_bounded() {
     side.guards.revoke();
     assert!(matches!(side.claim(0, 0, false), Ok(Claimed::Guard(_))));
 }
+
+impl Side {
+    fn expect(&mut self, epoch: i16) -> Option<Guard> {
+        self.guards.expect(&self.known, P, ProducerEpoch(epoch), NOW)
+    }
+
+    fn confirm(&mut self, epoch: i16, guard: Guard) {
+        self.guards.confirm(P, ProducerEpoch(epoch), guard);
+    }
+}
+
+#[test]
+fn what_was_confirmed_is_not_asked_about() {
+    let mut side = Side::default();
+    let guard = side.expect(0).unwrap();
+    assert_eq!(side.claim(0, 5, false), Ok(Claimed::Guard(guard)), "nothing is committed yet");
+    side.confirm(0, guard);
+    assert_eq!(side.claim(0, 5, false), Ok(Claimed::Confirmed(guard)));
+    assert_eq!(side.claim(0, 6, false), Ok(Claimed::Confirmed(guard)));
+    let overtakes = side.append(Origin::Client, 0, 6, Proof::Guard(guard));
+    assert_eq!(overtakes, Err(ErrorCode::OutOfOrderSequenceNumber), "claims count as they do with a question");
+    assert_eq!(side.append(Origin::Client, 0, 5, Proof::Guard(guard)), Ok(()));
+    assert!(side.guards.is_empty());
+    assert_eq!(side.expect(0), None, "it is open");
+    assert_eq!(side.mark(0, 0), Ok(()));
+    assert!(matches!(side.claim(0, 6, false), Ok(Claimed::Guard(_))), "the next transaction is another");
+}
+
+#[test]
+fn a_marker_takes_what_was_confirmed_or_would_be() {
+    let mut side = Side::default();
+    let guard = side.expect(0).unwrap();
+    side.confirm(0, guard);
+    assert_eq!(side.mark(0, 0), Ok(()), "an abort by timeout");
+    assert!(side.guards.is_empty());
+    assert_eq!(side.append(Origin::Client, 0, 0, Proof::Guard(guard)), Err(ErrorCode::InvalidTxnState));
+
+    let late = side.expect(0).unwrap();
+    assert_eq!(side.mark(0, 0), Ok(()));
+    side.confirm(0, late);
+    assert!(side.guards.is_empty(), "who comes late opens nothing");
+    let newer = side.expect(0).unwrap();
+    side.confirm(0, late);
+    assert_eq!(side.claim(0, 0, false), Ok(Claimed::Guard(newer)));
+    side.guards.revoke();
+    side.confirm(0, newer);
+    assert!(side.guards.is_empty(), "nor who led before");
+}
+
+#[test]
+fn another_epoch_and_the_second_version_ask() {
+    let mut side = Side::default();
+    let guard = side.expect(3).unwrap();
+    side.confirm(3, guard);
+    assert_eq!(side.claim(2, 0, false), Ok(Claimed::Guard(guard)));
+    assert_eq!(side.claim(4, 0, false), Ok(Claimed::Guard(guard)));
+    assert_eq!(side.claim(3, 0, true), Ok(Claimed::Guard(guard)), "asking adds");
+    assert_eq!(side.append(Origin::Client, 4, 0, Proof::Guard(guard)), Ok(()));
+    assert_eq!(side.expect(3), None, "it is fenced");
+}
+
+#[test]
+fn the_first_claim_says_of_which_version_it_is() {
+    let mut side = Side::default();
+    let guard = side.expect(0).unwrap();
+    assert_eq!(side.claim(0, 3, true), Ok(Claimed::Guard(guard)));
+    let from_three = side.append(Origin::Client, 0, 3, Proof::Guard(guard));
+    assert_eq!(from_three, Err(ErrorCode::OutOfOrderSequenceNumber), "its sequences begin at 0");
+}
+
+#[test]
+fn what_is_expected_leaves_room_for_those_who_ask() {
+    let mut side = Side::default();
+    let other = |id: usize| ProducerId(100 + id as i64);
+    let expected = (0..EXPECTED_MAX).all(|id| {
+        let guard = side.guards.expect(&side.known, other(id), ProducerEpoch(0), NOW);
+        guard.is_some()
+    });
+    assert!(expected);
+    assert_eq!(side.expect(0), None);
+    let guard = side.guard(0, 0);
+    assert_eq!(side.expect(0), Some(guard), "one that is out already serves");
+}
