@@ -5,9 +5,10 @@ With `-n 2` two processes share the tests, each with a broker of its own.
 
 import gc
 import itertools
+import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,12 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]  # the peers of benchmarks/, and compat_support
 
 from benchmarks.failure import Skipped  # noqa: E402
-from benchmarks.peers import Broker, Peer  # noqa: E402
+from benchmarks.peers import Broker, Peer, kafka  # noqa: E402
 from benchmarks.peers.kafka import Kafka  # noqa: E402
 from benchmarks.peers.ottla import Ottla  # noqa: E402
 
 from compat_support.client import Client, Patient, connect  # noqa: E402
+from compat_support.java import start  # noqa: E402
 from compat_support.matrix import Matrix  # noqa: E402
 
 SETTINGS = {
@@ -83,12 +85,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 @pytest.fixture(scope="session")
 def peer(request: pytest.FixtureRequest) -> Peer:
     """The kind of broker under test."""
-    chosen: Peer = (Kafka if request.config.getoption("--broker") == "kafka" else Ottla)(SETTINGS)
+    chosen = peer_with(request.config, {})
     try:
         chosen.prepare()
     except Skipped as why:
         pytest.exit(f"no broker to test: {why}", returncode=2)
     return chosen
+
+
+def peer_with(config: pytest.Config, settings: Mapping[str, str]) -> Peer:
+    return (Kafka if config.getoption("--broker") == "kafka" else Ottla)({**SETTINGS, **settings})
 
 
 @pytest.fixture(scope="session")
@@ -105,6 +111,35 @@ def bootstrap(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     finally:
         status = broker.stop()
     assert status in (0, 143), f"the broker ended with {status} on SIGTERM"  # 143: how a JVM ends
+
+
+@pytest.fixture
+def settings() -> Mapping[str, str]:
+    """What else a broker of the test's own is to have; for test files to override."""
+    return {}
+
+
+@pytest.fixture
+def broker(peer: Peer, settings: Mapping[str, str], pytestconfig: pytest.Config, tmp_path: Path) -> Iterator[Broker]:
+    """One of the test's own, empty: to be killed, or to be asked for everything there is."""
+    found = peer_with(pytestconfig, settings).create(tmp_path / peer.name)
+    try:
+        found.start()
+        yield found
+    finally:
+        found.stop()
+
+
+@pytest.fixture(scope="session")
+def tools() -> Iterator["subprocess.Popen[str]"]:
+    """A Java machine for Kafka's tools, one after the other."""
+    try:
+        process = start(HERE / "java_tools" / "Tools.java", kafka.tool_jars())
+    except Skipped as why:
+        pytest.skip(str(why))
+    with process:
+        yield process
+        process.kill()
 
 
 @pytest.fixture

@@ -4,14 +4,13 @@ A scenario is written once, in Kafka's words; each client's folder says how its 
 means that the client's own default stands: default settings are what most programs run with.
 """
 
-import importlib.util
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from pathlib import Path
 from typing import Any, Protocol, final
+
+from compat_support.folders import module
 
 WAIT_S = 30.0
 """For one operation of a client, generous: the machine may be busy."""
@@ -166,15 +165,6 @@ class Patient:
 
 
 def connect(folder: str, bootstrap: str) -> Client:
-    """The client in `compat-tests/<folder>/client.py`, by path: some folders are called as the library they use."""
-    path = Path(__file__).parent.parent / folder / "client.py"
-    name = f"compat_client_{folder}"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    client: Client = sys.modules[name].connect(bootstrap)
+    """The client in `compat-tests/<folder>/client.py`."""
+    client: Client = module(folder, "client").connect(bootstrap)
     return client

@@ -1,23 +1,20 @@
 """Members of consumer groups, as the scenarios use them: the face each library shows, and a thread for each member."""
 
-import importlib.util
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import ModuleType, TracebackType
+from types import TracebackType
 from typing import Any, Protocol, Self, final
 
 from compat_support.client import WAIT_S
+from compat_support.folders import module
 
 SESSION_S = 6.0
 HEARTBEAT_S = 0.2
 """Members hear of a rebalance that soon."""
 POLL_S = 0.05
 SETTLE_S = 0.02
-_importing = threading.Lock()
 
 
 @final
@@ -66,27 +63,13 @@ class Member(Protocol):
 
 def join(folder: str, bootstrap: str, options: MemberOptions) -> Member:
     """A member by the library in `compat-tests/<folder>/member.py`."""
-    member: Member = _module(folder).join(bootstrap, options)
+    member: Member = module(folder, "member").join(bootstrap, options)
     return member
 
 
 def prepare(folder: str) -> None:
     """What the first member would have to wait for. Raises Skipped when something is missing on this machine."""
-    getattr(_module(folder), "prepare", lambda: None)()
-
-
-def _module(folder: str) -> ModuleType:
-    name = f"compat_member_{folder}"
-    with _importing:
-        if name not in sys.modules:
-            path = Path(__file__).parent.parent / folder / "member.py"
-            spec = importlib.util.spec_from_file_location(name, path)
-            assert spec is not None
-            assert spec.loader is not None
-            module = importlib.util.module_from_spec(spec)
-            sys.modules[name] = module
-            spec.loader.exec_module(module)
-    return sys.modules[name]
+    getattr(module(folder, "member"), "prepare", lambda: None)()
 
 
 @final

@@ -8,7 +8,9 @@ import re
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import final
+from typing import Self, final
+
+import pytest
 
 TRACE = ("\tat ", "Caused by: ", "java.util.concurrent.ExecutionException: ")
 
@@ -35,20 +37,32 @@ class Session:
         self._blots = blots
         self._said: list[str] = []
 
+    def beside(self, name: str, main_class: str) -> Self:
+        """Another tool, in the same transcript."""
+        bootstrap = self._command[-1]
+        other = type(self)(self._tools, bootstrap, name, main_class, self._headings, self._blots)
+        other._said = self._said
+        return other
+
     def type(self, line: str) -> None:
+        """What a person types after the tool's name."""
         assert self._tools.stdin is not None
         assert self._tools.stdout is not None
         self._tools.stdin.write("\t".join([*self._command, *line.split()]) + "\n")
         self._tools.stdin.flush()
-        printed = base64.b64decode(self._tools.stdout.readline()).decode()
+        self.note(f"{self._name} {line}", base64.b64decode(self._tools.stdout.readline()).decode())
+
+    def note(self, line: str, printed: str) -> None:
+        """What a command was, that is none of Kafka's, and what it printed."""
         for pattern, blot in self._blots:
             line, printed = pattern.sub(blot, line), pattern.sub(blot, printed)
-        self._said += [f"$ {self._name} {line}", *self._lines(printed), ""]
+        self._said += [f"$ {line}", *self._lines(printed), ""]
 
-    def check(self, transcript: Path, *, record: bool) -> None:
-        """Or write it anew."""
+    def check(self, transcript: Path, config: pytest.Config) -> None:
+        """Or write it anew, with ``--record``."""
         text = "\n".join(self._said)
-        if record:
+        if config.getoption("--record"):
+            assert config.getoption("--broker") == "kafka", "transcripts are Apache Kafka's"
             transcript.write_text(text)
         assert text == transcript.read_text()
 

@@ -1,13 +1,12 @@
 """A member of a group with franz-go: a process of the Go program beside this file, which is asked line by line."""
 
 import functools
-import subprocess
 from pathlib import Path
 
 from benchmarks.toolchain import go_program
 
-from compat_support.client import WAIT_S
 from compat_support.groups import HEARTBEAT_S, SESSION_S, Member, MemberOptions
+from compat_support.lines import Lines
 from compat_support.remote import RemoteMember
 
 
@@ -25,17 +24,7 @@ def join(bootstrap: str, options: MemberOptions) -> Member:
         settings["partition.assignment.strategy"] = "cooperative-sticky" if options.cooperative else "range"
     if options.instance is not None:
         settings["group.instance.id"] = options.instance
-    process = subprocess.Popen([str(program()), "member"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdin is not None
-    assert process.stdout is not None
-
-    def end() -> None:
-        try:
-            process.communicate(timeout=WAIT_S)
-        finally:
-            process.kill()
-
-    return RemoteMember(process.stdin, process.stdout, options, settings, end)
+    return RemoteMember(Lines.of_program([str(program()), "member"]), options, settings)
 
 
 def prepare() -> None:

@@ -1,10 +1,3 @@
-import java.io.BufferedReader;
-import java.io.InputStreamReader;
-import java.io.PrintWriter;
-import java.net.InetAddress;
-import java.net.ServerSocket;
-import java.net.Socket;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Base64;
@@ -21,65 +14,19 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /**
  * Members of groups with Kafka's own consumer. Each connection to the port that is printed is one member, which is asked
- * line by line, as compat_support/remote.py says. The program ends when its standard input does.
+ * line by line, as compat_support/remote.py says.
  */
 public final class Members {
     public static void main(String[] arguments) throws Exception {
-        ServerSocket listener = new ServerSocket(0, 64, InetAddress.getLoopbackAddress());
-        System.out.println(listener.getLocalPort());
-        Thread accepting = new Thread(() -> accept(listener));
-        accepting.setDaemon(true);
-        accepting.start();
-        while (System.in.read() >= 0) {
-        }
-        System.exit(0);
+        Asked.serve(Member::new);
     }
 
-    private static void accept(ServerSocket listener) {
-        try {
-            while (true) {
-                Socket socket = listener.accept();
-                Thread member = new Thread(() -> new Member(socket).serve());
-                member.setDaemon(true);
-                member.start();
-            }
-        } catch (java.io.IOException error) {
-            System.err.println(error);
-        }
-    }
-
-    private static final class Member {
-        private final Socket socket;
+    private static final class Member implements Asked.Part {
         private KafkaConsumer<byte[], byte[]> consumer;
         private List<String> topics;
 
-        Member(Socket socket) {
-            this.socket = socket;
-        }
-
-        void serve() {
-            try (socket;
-                    BufferedReader requests = new BufferedReader(
-                            new InputStreamReader(socket.getInputStream(), StandardCharsets.UTF_8));
-                    PrintWriter answers = new PrintWriter(socket.getOutputStream(), false, StandardCharsets.UTF_8)) {
-                for (String line = requests.readLine(); line != null; line = requests.readLine()) {
-                    answers.print(answer(line.split("\t", -1)) + "\n");
-                    answers.flush();
-                }
-            } catch (java.io.IOException error) {
-                System.err.println(error);
-            }
-        }
-
-        private String answer(String[] words) {
-            try {
-                return "ok" + carryOut(words);
-            } catch (RuntimeException error) {
-                return "error\t" + error.toString().replaceAll("\\s+", " ");
-            }
-        }
-
-        private String carryOut(String[] words) {
+        @Override
+        public String carryOut(String[] words) {
             switch (words[0]) {
                 case "join":
                     join(words);

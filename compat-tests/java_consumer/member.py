@@ -2,14 +2,13 @@
 
 import atexit
 import functools
-import socket
 from pathlib import Path
 
 from benchmarks.peers import kafka
 
-from compat_support.client import WAIT_S
 from compat_support.groups import HEARTBEAT_S, SESSION_S, Member, MemberOptions
 from compat_support.java import start
+from compat_support.lines import Lines
 from compat_support.remote import RemoteMember
 
 COOPERATIVE = "org.apache.kafka.clients.consumer.CooperativeStickyAssignor"
@@ -31,9 +30,7 @@ def join(bootstrap: str, options: MemberOptions) -> Member:
             settings["partition.assignment.strategy"] = COOPERATIVE
     if options.instance is not None:
         settings["group.instance.id"] = options.instance
-    connection = socket.create_connection(("127.0.0.1", members_port()), WAIT_S)
-    lines = connection.makefile("rw", encoding="utf-8")
-    return RemoteMember(lines, lines, options, settings, lambda: (lines.close(), connection.close()))
+    return RemoteMember(Lines.of_port(members_port()), options, settings)
 
 
 def prepare() -> None:

@@ -1,10 +1,3 @@
-import java.io.BufferedReader;
-import java.io.InputStreamReader;
-import java.io.PrintWriter;
-import java.net.InetAddress;
-import java.net.ServerSocket;
-import java.net.Socket;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
@@ -23,87 +16,40 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /**
  * Transactional producers of Kafka's own. Each connection to the port that is printed is one producer, which is asked
- * line by line, as compat_support/transactions.py says. The program ends when its standard input does.
+ * line by line, as compat_support/transactions.py says.
  */
 public final class Transactors {
     public static void main(String[] arguments) throws Exception {
-        ServerSocket listener = new ServerSocket(0, 64, InetAddress.getLoopbackAddress());
-        System.out.println(listener.getLocalPort());
-        Thread accepting = new Thread(() -> accept(listener));
-        accepting.setDaemon(true);
-        accepting.start();
-        while (System.in.read() >= 0) {
-        }
-        System.exit(0);
+        Asked.serve(Transactor::new);
     }
 
-    private static void accept(ServerSocket listener) {
-        try {
-            while (true) {
-                Socket socket = listener.accept();
-                Thread producer = new Thread(() -> new Transactor(socket).serve());
-                producer.setDaemon(true);
-                producer.start();
-            }
-        } catch (java.io.IOException error) {
-            System.err.println(error);
-        }
-    }
-
-    private static final class Transactor {
-        private final Socket socket;
+    private static final class Transactor implements Asked.Part {
         private KafkaProducer<byte[], byte[]> producer;
 
-        Transactor(Socket socket) {
-            this.socket = socket;
-        }
-
-        void serve() {
-            try (socket;
-                    BufferedReader requests = new BufferedReader(
-                            new InputStreamReader(socket.getInputStream(), StandardCharsets.UTF_8));
-                    PrintWriter answers = new PrintWriter(socket.getOutputStream(), false, StandardCharsets.UTF_8)) {
-                for (String line = requests.readLine(); line != null; line = requests.readLine()) {
-                    answers.print(answer(line.split("\t", -1)) + "\n");
-                    answers.flush();
-                }
-            } catch (java.io.IOException error) {
-                System.err.println(error);
-            }
-        }
-
-        private String answer(String[] words) {
-            try {
-                carryOut(words);
-                return "ok";
-            } catch (Exception error) {
-                return "error\t" + error.toString().replaceAll("\\s+", " ");
-            }
-        }
-
-        private void carryOut(String[] words) throws ExecutionException, InterruptedException {
+        @Override
+        public String carryOut(String[] words) throws ExecutionException, InterruptedException {
             switch (words[0]) {
                 case "open":
                     open(words);
-                    return;
+                    return "";
                 case "begin":
                     producer.beginTransaction();
-                    return;
+                    return "";
                 case "send":
                     send(words);
-                    return;
+                    return "";
                 case "offsets":
                     offsets(words);
-                    return;
+                    return "";
                 case "commit":
                     producer.commitTransaction();
-                    return;
+                    return "";
                 case "abort":
                     producer.abortTransaction();
-                    return;
+                    return "";
                 case "close":
                     producer.close(java.time.Duration.ZERO);
-                    return;
+                    return "";
                 default:
                     throw new IllegalArgumentException(words[0]);
             }

@@ -3,14 +3,13 @@ partitions (KIP-890), and those of 3.9 and 2.8, which do it themselves. One Java
 
 import atexit
 import functools
-import socket
 from pathlib import Path
 
 from benchmarks.peers import kafka
 from benchmarks.toolchain import jars
 
-from compat_support.client import WAIT_S
 from compat_support.java import start
+from compat_support.lines import Lines
 from compat_support.transactions import RemoteTransactor, Transactor
 
 HERE = Path(__file__).parent
@@ -18,9 +17,7 @@ HERE = Path(__file__).parent
 
 def open_transactor(bootstrap: str, transactional_id: str, timeout_ms: int, version: str) -> Transactor:
     settings: dict[str, str | int] = {"bootstrap.servers": bootstrap, "transaction.timeout.ms": timeout_ms}
-    connection = socket.create_connection(("127.0.0.1", port(version)), WAIT_S)
-    lines = connection.makefile("rw", encoding="utf-8")
-    return RemoteTransactor(lines, lines, transactional_id, settings, lambda: (lines.close(), connection.close()))
+    return RemoteTransactor(Lines.of_port(port(version)), transactional_id, settings)
 
 
 @functools.cache

@@ -3,25 +3,19 @@
 consumer_groups.txt is what it printed against Apache Kafka, and is written anew by
 
     pytest compat-tests/java_tools -k transcript --broker kafka --record
-
-What differs from run to run is blotted out, and rows are sorted where the tool has them in the order of a hash table.
 """
 
-import base64
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-from typing import final
 
 import pytest
-from benchmarks.failure import Skipped
-from benchmarks.peers import Broker, Peer, kafka
+from benchmarks.peers import Broker
 from confluent_kafka.admin import AdminClient
 
 from compat_support.client import WAIT_S, Client, Patient, ProduceOptions, Record, connect
 from compat_support.groups import MemberOptions, Running, shared, until
-from compat_support.java import start
+from compat_support.transcript import Session
 from confluent_kafka import ConsumerGroupState
 
 TRANSCRIPT = Path(__file__).with_name("consumer_groups.txt")
@@ -31,7 +25,6 @@ PARTITIONS = 3
 RECORDS = 10
 """In each partition."""
 HEADINGS = ("GROUP ", "TOPIC ")
-TRACE = ("\tat ", "Caused by: ", "java.util.concurrent.ExecutionException: ")
 BLOTS = (
     (re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"), lambda found: "x" * len(found[0])),
     (re.compile(r"(?<!\S)[\w+/-]{22}(?!\S)"), lambda found: "x" * len(found[0])),
@@ -39,71 +32,8 @@ BLOTS = (
 )
 
 
-@pytest.fixture
-def tools() -> Iterator["subprocess.Popen[str]"]:
-    try:
-        process = start(Path(__file__).with_name("Tools.java"), kafka.tool_jars())
-    except Skipped as why:
-        pytest.skip(str(why))
-    with process:
-        yield process
-        process.kill()
-
-
-@pytest.fixture
-def broker(peer: Peer, tmp_path: Path) -> Iterator[Broker]:
-    """One of its own: the tool lists all groups, in columns as wide as the longest name."""
-    found = peer.create(tmp_path / peer.name)
-    try:
-        found.start()
-        yield found
-    finally:
-        found.stop()
-
-
-@final
-class Session:
-    """What a person types, and what the tool answers."""
-
-    def __init__(self, tools: "subprocess.Popen[str]", bootstrap: str) -> None:
-        self._tools = tools
-        self._bootstrap = bootstrap
-        self._said: list[str] = []
-
-    def type(self, line: str) -> None:
-        assert self._tools.stdin is not None
-        assert self._tools.stdout is not None
-        words = [COMMAND, "--bootstrap-server", self._bootstrap, *line.split()]
-        self._tools.stdin.write("\t".join(words) + "\n")
-        self._tools.stdin.flush()
-        printed = base64.b64decode(self._tools.stdout.readline()).decode()
-        self._said += [f"$ kafka-consumer-groups {line}", *lines(printed), ""]
-
-    @property
-    def text(self) -> str:
-        return "\n".join(self._said)
-
-
-def lines(printed: str) -> list[str]:
-    """Blotted, without empty lines and Java's stack traces, and with the rows below each heading sorted."""
-    for pattern, blot in BLOTS:
-        printed = pattern.sub(blot, printed)
-    out: list[str] = []
-    table = False
-    rows: list[str] = []
-    for line in (line.rstrip() for line in printed.splitlines()):
-        if line.startswith(TRACE):
-            continue
-        if not line or line.startswith(HEADINGS):
-            out += sorted(rows)
-            rows = []
-            table = line.startswith(HEADINGS)
-            out += [line] if line else []
-        elif table:
-            rows.append(line)
-        else:
-            out.append(line)
-    return out + sorted(rows)
+def open_session(tools: "subprocess.Popen[str]", broker: Broker) -> Session:
+    return Session(tools, broker.bootstrap, "kafka-consumer-groups", COMMAND, HEADINGS, BLOTS)
 
 
 def test_transcript(tools: "subprocess.Popen[str]", broker: Broker, pytestconfig: pytest.Config) -> None:
@@ -112,7 +42,7 @@ def test_transcript(tools: "subprocess.Popen[str]", broker: Broker, pytestconfig
     for partition in range(PARTITIONS):
         records = [Record(None, b"%d" % number, timestamp_ms=1_700_000_000_000 + number) for number in range(RECORDS)]
         client.produce(TOPIC, records, ProduceOptions(), partition=partition)
-    session = Session(tools, broker.bootstrap)
+    session = open_session(tools, broker)
     session.type("--describe --group nobody")
     session.type("--list")
     for protocol in ("classic", "consumer"):
@@ -121,10 +51,7 @@ def test_transcript(tools: "subprocess.Popen[str]", broker: Broker, pytestconfig
     session.type("--list")
     session.type("--delete --all-groups")
     session.type("--list --state")
-    if pytestconfig.getoption("--record"):
-        assert pytestconfig.getoption("--broker") == "kafka", "the transcript is Apache Kafka's"
-        TRANSCRIPT.write_text(session.text)
-    assert session.text == TRANSCRIPT.read_text()
+    session.check(TRANSCRIPT, pytestconfig)
 
 
 def with_members(session: Session, bootstrap: str, group: str) -> None:

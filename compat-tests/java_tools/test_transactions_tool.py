@@ -7,17 +7,13 @@ transactions.txt is what it printed against Apache Kafka, and is written anew by
 
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from benchmarks.failure import Skipped
-from benchmarks.peers import Broker, Peer, kafka
-from benchmarks.peers.kafka import Kafka
-from benchmarks.peers.ottla import Ottla
+from benchmarks.peers import Broker
 
 from compat_support.client import Patient, connect
-from compat_support.java import start
 from compat_support.transactions import open_transactor
 from compat_support.transcript import Session
 
@@ -31,26 +27,9 @@ BLOTS = (
 
 
 @pytest.fixture
-def tools() -> Iterator["subprocess.Popen[str]"]:
-    try:
-        process = start(Path(__file__).with_name("Tools.java"), kafka.tool_jars())
-    except Skipped as why:
-        pytest.skip(str(why))
-    with process:
-        yield process
-        process.kill()
-
-
-@pytest.fixture
-def broker(peer: Peer, tmp_path: Path) -> Iterator[Broker]:
-    """One of its own: the tool lists all transactions. All are in one partition, for one order of them."""
-    settings = {"transaction.state.log.num.partitions": "1"}
-    found = (Kafka if isinstance(peer, Kafka) else Ottla)(settings).create(tmp_path / peer.name)
-    try:
-        found.start()
-        yield found
-    finally:
-        found.stop()
+def settings() -> Mapping[str, str]:
+    """All are in one partition, for one order of them."""
+    return {"transaction.state.log.num.partitions": "1"}
 
 
 def test_transactions_transcript(tools: "subprocess.Popen[str]", broker: Broker, pytestconfig: pytest.Config) -> None:
@@ -81,6 +60,4 @@ def test_transactions_transcript(tools: "subprocess.Popen[str]", broker: Broker,
         session.type(line)
     for each in (pay, idle):
         each.close()
-    record: bool = pytestconfig.getoption("--record")
-    assert not record or pytestconfig.getoption("--broker") == "kafka", "the transcript is Apache Kafka's"
-    session.check(TRANSCRIPT, record=record)
+    session.check(TRANSCRIPT, pytestconfig)

@@ -7,17 +7,19 @@ happened between. On its way are a topic to share words out by, and one that its
 import random
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, final
 
 import pytest
 from benchmarks.failure import Skipped
 from benchmarks.peers import Broker, Peer
+from benchmarks.peers.ottla import command
 from benchmarks.toolchain import jars
 
 from compat_support.client import Patient, ProduceOptions, Record, connect
 from compat_support.java import start
+from compat_support.matrix import NOTE
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 HERE = Path(__file__).parent
@@ -29,15 +31,22 @@ LINES_COUNT = 8_000
 WORDS_PER_LINE = 5
 ENDINGS = ("kill", "kill the broker", "stop", "kill", "stop the broker", "kill")
 """Spread over the work."""
-GIVEN_UP_MAX = sum("broker" in ending for ending in ENDINGS)
+GIVEN_UP_MAX = {"kafka": sum("broker" in ending for ending in ENDINGS), "ottla": 0}
+"""How often Streams may end itself. Apache Kafka that is stopped in the middle of a commit may answer INVALID_TXN_STATE
+later, which is the end of Streams; whoever runs it starts it again."""
 WAIT_S = 120.0
+
+
+@final
+class Stuck(AssertionError):
+    """Counts do not come any more."""
 
 
 @final
 class Application:
     """Runs as long as the block, which kills it."""
 
-    def __init__(self, bootstrap: str, state: Path) -> None:
+    def __init__(self, bootstrap: str, state: Path, given_up_max: int) -> None:
         settings = {
             "application.id": "count",
             "bootstrap.servers": bootstrap,
@@ -49,6 +58,7 @@ class Application:
         }
         self._line = "\t".join([LINES, COUNTS, *(f"{key}={value}" for key, value in settings.items())])
         self._process: subprocess.Popen[str] | None = None
+        self._given_up_max = given_up_max
         self.given_up = 0
 
     def start(self) -> None:
@@ -58,12 +68,11 @@ class Application:
         self._process.stdin.flush()
 
     def keep_running(self) -> None:
-        """Starts it again when it gave up. Streams may when the broker goes in the middle of its commit, against Kafka
-        too."""
+        """Starts it again when it gave up, if it may."""
         assert self._process is not None
         if self._process.poll() is not None:
             self.given_up += 1
-            assert self.given_up <= GIVEN_UP_MAX, "the application ends again and again"
+            assert self.given_up <= self._given_up_max, f"the application has ended itself, time {self.given_up}"
             self.kill()
             self.start()
 
@@ -98,7 +107,8 @@ class Counts:
     def wait(self, total: int, application: Application) -> None:
         deadline = time.monotonic() + WAIT_S
         while self.total < total:
-            assert time.monotonic() < deadline, f"{self.total} of {total} counts in {WAIT_S} s"
+            if time.monotonic() > deadline:
+                raise Stuck(f"{self.total} of {total} counts in {WAIT_S:g} s")
             application.keep_running()
             self._take(0.5)
 
@@ -118,23 +128,12 @@ class Counts:
 
 
 @pytest.fixture
-def broker(peer: Peer, tmp_path: Path) -> Iterator[Broker]:
-    """One of its own, to be killed."""
-    found = peer.create(tmp_path / peer.name)
-    try:
-        found.start()
-        yield found
-    finally:
-        found.stop()
-
-
-@pytest.fixture
-def application(broker: Broker, tmp_path: Path) -> Iterator[Application]:
+def application(broker: Broker, peer: Peer, tmp_path: Path) -> Iterator[Application]:
     try:
         jars(HERE / "pom.xml", f"kafka-streams-{VERSION}")
     except Skipped as why:
         pytest.skip(str(why))
-    found = Application(broker.bootstrap, tmp_path / "state")
+    found = Application(broker.bootstrap, tmp_path / "state", GIVEN_UP_MAX[peer.name])
     yield found
     found.kill()
 
@@ -159,8 +158,38 @@ def fill(bootstrap: str) -> dict[str, int]:
     return {word: sum(line.count(word) for line in lines) for word in WORDS}
 
 
-def test_words_are_counted_once(broker: Broker, application: Application, counts: Counts) -> None:
+def hanging(broker: Broker) -> str:
+    """Transactions that are open on a partition, and in no coordinator."""
+    argv = [*command(), "transactions", "find-hanging", "--max-timeout", "0", "-b", broker.bootstrap]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=WAIT_S, check=False)
+    return done.stdout
+
+
+def test_words_are_counted_once(
+    broker: Broker,
+    peer: Peer,
+    application: Application,
+    counts: Counts,
+    record_property: Callable[[str, object], None],
+) -> None:
     wanted = fill(broker.bootstrap)
+    try:
+        count_all(broker, application, counts)
+    except Stuck as stuck:
+        found = hanging(broker)
+        if found and peer.name == "kafka":
+            # Its coordinator has recorded that it is complete, after a kill -9, and there is no marker in the log.
+            pytest.xfail("left a transaction open on a partition that its coordinator had ended")
+        raise AssertionError(f"{stuck}; hanging: {found or 'nothing'}") from stuck
+    if application.given_up:
+        record_property(NOTE, f"ended the application, which was started again, {application.given_up} times")
+    counts.assert_nothing_comes()
+    assert {word: len(found) for word, found in counts.of.items()} == wanted
+    for word, numbers in counts.of.items():
+        assert numbers == list(range(1, wanted[word] + 1)), word
+
+
+def count_all(broker: Broker, application: Application, counts: Counts) -> None:
     words = LINES_COUNT * WORDS_PER_LINE
     application.start()
     for number, ending in enumerate(ENDINGS, 1):
@@ -173,7 +202,3 @@ def test_words_are_counted_once(broker: Broker, application: Application, counts
             application.start()
     counts.wait(words, application)
     application.stop()
-    counts.assert_nothing_comes()
-    assert {word: len(found) for word, found in counts.of.items()} == wanted
-    for word, found in counts.of.items():
-        assert found == list(range(1, wanted[word] + 1)), word

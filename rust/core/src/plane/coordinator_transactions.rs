@@ -187,9 +187,16 @@ impl CoordinatorLogs {
             }
             TransactionCommand::Append { place, records, codec, writer, timeout_ms } => {
                 let Writer { producer_id, producer_epoch, proof } = writer;
-                let transactional = true;
-                let options =
-                    BatchOptions { codec, producer_id, producer_epoch, transactional, ..BatchOptions::default() };
+                // Each begins with sequence 0, as Kafka's coordinators write it; nobody checks that of them.
+                let (base_sequence, transactional) = (Sequence(0), true);
+                let options = BatchOptions {
+                    codec,
+                    producer_id,
+                    producer_epoch,
+                    base_sequence,
+                    transactional,
+                    ..BatchOptions::default()
+                };
                 let proof = if self.services.questions.verifies() { proof } else { Proof::Waived };
                 let written = self.find(place).and_then(|partition| {
                     let appended = self.write(&partition, place, options, proof, &records, now.wall)?;

@@ -717,7 +717,7 @@ fn a_coordinator_writes_in_a_transaction() {
     let header = partition.with_log(|log| log.reader().batches(Offset(1), log.end()).next_frame());
     let header = header.unwrap().unwrap().header.unwrap();
     assert!(header.is_transactional() && !header.is_control());
-    assert_eq!((header.producer_id, header.base_sequence), (ProducerId(P), Sequence(-1)));
+    assert_eq!((header.producer_id, header.base_sequence), (ProducerId(P), Sequence(0)));
     assert_eq!(end(&mut logs, 0), Ok(()));
     assert_eq!(append(&mut logs, proof), Err(ErrorCode::InvalidTxnState), "the guard went with the marker");
     let stale = claim(&mut logs, 0).unwrap();
