@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from functools import partial
-from types import FrameType
-from typing import Any
 
 import pytest
 
@@ -15,25 +11,7 @@ from ottla.errors import ErrorCode
 from ottla.groups.classic.joining import PENDING_MAX
 from ottla.groups.classic.state import State
 from tests.groups.classic_costs import Crowd, bytes_per_empty_group
-
-
-def steps(operation: Callable[[], object]) -> int:
-    """Bytecodes executed."""
-    count = 0
-
-    def trace(frame: FrameType, event: str, _: object) -> Any:
-        nonlocal count
-        frame.f_trace_opcodes = True
-        count += event == "opcode"
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        operation()
-    finally:
-        sys.settrace(before)
-    return count
+from tests.support.interpreter_steps import interpreter_steps as steps
 
 
 def stable(members: int, empty_groups: int = 0) -> Crowd:
