@@ -26,7 +26,7 @@ from ottla.groups.consumer.config import ConsumerConfig
 from ottla.groups.consumer.group import ConsumerGroup
 from ottla.groups.consumer.member import Member
 from ottla.groups.consumer.records import target_epoch_record, target_record
-from ottla.groups.consumer.state import ConsumerState, apply_to
+from ottla.groups.consumer.state import ConsumerState
 from ottla.groups.consumer.topics import Topics
 from ottla.groups.records import GroupRecords
 from ottla.wire.codec import WireError
@@ -207,7 +207,7 @@ class Assigning:
         target.records.append(over)
         target.encoded.append(self._encoded(over))
         try:
-            outbox.emit_prepared(target.records, target.encoded, partial(_apply, group, target.targets, over))
+            outbox.emit_prepared(target.records, target.encoded, partial(self._apply, group, target.targets, over))
         except CoordinatorError as error:
             self._refuse(group, computed.epoch, error)
 
@@ -232,7 +232,6 @@ class Assigning:
         group.is_assigning = False
         group.refusal = (epoch, error.code, error.message)
 
-
-def _apply(group: ConsumerGroup, targets: Mapping[str, Assignment], over: Record) -> None:
-    group.target.update(targets)
-    apply_to(group, over)
+    def _apply(self, group: ConsumerGroup, targets: Mapping[str, Assignment], over: Record) -> None:
+        self._state.apply(over)
+        group.target.update(targets)
