@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ottla.coordinator.machine import CoordinatorError, Reply
+from ottla.coordinator.machine import CoordinatorError, Leave, Reply
 from ottla.errors import ErrorCode
 from ottla.groups.offsets.answers import commit_failed, fetch_groups, fetch_response
 from ottla.groups.offsets.table import committed
@@ -103,12 +103,14 @@ class FakeCoordinator:
     def _commit(self, request: OffsetCommitRequest) -> OffsetCommitResponse:
         named = tuple(replace(topic, name=topic.name or self._name(topic.topic_id)) for topic in request.topics)
         request = replace(request, topics=named)
-        reply: Reply[OffsetCommitResponse] = Reply()
+        reply: Reply[OffsetCommitResponse | Leave] = Reply()
         outbox = self.world.outbox()
         self.world.offsets.commit(request, 9, reply, outbox)
         self.world.settle(outbox)
         try:
-            return reply.result()
+            answer = reply.result()
+            assert isinstance(answer, OffsetCommitResponse)
+            return answer
         except CoordinatorError as error:
             return commit_failed(request, error.code)
 
@@ -138,7 +140,9 @@ class FakeCoordinator:
         self.world.offsets.delete(request, reply, outbox)
         self.world.settle(outbox)
         try:
-            return reply.result()
+            answer = reply.result()
+            assert isinstance(answer, OffsetCommitResponse)
+            return answer
         except CoordinatorError as error:
             return OffsetDeleteResponse(error_code=error.code)
 

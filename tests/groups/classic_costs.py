@@ -83,6 +83,7 @@ class Crowd:
         """All join. A group that was empty waits for more of them, twice."""
         requests = [join_request("g", member_id, number) for number, member_id in enumerate(self.member_ids)]
         replies = [self._ask(self.groups.join, request, 3) for request in requests]
+        self.advance(0)
         if not replies[0].is_settled:
             self.advance(3_000)
             self.advance(3_000)
@@ -98,6 +99,7 @@ class Crowd:
             self._ask(self.groups.sync, sync_request(member_id, generation), 4) for member_id in self.member_ids[1:]
         ]
         replies.append(self._ask(self.groups.sync, sync_request(self.member_ids[0], generation, shares), 4))
+        self.advance(0)
         assert all(reply.result().assignment for reply in replies)
 
     def heartbeat(self, member: int) -> None:

@@ -44,7 +44,9 @@ class History:
     def __init__(self, seed: int) -> None:
         self.rng = Random(seed)
         config = ClassicConfig(
-            initial_rebalance_delay_ms=self.rng.choice((0, 3_000)), members_max=self.rng.choice((3, 2**31 - 1))
+            initial_rebalance_delay_ms=self.rng.choice((0, 3_000)),
+            members_max=self.rng.choice((3, 2**31 - 1)),
+            told_at_once=self.rng.choice((1, 2, 500)),
         )
         self.shard = Shard(config, self._hear)
         self.group_ids = [f"g{number}" for number in range(self.rng.choice((1, 1, 3)))]

@@ -163,7 +163,9 @@ class Shard:
         begun = [
             self._key(group, self._lives)
             for group in self.groups
-            if group.state is State.COMPLETING_REBALANCE and group.generation > before.get(group.group_id, 0)
+            if group.state is State.COMPLETING_REBALANCE
+            and group.generation > before.get(group.group_id, 0)
+            and not is_telling(group)
         ]
         self._written.append(Batch(outbox.records, outbox.answers, dict(self._lives), begun))
         self.said += ((self.now_ms, "record", record.value) for record in outbox.records)
@@ -328,6 +330,9 @@ class Shard:
             self._check_course(group)
             held += (id(m.join.reply) for m in group.members.values() if m.join is not None)
             held += (id(m.sync) for m in group.members.values() if m.sync is not None)
+            for telling in (group.telling, group.recording):
+                if telling is not None and telling.due_ms is not None:
+                    timers.append(telling.due_ms)
             set_timers = (group.phase, *group.pending.values(), *(m.session for m in group.members.values()))
             timers += (timer.at_ms for timer in set_timers if timer is not None and timer.at_ms is not None)
         next_ms = self.groups.next_deadline_ms()
@@ -426,6 +431,16 @@ def reachable(old: State, new: State, seen: frozenset[State] = frozenset()) -> b
     )
 
 
+def is_telling(group: ClassicGroup) -> bool:
+    """Are there members who have not heard yet of what the phase came to?"""
+    return group.telling is not None and group.telling.due_ms is not None
+
+
+def is_recording(group: ClassicGroup) -> bool:
+    """Is the record made that ends the sync phase?"""
+    return group.recording is not None and group.recording.due_ms is not None
+
+
 def check_group(group: ClassicGroup, config: ClassicConfig) -> None:
     """What holds in one group."""
     members = group.members
@@ -450,13 +465,14 @@ def check_group(group: ClassicGroup, config: ClassicConfig) -> None:
             assert not group.pending_sync
         case State.COMPLETING_REBALANCE:
             assert members
-            assert group.pending_sync
-            assert phase, "a sync phase ends"
-            assert not waiting, "the join phase is over"
-            assert not any(member.is_new for member in members.values()), "who waits for the others is there"
+            assert group.pending_sync or is_recording(group)
+            assert phase or is_recording(group), "a sync phase ends"
+            assert is_telling(group) or not waiting, "the join phase is over"
+            new = [member for member in members.values() if member.is_new]
+            assert is_telling(group) or not new, "who waits for the others is there"
         case State.STABLE:
             assert members
-            assert not any(member.is_waiting for member in members.values())
+            assert is_telling(group) or not any(member.is_waiting for member in members.values())
             assert phase == bool(group.pending_sync)
             assert all(member.metadata_or_none(group.protocol) is not None for member in members.values())
         case State.DEAD:

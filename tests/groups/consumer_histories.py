@@ -20,7 +20,7 @@ from ottla.coordinator.machine import CoordinatorError, Now, Outbox, Record, Rep
 from ottla.errors import ErrorCode
 from ottla.groups.classic.config import ClassicConfig
 from ottla.groups.config import GroupsConfig
-from ottla.groups.consumer.config import ConsumerConfig, GroupSettings
+from ottla.groups.consumer.config import AssigningLimits, ConsumerConfig, GroupSettings
 from ottla.groups.consumer.group import ConsumerGroup, GroupState
 from ottla.groups.consumer.member import Owned
 from ottla.groups.consumer.topics import TopicHashes
@@ -52,8 +52,13 @@ class Broker:
         self._codec = GroupRecords()
         interval_ms = rng.choice((0, 0, 1_000))
         settings = GroupSettings(SESSION_MS, 1_000, interval_ms)
+        self.slow = rng.random() < 0.5
+        """Targets are made in the smallest steps, and other things happen between them."""
+        self.runs_max: int | None = None
         consumer = ConsumerConfig(
-            settings=lambda _group_id: settings, assignors=rng.choice((("uniform", "range"), ("range", "uniform")))
+            settings=lambda _group_id: settings,
+            assignors=rng.choice((("uniform", "range"), ("range", "uniform"))),
+            assigning=AssigningLimits(0, 1, 1) if self.slow else AssigningLimits(),
         )
         classic = ClassicConfig(session_timeout_ms_min=1, initial_rebalance_delay_ms=500)
         self._config = GroupsConfig(classic=classic, consumer=consumer)
@@ -107,10 +112,15 @@ class Broker:
         self.run(run)
 
     def advance(self, milliseconds: int) -> None:
+        """Time passes; what is due is done, ``runs_max`` times at most: the rest comes late."""
         end_ms = self.now_ms + milliseconds
+        runs = 0
         while (at_ms := self.shard.next_deadline_ms()) is not None and at_ms <= end_ms:
+            if self.runs_max is not None and runs >= self.runs_max:
+                break
             self.now_ms = max(self.now_ms, at_ms)
             self.run(self.shard.advance)
+            runs += 1
         self.now_ms = end_ms
 
     def change_topic(self, name: str, partition_count: int) -> None:
@@ -225,7 +235,11 @@ class History:
     def play(self) -> None:
         """Raises AssertionError when something does not hold."""
         for _ in range(STEPS):
+            if self.broker.slow:
+                self.broker.runs_max = self.rng.randint(0, 12)
+                self.broker.advance(0)
             self._step()
+        self.broker.runs_max = None
         self._settle()
 
     def transcript(self) -> Iterator[str]:

@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from functools import partial
-from types import FrameType
-from typing import Any
 
 import pytest
 
 from ottla.coordinator.machine import Now, Outbox
 from ottla.errors import ErrorCode
+from ottla.groups.classic.config import ClassicConfig
 from ottla.groups.classic.joining import PENDING_MAX
 from ottla.groups.classic.state import State
 from tests.groups.classic_costs import Crowd, bytes_per_empty_group
-
-
-def steps(operation: Callable[[], object]) -> int:
-    """Bytecodes executed."""
-    count = 0
-
-    def trace(frame: FrameType, event: str, _: object) -> Any:
-        nonlocal count
-        frame.f_trace_opcodes = True
-        count += event == "opcode"
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        operation()
-    finally:
-        sys.settrace(before)
-    return count
+from tests.support.interpreter_steps import interpreter_steps as steps
 
 
 def stable(members: int, empty_groups: int = 0) -> Crowd:
@@ -55,10 +34,11 @@ def test_a_heartbeat_costs_the_same_in_every_group() -> None:
     assert costs.pop() < 410
 
 
+@pytest.mark.parametrize("sizes", [(50, 500), (600, 3_000)], ids=["told at once", "told in slices"])
 @pytest.mark.parametrize("phase", ["join", "sync", "rejoin", "leave", "fall_silent"])
-def test_the_cost_of_a_member_does_not_grow_with_the_group(phase: str) -> None:
+def test_the_cost_of_a_member_does_not_grow_with_the_group(phase: str, sizes: tuple[int, int]) -> None:
     costs = []
-    for members in (100, 1_000):
+    for members in sizes:
         crowd = Crowd(members) if phase == "join" else stable(members)
         if phase == "sync":
             crowd.join()
@@ -69,7 +49,7 @@ def test_the_cost_of_a_member_does_not_grow_with_the_group(phase: str) -> None:
 
 def test_the_end_of_a_phase_leaves_the_making_of_answers_for_later() -> None:
     """What it does for each member at once is what it must: nobody else is served meanwhile."""
-    members = 1_000
+    members = ClassicConfig().told_at_once
     crowd = stable(members)
     last = crowd.join_but_one()
     outbox = Outbox(Now(crowd.now_ms, crowd.now_ms), crowd.groups.apply)
@@ -79,6 +59,30 @@ def test_the_end_of_a_phase_leaves_the_making_of_answers_for_later() -> None:
     assert len(outbox.answers) == members
     assert cost / members < 250
     assert sum(steps(answer) for answer in outbox.answers) / members > 60
+
+
+def test_the_end_of_the_join_phase_of_a_large_group_is_told_in_slices() -> None:
+    """300,000 steps are some 5 ms."""
+    members = 5_000
+    crowd = stable(members)
+    last = crowd.join_but_one()
+    outbox = Outbox(Now(crowd.now_ms, crowd.now_ms), crowd.groups.apply)
+    group = crowd.groups.ensure("g")
+    before = group.generation
+
+    costs = [steps(partial(last, outbox))]
+    assert group.generation == before + 1
+    assert not outbox.answers
+    told = []
+    while (due_ms := crowd.groups.next_deadline_ms()) is not None and due_ms <= crowd.now_ms:
+        outbox = Outbox(Now(crowd.now_ms, crowd.now_ms), crowd.groups.apply)
+        costs.append(steps(partial(crowd.groups.advance, outbox)))
+        told.append(len(outbox.answers))
+
+    print(f"steps: {costs}")
+    assert sum(told) == members
+    assert max(told) <= ClassicConfig().told_at_once
+    assert max(costs) < 300_000
 
 
 def test_empty_groups_are_small_and_wait_for_nothing() -> None:

@@ -21,7 +21,7 @@ from ottla.wire.k12_heartbeat import HeartbeatRequest
 from ottla.wire.k13_leave_group import LeaveGroupRequest, MemberIdentity
 from ottla.wire.k14_sync_group import SyncGroupRequest, SyncGroupRequestAssignment
 from ottla.wire.k68_consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
-from tests.groups.consumer_scripts import ScriptTopics
+from tests.groups.consumer_world import ScriptTopics
 from tests.groups.standing import HeldAnswer
 
 SESSION_MS = 10_000

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import structlog
 import trio
 
-from ottla.cli.serve import COLLECTION_THRESHOLDS
 from ottla.config.load import load
 from ottla.coordinator.slices import LoopLag
 from ottla.server.main import Server, Started
 from tests.support.broker_process import PYTHON_PATH
+from tests.support.collecting import collecting_as_served
 
 MEMBERS: Final = 1000
 SECONDS: Final = 6.0
@@ -86,18 +84,3 @@ def without_waiting_for_a_core() -> Callable[[], float]:
         return trio.current_time() - int(SCHEDULED.read_bytes().split()[1]) / 1e9
 
     return now_s
-
-
-@contextlib.contextmanager
-def collecting_as_served() -> Iterator[None]:
-    """Garbage is collected as ``ottla serve`` has it: what was made before, here by all that pytest holds, is not
-    looked through again."""
-    before = gc.get_threshold()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECTION_THRESHOLDS)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()

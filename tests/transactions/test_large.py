@@ -21,7 +21,8 @@ from ottla.wire.k22_init_producer_id import InitProducerIdRequest
 from ottla.wire.k24_add_partitions_to_txn import AddPartitionsToTxnRequest, AddPartitionsToTxnTopic
 from ottla.wire.k26_end_txn import EndTxnRequest
 from ottla.wire.k65_describe_transactions import DescribeTransactionsRequest
-from tests.groups.test_storm import collecting_as_served, without_waiting_for_a_core
+from tests.groups.test_storm import without_waiting_for_a_core
+from tests.support.collecting import collecting_as_served
 from tests.support.raw import Connection
 from tests.support.raw_admin import create_topic
 

@@ -199,15 +199,16 @@ class Answer(Generic[T]):
 @final
 class Outbox:
     """What one operation comes to. ``check`` raises CoordinatorError when records cannot be written whatever happens
-    (too large); ``apply`` is the machine's own."""
+    (too large), ``check_whole`` also when they cannot be written together; ``apply`` is the machine's own."""
 
-    __slots__ = ("_apply", "_check", "answers", "in_doubt", "now", "openings", "records")
+    __slots__ = ("_apply", "_check", "_check_whole", "answers", "in_doubt", "now", "openings", "records")
 
     def __init__(
         self,
         now: Now,
         apply: Callable[[Record], None],
         check: Callable[[Sequence[Record]], None] = lambda _records: None,
+        check_whole: Callable[[Sequence[Record]], None] | None = None,
         *,
         in_doubt: bool = False,
     ) -> None:
@@ -221,6 +222,7 @@ class Outbox:
         """What partitions are told, no later than any reply, when what was emitted is committed."""
         self._apply = apply
         self._check = check
+        self._check_whole = check_whole or check
 
     def emit(self, *records: Record) -> None:
         """Decide: the records are applied now and written together. Raises CoordinatorError, having changed nothing."""
@@ -228,6 +230,13 @@ class Outbox:
         for record in records:
             self._apply(record)
             self.records.append(record)
+
+    def emit_prepared(self, records: Sequence[Record], encoded: Sequence[Record], apply: Callable[[], None]) -> None:
+        """As ``emit``, for many records that were made ready before, some at a time: they are written together whoever
+        emits. ``encoded``: the same as bytes. ``apply`` does at once what applying each of them does."""
+        self._check_whole(encoded)
+        apply()
+        self.records += records
 
     def answer(self, reply: Reply[T], answer: T) -> None:
         """The request gets this, once it may be known."""

@@ -18,7 +18,7 @@ import enum
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar, final
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar, cast, final
 
 from ottla.coordinator.answers import ANSWERS_PER_PASS
 from ottla.coordinator.log import (
@@ -138,13 +138,15 @@ class _Writer:
         self._atomic = atomic
         self.units: list[_Unit] = []
 
-    def check(self, records: Sequence[Record]) -> None:
-        """``Outbox``'s check: raises CoordinatorError when these cannot be written."""
+    def check(self, records: Sequence[Record], *, whole: bool = False) -> None:
+        """``Outbox``'s check: raises CoordinatorError when these cannot be written; with ``whole``, when not in one
+        batch."""
         encoded: list[LogRecord] = []
         sizes: list[int] = []
         for record in records:
             try:
-                key, value = self._codec.encode(record)
+                made = type(record.key) is bytes
+                key, value = cast("tuple[bytes, bytes | None]", record) if made else self._codec.encode(record)
             except WireError as error:
                 raise CoordinatorError(ErrorCode.UNKNOWN_SERVER_ERROR, str(error)) from error
             encoded.append(LogRecord(key, value, self._timestamp_ms))
@@ -154,7 +156,8 @@ class _Writer:
             before = self.units[0] if self.units else _Unit([], 0)
             self._require(before.size_bytes + size_bytes)
             self.units[:] = [_Unit(before.records + encoded, before.size_bytes + size_bytes)]
-        elif size_bytes <= self._limit_bytes:
+        elif whole or size_bytes <= self._limit_bytes:
+            self._require(size_bytes)
             self.units.append(_Unit(encoded, size_bytes))
         else:
             self._require(max(sizes))
@@ -232,7 +235,8 @@ class Shard(Generic[M]):
         the operation raises; what it had emitted by then stays. Raises CoordinatorError when not active."""
         machine = self.require_active()
         writer = _Writer(self._codec, now.wall_ms, batch_bytes_max, atomic=atomic)
-        outbox = Outbox(now, machine.apply, writer.check, in_doubt=self._undecided > 0)
+        check_whole = partial(writer.check, whole=True)
+        outbox = Outbox(now, machine.apply, writer.check, check_whole, in_doubt=self._undecided > 0)
         try:
             operation(machine, outbox)
         finally:

@@ -105,9 +105,7 @@ class Coordinators:
         self._groups: CoordinatorRuntime[GroupShard] = CoordinatorRuntime(
             logs,
             GroupRecords(),
-            lambda _partition, epoch: _group_shard()(
-                groups, lambda: uuid_of(random_bytes), self._topics.hashes, epoch
-            ),
+            lambda _partition, epoch: _group_shard()(groups, lambda: uuid_of(random_bytes), self._topics.hashes, epoch),
             clock,
             append_timeout_ms=groups.offsets.commit_timeout_ms,
             batch_bytes_max=lambda: self._batch_bytes_max[GROUP_TOPIC],

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import pytest
 
 from ottla.groups.assignors import ASSIGNORS
-from ottla.groups.assignors.range import assign_ranges
 from ottla.groups.assignors.spec import Assignment, MemberSpec, PartitionCounts, Subscribers
-from ottla.groups.assignors.uniform import assign_uniformly
+from ottla.groups.assignors.steps import RUN, Pace, finish, in_order
 
 A, B, C = (bytes(15) + bytes([number]) for number in (1, 2, 3))
+
+
+def assign(name: str, members: Subscribers, counts: PartitionCounts) -> dict[str, Assignment]:
+    return finish(ASSIGNORS[name](members, counts, Pace()))
+
+
+def assign_uniformly(members: Subscribers, counts: PartitionCounts) -> dict[str, Assignment]:
+    return assign("uniform", members, counts)
+
+
+def assign_ranges(members: Subscribers, counts: PartitionCounts) -> dict[str, Assignment]:
+    return assign("range", members, counts)
 
 
 def require_exact_cover(members: Subscribers, counts: PartitionCounts, result: Mapping[str, Assignment]) -> None:
@@ -172,12 +183,34 @@ def test_uniform_deals_topics_in_runs() -> None:
 
 
 def test_a_topic_that_is_gone_is_given_up() -> None:
-    for assign in ASSIGNORS.values():
-        result = assign({"m": MemberSpec(frozenset((A,)), {A: (0,), C: (0, 1)})}, {A: 2})
+    for name in ASSIGNORS:
+        result = assign(name, {"m": MemberSpec(frozenset((A,)), {A: (0,), C: (0, 1)})}, {A: 2})
         assert result == {"m": {A: (0, 1)}}
 
 
 def test_nobody_gets_nothing() -> None:
-    for assign in ASSIGNORS.values():
-        assert assign({}, {}) == {}
-        assert assign({"m": MemberSpec(frozenset())}, {}) == {"m": {}}
+    for name in ASSIGNORS:
+        assert assign(name, {}, {}) == {}
+        assert assign(name, {"m": MemberSpec(frozenset())}, {}) == {"m": {}}
+
+
+@pytest.mark.parametrize("name", ASSIGNORS)
+@pytest.mark.parametrize("seed", range(50))
+def test_what_comes_out_does_not_depend_on_where_it_was_cut(name: str, seed: int) -> None:
+    members, counts = random_group(random.Random(seed), mixed=bool(seed % 2))
+
+    result: dict[str, Assignment] = {}
+
+    def cut() -> Iterator[None]:
+        result.update((yield from ASSIGNORS[name](members, counts, Pace(1))))
+
+    assert len(list(cut())) >= len(members)
+    assert result == assign(name, members, counts)
+
+
+@pytest.mark.parametrize("count", [0, 1, RUN, RUN + 1, 5 * RUN + 7])
+def test_in_order_is_sorted(count: int) -> None:
+    rng = random.Random(count)
+    items = [(rng.randint(0, 9), str(rng.random())) for _ in range(count)]
+
+    assert finish(in_order(items, Pace())) == sorted(items)

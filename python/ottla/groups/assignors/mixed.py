@@ -14,10 +14,10 @@ unless the rounds were more than ``ROUNDS_MAX``.
 from __future__ import annotations
 
 import heapq
-from itertools import chain
 from typing import Final
 
 from ottla.groups.assignors.spec import Assignment, PartitionCounts, Subscribers
+from ottla.groups.assignors.steps import CHUNK, Pace, Steps, in_order
 
 __all__ = ["assign_mixed"]
 
@@ -25,67 +25,93 @@ ROUNDS_MAX: Final = 16
 """As Kafka's; overlapping subscriptions may need many rounds for little."""
 
 
-def assign_mixed(members: Subscribers, partition_counts: PartitionCounts) -> dict[str, Assignment]:
+def assign_mixed(members: Subscribers, partition_counts: PartitionCounts, pace: Pace) -> Steps[dict[str, Assignment]]:
     """O(rounds x (partitions + members x topics) x log)."""
-    subscribers = _subscribers(members)
-    topics = sorted(
-        subscribers,
-        key=lambda topic: (
-            -partition_counts[topic] / len(subscribers[topic]),
-            len(subscribers[topic]),
-            topic,
-        ),
+    subscribers = yield from _subscribers(members, pace)
+    ranked = yield from in_order(
+        [(-partition_counts[topic] / len(some), len(some), topic) for topic, some in subscribers.items()], pace
     )
+    topics = [topic for _, _, topic in ranked]
     owners: dict[bytes, list[str | None]] = {topic: [None] * partition_counts[topic] for topic in topics}
     loads = dict.fromkeys(members, 0)
     for member_id, member in members.items():
+        count = 0
         for topic, partitions in member.current.items():
             if topic in member.topics:
                 known = owners[topic]
                 for partition in partitions:
                     if partition < len(known):
                         known[partition] = member_id
-                        loads[member_id] += 1
+                        count += 1
+            if pace.is_over(1 + len(partitions) // 4):
+                yield
+        loads[member_id] = count
+        if pace.is_over(1):
+            yield
     for topic in topics:
-        _give(owners[topic], subscribers[topic], loads)
-    _balance([topic for topic in topics if len(subscribers[topic]) > 1], owners, subscribers, loads)
-    return _collect(members, topics, owners)
+        yield from _give(owners[topic], subscribers[topic], loads, pace)
+    contested = [topic for topic in topics if len(subscribers[topic]) > 1]
+    yield from _balance(contested, owners, subscribers, loads, pace)
+    return (yield from _collect(members, topics, owners, pace))
 
 
-def _subscribers(members: Subscribers) -> dict[bytes, list[str]]:
+def _subscribers(members: Subscribers, pace: Pace) -> Steps[dict[bytes, list[str]]]:
     """By topic, in the order of their ids; topics with the same subscribers have one list of them."""
-    alike: dict[frozenset[bytes], list[str]] = {}
-    for member_id in sorted(members):
-        alike.setdefault(members[member_id].topics, []).append(member_id)
-    kinds: dict[bytes, list[int]] = {}
-    for kind, topics in enumerate(alike):
+    kinds: dict[frozenset[bytes], int] = {}
+    """Subscriptions, by number."""
+    kind_of: dict[str, int] = {}
+    for member_id in (yield from in_order(members, pace)):
+        kind_of[member_id] = kinds.setdefault(members[member_id].topics, len(kinds))
+        if pace.is_over(1):
+            yield
+    kinds_of: dict[bytes, list[int]] = {}
+    for topics, kind in kinds.items():
         for topic in topics:
-            kinds.setdefault(topic, []).append(kind)
-    lists = list(alike.values())
-    merged: dict[tuple[int, ...], list[str]] = {}
+            kinds_of.setdefault(topic, []).append(kind)
+        if pace.is_over(1 + len(topics) // 4):
+            yield
     found: dict[bytes, list[str]] = {}
-    for topic, its_kinds in kinds.items():
+    merged: dict[tuple[int, ...], list[str]] = {}
+    lists_of: list[list[list[str]]] = [[] for _ in kinds]
+    for topic, its_kinds in kinds_of.items():
         key = tuple(its_kinds)
         if key not in merged:
-            merged[key] = sorted(chain.from_iterable(lists[kind] for kind in key))
+            merged[key] = []
+            for kind in its_kinds:
+                lists_of[kind].append(merged[key])
         found[topic] = merged[key]
+        if pace.is_over(1 + len(its_kinds) // 8):
+            yield
+    for member_id, kind in kind_of.items():
+        for some in lists_of[kind]:
+            some.append(member_id)
+        if pace.is_over(1 + len(lists_of[kind]) // 8):
+            yield
     return found
 
 
-def _give(owners: list[str | None], subscribers: list[str], loads: dict[str, int]) -> None:
+def _give(owners: list[str | None], subscribers: list[str], loads: dict[str, int], pace: Pace) -> Steps[None]:
     """Every partition without an owner goes to the subscriber that has least."""
     free = [partition for partition, owner in enumerate(owners) if owner is None]
-    if free:
-        for partition, member_id in zip(free, _least_loaded(len(free), subscribers, loads), strict=True):
-            owners[partition] = member_id
-            loads[member_id] += 1
+    if pace.is_over(1 + len(owners) // 32):
+        yield
+    if not free:
+        return
+    takers = yield from _least_loaded(len(free), subscribers, loads, pace)
+    for index, partition in enumerate(free):
+        owners[partition] = takers[index]
+        loads[takers[index]] += 1
+        if not index % CHUNK and pace.is_over(1 + min(CHUNK, len(free)) // 8):
+            yield
 
 
-def _least_loaded(count: int, subscribers: list[str], loads: dict[str, int]) -> list[str]:
+def _least_loaded(count: int, subscribers: list[str], loads: dict[str, int], pace: Pace) -> Steps[list[str]]:
     """So many times whoever has least, of equals the first by id, each counted as having one more then: level by level,
     those who are at the level or below it."""
     by_load = sorted(subscribers, key=loads.__getitem__)
     counts = [loads[member_id] for member_id in by_load]
+    if pace.is_over(1 + len(subscribers) // 4):
+        yield
     level, reached = counts[0], 0
     here: list[str] = []
     out: list[str] = []
@@ -98,6 +124,8 @@ def _least_loaded(count: int, subscribers: list[str], loads: dict[str, int]) -> 
         rounds = wanted if reached == len(counts) else min(wanted, counts[reached] - level)
         out += here * rounds
         level += rounds
+        if pace.is_over(1 + len(here) // 8):
+            yield
     return out[:count]
 
 
@@ -106,7 +134,8 @@ def _balance(
     owners: dict[bytes, list[str | None]],
     subscribers: dict[bytes, list[str]],
     loads: dict[str, int],
-) -> None:
+    pace: Pace,
+) -> Steps[None]:
     last: bytes | None = None
     level: set[int] = set()
     """Lists of subscribers whose loads are level, since something was moved last."""
@@ -122,29 +151,41 @@ def _balance(
                 if max(counts) - least <= 1:
                     level.add(id(some))
                 else:
-                    moved = _level(owners[topic], some, loads, least)
+                    moved = yield from _level(owners[topic], some, loads, least, pace)
+                if pace.is_over(1 + len(some) // 8):
+                    yield
             if moved:
                 level.clear()
             if moved or last is None:
                 last = topic
 
 
-def _level(owners: list[str | None], subscribers: list[str], loads: dict[str, int], least_load: int) -> int:
+def _level(
+    owners: list[str | None], subscribers: list[str], loads: dict[str, int], least_load: int, pace: Pace
+) -> Steps[int]:
     """Moves partitions of one topic from those who have most to those who have least; says how many."""
     given: dict[str, list[int]] = {}
     for partition, owner in enumerate(owners):
         assert owner is not None, "all were given out"
         given.setdefault(owner, []).append(partition)
+        if not partition % CHUNK and pace.is_over(1 + min(CHUNK, len(owners)) // 8):
+            yield
     if max(map(loads.__getitem__, given), default=0) - least_load <= 1:
         return 0
     by_load = sorted(subscribers, key=loads.__getitem__)
+    if pace.is_over(len(subscribers) // 4):
+        yield
     rank = {member_id: index for index, member_id in enumerate(by_load)}
     # In order, so it is a heap.
     least = [(loads[member_id], index, member_id) for index, member_id in enumerate(by_load)]
     most = [(-loads[member_id], -rank[member_id], member_id) for member_id in given]
     heapq.heapify(most)
+    if pace.is_over(len(subscribers) // 2):
+        yield
     moved = 0
     while most:
+        if pace.is_over(2):
+            yield
         load, _, giver = most[0]
         if -load != loads[giver] or not given[giver]:
             # It got one meanwhile, or has none of this topic left.
@@ -165,9 +206,11 @@ def _level(owners: list[str | None], subscribers: list[str], loads: dict[str, in
     return moved
 
 
-def _collect(members: Subscribers, topics: list[bytes], owners: dict[bytes, list[str | None]]) -> dict[str, Assignment]:
+def _collect(
+    members: Subscribers, topics: list[bytes], owners: dict[bytes, list[str | None]], pace: Pace
+) -> Steps[dict[str, Assignment]]:
     found: dict[str, dict[bytes, list[int]]] = {member_id: {} for member_id in members}
-    for topic in sorted(topics):
+    for topic in (yield from in_order(topics, pace)):
         for partition, owner in enumerate(owners[topic]):
             assert owner is not None, "all were given out"
             known = found[owner].get(topic)
@@ -175,9 +218,13 @@ def _collect(members: Subscribers, topics: list[bytes], owners: dict[bytes, list
                 found[owner][topic] = [partition]
             else:
                 known.append(partition)
+            if not partition % CHUNK and pace.is_over(1 + min(CHUNK, len(owners[topic])) // 4):
+                yield
     result: dict[str, Assignment] = {}
     for member_id, partitions in found.items():
         assignment = {topic: tuple(some) for topic, some in partitions.items()}
         current = members[member_id].current
         result[member_id] = current if assignment == current else assignment
+        if pace.is_over(1 + len(assignment) // 2):
+            yield
     return result

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
+from ottla.groups.assignors.steps import Pace, Steps
+
 __all__ = ["NOTHING", "Assignment", "Assignor", "MemberSpec", "PartitionCounts", "Subscribers", "ascending"]
 
 Assignment: TypeAlias = Mapping[bytes, tuple[int, ...]]
@@ -30,9 +32,9 @@ class MemberSpec(NamedTuple):
 Subscribers: TypeAlias = Mapping[str, MemberSpec]
 """By member id."""
 
-Assignor: TypeAlias = Callable[[Subscribers, PartitionCounts], dict[str, Assignment]]
+Assignor: TypeAlias = Callable[[Subscribers, PartitionCounts, Pace], Steps[dict[str, Assignment]]]
 """Gives every partition of every topic that somebody subscribes to, to one of its subscribers. Every member is in the
-result."""
+result. What it is given does not change meanwhile."""
 
 
 def ascending(partitions: Mapping[bytes, Sequence[int]]) -> Assignment:

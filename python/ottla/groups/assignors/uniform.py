@@ -9,48 +9,75 @@ Members that subscribe to different topics are the business of ``ottla.groups.as
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ottla.groups.assignors.mixed import assign_mixed
 from ottla.groups.assignors.spec import Assignment, MemberSpec, PartitionCounts, Subscribers, ascending
+from ottla.groups.assignors.steps import CHUNK, Pace, Steps, in_order
 
 __all__ = ["assign_uniformly"]
 
 
-def assign_uniformly(members: Subscribers, partition_counts: PartitionCounts) -> dict[str, Assignment]:
+def assign_uniformly(
+    members: Subscribers, partition_counts: PartitionCounts, pace: Pace
+) -> Steps[dict[str, Assignment]]:
     """O(partitions + members log members) when all subscribe to the same topics."""
-    specs = iter(members.values())
-    first = next(specs, None)
+    first = next(iter(members.values()), None)
     if first is None:
         return {}
     topics = first.topics
-    if all(spec.topics is topics or spec.topics == topics for spec in specs):
-        return _assign_equally(members, {topic: partition_counts[topic] for topic in sorted(topics)})
-    return assign_mixed(members, partition_counts)
+    for spec in members.values():
+        if spec.topics is not topics and spec.topics != topics:
+            return (yield from assign_mixed(members, partition_counts, pace))
+        if pace.is_over(1):
+            yield
+    ordered = yield from in_order(topics, pace)
+    return (yield from _assign_equally(members, {topic: partition_counts[topic] for topic in ordered}, pace))
 
 
-def _assign_equally(members: Subscribers, counts: PartitionCounts) -> dict[str, Assignment]:
+def _assign_equally(members: Subscribers, counts: PartitionCounts, pace: Pace) -> Steps[dict[str, Assignment]]:
     quota, extra = divmod(sum(counts.values()), len(members))
     free = {topic: bytearray(b"\1") * count for topic, count in counts.items()}
+    held: list[tuple[int, str]] = []
+    for member_id, member in members.items():
+        held.append((-_held(member, counts), member_id))
+        if pace.is_over(1 + len(member.current) // 4):
+            yield
     result: dict[str, Assignment] = {}
     unfilled: list[tuple[str, int]] = []
-    for member_id in sorted(members, key=lambda member_id: (-_held(members[member_id], counts), member_id)):
+    for _, member_id in (yield from in_order(held, pace)):
         limit = quota + (extra > 0)
         extra -= 1
         kept, count = _keep(members[member_id].current, free, limit)
         result[member_id] = kept
         if count < limit:
             unfilled.append((member_id, limit - count))
-    rest = [(topic, partition) for topic, flags in free.items() for partition, is_free in enumerate(flags) if is_free]
+        if pace.is_over(2 + count // 8):
+            yield
+    rest: list[tuple[bytes, int]] = []
+    for topic, flags in free.items():
+        for begin in range(0, len(flags), CHUNK):
+            chunk = flags[begin : begin + CHUNK]
+            rest += [(topic, partition) for partition, is_free in enumerate(chunk, begin) if is_free]
+            if pace.is_over(1 + len(chunk) // 16):
+                yield
     begin = 0
     for member_id, room in unfilled:
         given = rest[begin : begin + room]
         begin += room
         if not given:
             break
-        grown: dict[bytes, list[int]] = {topic: list(partitions) for topic, partitions in result[member_id].items()}
-        for topic, partition in given:
-            grown.setdefault(topic, []).append(partition)
-        result[member_id] = ascending(grown)
+        result[member_id] = _grown(result[member_id], given)
+        if pace.is_over(2 + len(given) // 4):
+            yield
     return result
+
+
+def _grown(assignment: Assignment, given: Sequence[tuple[bytes, int]]) -> Assignment:
+    grown: dict[bytes, list[int]] = {topic: list(partitions) for topic, partitions in assignment.items()}
+    for topic, partition in given:
+        grown.setdefault(topic, []).append(partition)
+    return ascending(grown)
 
 
 def _held(member: MemberSpec, counts: PartitionCounts) -> int:

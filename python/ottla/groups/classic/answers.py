@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from ottla.coordinator.machine import Outbox, Reply
 from ottla.errors import ErrorCode
 from ottla.groups.classic.group import ClassicGroup
-from ottla.groups.classic.member import Member
+from ottla.groups.classic.member import Member, metadata_of
 from ottla.groups.classic.state import State
 from ottla.wire.k11_join_group import JoinGroupResponse, JoinGroupResponseMember
 from ottla.wire.k12_heartbeat import HeartbeatResponse
@@ -27,6 +27,7 @@ __all__ = [
     "joins",
     "left",
     "member_list",
+    "member_lists",
     "sync_error",
     "synced",
     "syncs",
@@ -76,17 +77,28 @@ def joined(
     )
 
 
-def joins(group: ClassicGroup) -> Callable[[str], JoinGroupResponse]:
-    """Makes what a member of the present generation is told, also when that is over: ``joined`` without a list."""
+class MakeJoined(Protocol):
+    """Makes what a member is told, the leader with the list of ``members``."""
+
+    def __call__(
+        self, member_id: str, members: Callable[[], tuple[JoinGroupResponseMember, ...]] | None = None
+    ) -> JoinGroupResponse: ...
+
+
+def joins(group: ClassicGroup) -> MakeJoined:
+    """What a member of the present generation is told, also when that is over: ``joined``."""
     generation, protocol_type, protocol, leader = group.generation, group.protocol_type, group.protocol, group.leader
 
-    def answer(member_id: str) -> JoinGroupResponse:
+    def answer(
+        member_id: str, members: Callable[[], tuple[JoinGroupResponseMember, ...]] | None = None
+    ) -> JoinGroupResponse:
         return JoinGroupResponse(
             generation_id=generation,
             protocol_type=protocol_type,
             protocol_name=protocol,
             leader=leader or "",
             member_id=member_id,
+            members=() if members is None else members(),
         )
 
     return answer
@@ -104,16 +116,26 @@ def syncs(group: ClassicGroup) -> Callable[[bytes], SyncGroupResponse]:
 
 def member_list(group: ClassicGroup) -> tuple[JoinGroupResponseMember, ...]:
     """All members with their metadata of the chosen protocol, for the leader."""
-    assert group.protocol is not None, "the generation has a protocol"
+    return member_lists(group)()
+
+
+def member_lists(group: ClassicGroup) -> Callable[[], tuple[JoinGroupResponseMember, ...]]:
+    """Makes the list of those who are members now, later."""
     protocol = group.protocol
-    return tuple(
-        JoinGroupResponseMember(
-            member_id=member.member_id,
-            group_instance_id=member.group_instance_id,
-            metadata=member.metadata(protocol),
-        )
-        for member in group.members.values()
-    )
+    assert protocol is not None, "the generation has a protocol"
+    said = [(member.member_id, member.group_instance_id, member.protocols) for member in group.members.values()]
+
+    def make() -> tuple[JoinGroupResponseMember, ...]:
+        members: list[JoinGroupResponseMember] = []
+        for member_id, instance_id, protocols in said:
+            metadata = metadata_of(protocols, protocol)
+            assert metadata is not None, "every member supports what was chosen"
+            members.append(
+                JoinGroupResponseMember(member_id=member_id, group_instance_id=instance_id, metadata=metadata)
+            )
+        return tuple(members)
+
+    return make
 
 
 def fail_join(group: ClassicGroup, member: Member, code: ErrorCode, member_id: str, outbox: Outbox) -> None:

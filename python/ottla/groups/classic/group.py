@@ -15,12 +15,13 @@ from typing import final
 
 from ottla.coordinator.machine import Now, Record
 from ottla.errors import ErrorCode
-from ottla.groups.classic.member import Member, Protocols, WaitingJoin, votes
+from ottla.groups.classic.member import Member, Protocols, WaitingJoin, metadata_of, votes
 from ottla.groups.classic.state import TRANSITIONS, State
 from ottla.groups.classic.subscription import CONSUMER, subscribed_topics
+from ottla.groups.classic.telling import Telling
 from ottla.groups.deadlines import Timer
 from ottla.groups.standing import Standings
-from ottla.records.consumer_offsets import GroupMetadataKey, GroupMetadataValue
+from ottla.records.consumer_offsets import GroupMetadataKey, GroupMetadataValue, MemberMetadata
 
 __all__ = ["ClassicGroup"]
 
@@ -31,6 +32,7 @@ class ClassicGroup:
 
     __slots__ = (
         "_standings",
+        "_subscribed_by",
         "_subscriptions",
         "_supported",
         "_topics",
@@ -49,10 +51,12 @@ class ClassicGroup:
         "previous",
         "protocol",
         "protocol_type",
+        "recording",
         "state",
         "state_since_ms",
         "static",
         "stored",
+        "telling",
     )
 
     def __init__(self, group_id: str, standings: Standings) -> None:
@@ -79,13 +83,18 @@ class ClassicGroup:
         """Who has not fetched its assignment of this generation."""
         self.phase: Timer | None = None
         """The end of the join or sync phase."""
+        self.telling: Telling | None = None
+        """Of the end of the last phase."""
+        self.recording: Telling | None = None
+        """The end of the sync phase, while its record is made."""
         self.initial_delay_ms = 0
         self.initial_remaining_ms = 0
         """How often the first rebalance can still be put off."""
         self.initial_grew = False
         self.joined_count = 0
         self._supported: dict[str, int] = {}
-        self._subscriptions: Sequence[bytes | None] = ()
+        self._subscriptions: Sequence[Protocols] = ()
+        self._subscribed_by: str | None = None
         self._topics: frozenset[str] | None = None
         self._topics_known = False
 
@@ -114,7 +123,8 @@ class ClassicGroup:
         """Topics that the members of this generation read; None when it is not known: another protocol type, or
         metadata that is not of it."""
         if not self._topics_known:
-            self._topics = subscribed_topics(self.protocol_type, self._subscriptions)
+            said = (metadata_of(protocols, self._subscribed_by) for protocols in self._subscriptions)
+            self._topics = subscribed_topics(self.protocol_type, frozenset(said))
             self._topics_known = True
         return self._topics
 
@@ -182,6 +192,8 @@ class ClassicGroup:
         first."""
         size = len(self.members)
         candidates = frozenset(name for name, count in self._supported.items() if count == size)
+        if len(candidates) == 1:
+            return next(iter(candidates))
         counts = votes(self.members, candidates)
         return max(counts, key=lambda name: counts[name])
 
@@ -323,7 +335,8 @@ class ClassicGroup:
         self._note_subscriptions()
 
     def _note_subscriptions(self) -> None:
-        self._subscriptions = [member.metadata_or_none(self.protocol) for member in self.members.values()]
+        self._subscriptions = [member.protocols for member in self.members.values()]
+        self._subscribed_by = self.protocol
         self._topics_known = False
 
     # The record.
@@ -332,9 +345,14 @@ class ClassicGroup:
         """The group as the log is to remember it. Members without an assignment get an empty one."""
         assert self.protocol is not None or not self.members, "a group with members has chosen a protocol"
         protocol = self.protocol or ""
-        members = tuple(
-            member.record(protocol, assignments.get(member_id, b"")) for member_id, member in self.members.items()
+        return self.record_of(
+            tuple(
+                member.record(protocol, assignments.get(member_id, b"")) for member_id, member in self.members.items()
+            )
         )
+
+    def record_of(self, members: tuple[MemberMetadata, ...]) -> Record:
+        """The same, of members whose part is made."""
         return Record(
             GroupMetadataKey(group=self.group_id),
             GroupMetadataValue(

@@ -132,6 +132,7 @@ class ClassicGroups:
         if group.state is State.PREPARING_REBALANCE:
             outbox.answer(reply, sync_error(ErrorCode.REBALANCE_IN_PROGRESS))
             return
+        self._rebalancer.tell_now(group, member, outbox)
         self._rebalancer.synced(group, member)
         if group.state is State.STABLE:
             self._rebalancer.heard(group, member, outbox.now)
@@ -330,12 +331,13 @@ class ClassicGroups:
     def advance(self, outbox: Outbox) -> None:
         """Ends sessions and phases."""
         answers_max = len(outbox.answers) + ANSWERS_PER_ADVANCE_MAX
+        slices = self._rebalancer.slices
         for _ in range(TIMERS_PER_ADVANCE_MAX):
             timer = self._deadlines.pop(outbox.now.monotonic_ms)
             if timer is None:
                 break
             timer.action(outbox)
-            if len(outbox.answers) >= answers_max:
+            if len(outbox.answers) >= answers_max or self._rebalancer.slices > slices:
                 break
 
     def abandon(self) -> Sequence[Reply[Any]]:
@@ -366,3 +368,6 @@ def _bury(group: ClassicGroup) -> None:
         timer.cancel()
     if group.phase is not None:
         group.phase.cancel()
+    for telling in (group.telling, group.recording):
+        if telling is not None:
+            telling.cancel()

@@ -145,6 +145,7 @@ class Joiner:
             join.refuse(error, request.member_id)
             return
         member = group.members[request.member_id]
+        self._rebalancer.tell_now(group, member, join.outbox)
         leads = group.leader == member.member_id
         if group.state is State.PREPARING_REBALANCE:
             changed = True
@@ -174,6 +175,7 @@ class Joiner:
 
     def _replace(self, group: ClassicGroup, join: Join, member: Member, new_id: str) -> None:
         protocols = join.request.protocols
+        self._rebalancer.tell_now(group, member, join.outbox)
         if group.state is State.STABLE and group.selected_with(member, protocols) == group.protocol:
             self._replace_quietly(group, join, member, new_id)
             return

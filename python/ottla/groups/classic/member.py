@@ -132,10 +132,15 @@ class Member:
 
     def metadata_or_none(self, protocol: str | None) -> bytes | None:
         """The same of any protocol; None when it does not support it."""
-        for known in self.protocols:
-            if known.name == protocol:
-                return known.metadata
-        return None
+        return metadata_of(self.protocols, protocol)
+
+
+def metadata_of(protocols: Protocols, protocol: str | None) -> bytes | None:
+    """What is said under one of these; None when it is none of them."""
+    for known in protocols:
+        if known.name == protocol:
+            return known.metadata
+    return None
 
 
 def votes(members: Mapping[str, Member], candidates: frozenset[str]) -> dict[str, int]:

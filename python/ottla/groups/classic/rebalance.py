@@ -6,20 +6,22 @@ one timer per phase, and takes state and time only from the group and the outbox
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Final, final
 
-from ottla.coordinator.machine import CoordinatorError, Now, Outbox
+from ottla.coordinator.machine import CoordinatorError, Now, Outbox, Record
 from ottla.errors import ErrorCode
-from ottla.groups.classic.answers import fail_join, fail_sync, joined, joins, member_list, syncs
+from ottla.groups.classic.answers import fail_join, fail_sync, joins, member_lists, syncs
 from ottla.groups.classic.config import ClassicConfig
 from ottla.groups.classic.group import ClassicGroup
 from ottla.groups.classic.member import Member
 from ottla.groups.classic.state import State
+from ottla.groups.classic.telling import Telling
 from ottla.groups.deadlines import Deadlines, Timer
 from ottla.groups.standing import Standings
+from ottla.records.consumer_offsets import MemberMetadata
 
 __all__ = ["NEW_MEMBER_JOIN_TIMEOUT_MS", "Rebalancer"]
 
@@ -37,6 +39,8 @@ class Rebalancer:
         self.config = config
         self._deadlines = deadlines
         self._standings = standings
+        self.slices = 0
+        """How often some members of a large group were told something: each is enough work for once."""
 
     # Sessions.
 
@@ -119,7 +123,10 @@ class Rebalancer:
         if group.state is State.COMPLETING_REBALANCE:
             for member in group.members.values():
                 member.assignment = b""
+        if group.state is State.COMPLETING_REBALANCE or self._is_telling(group):
             self._fail_syncs(group, ErrorCode.REBALANCE_IN_PROGRESS, outbox)
+        self._stop_telling(group)
+        self._stop_recording(group)
         group.pending_sync.clear()
         group.transition(State.PREPARING_REBALANCE, outbox.now)
         if group.is_initial:
@@ -161,19 +168,67 @@ class Rebalancer:
         if group.is_empty:
             self._record_empty(group, outbox)
             return
+        group.pending_sync.update(group.members)
+        self._end_phase_in(group, group.rebalance_timeout_ms, outbox.now)
+        self._tell(group, self._telling_joins(group), outbox)
+
+    def _telling_joins(self, group: ClassicGroup) -> Callable[[Member, Outbox], None]:
         answer = joins(group)
-        for member in group.members.values():
+
+        def tell(member: Member, outbox: Outbox) -> None:
             waiting = group.take_join(member)
             if waiting is None:
                 pass
             elif group.leader == member.member_id:
-                outbox.answer(waiting.reply, joined(group, member.member_id, members=member_list(group)))
+                outbox.answer_with(waiting.reply, partial(answer, member.member_id, member_lists(group)))
             else:
                 outbox.answer_with(waiting.reply, partial(answer, member.member_id))
             member.is_new = False
             self.heard(group, member, outbox.now)
-        group.pending_sync.update(group.members)
-        self._end_phase_in(group, group.rebalance_timeout_ms, outbox.now)
+
+        return tell
+
+    # Who hears of the end of a phase.
+
+    def _tell(self, group: ClassicGroup, tell: Callable[[Member, Outbox], None], outbox: Outbox) -> None:
+        self._stop_telling(group)
+        if len(group.members) <= self.config.told_at_once:
+            for member in group.members.values():
+                tell(member, outbox)
+            return
+
+        def tell_if_there(member: Member, outbox: Outbox) -> None:
+            if group.members.get(member.member_id) is member:
+                tell(member, outbox)
+
+        group.telling = self._telling(group, tell_if_there, lambda _outbox: None)
+        group.telling.begin(outbox.now)
+
+    def _telling(
+        self, group: ClassicGroup, tell: Callable[[Member, Outbox], None], then: Callable[[Outbox], None]
+    ) -> Telling:
+        def sliced() -> None:
+            self.slices += 1
+
+        return Telling(group.members.values(), self.config.told_at_once, tell, self._deadlines, sliced, then)
+
+    def _stop_telling(self, group: ClassicGroup) -> None:
+        if group.telling is not None:
+            group.telling.cancel()
+            group.telling = None
+
+    def _stop_recording(self, group: ClassicGroup) -> None:
+        if group.recording is not None:
+            group.recording.cancel()
+            group.recording = None
+
+    def tell_now(self, group: ClassicGroup, member: Member, outbox: Outbox) -> None:
+        """The member does something: it must not do so before it heard what was."""
+        if group.telling is not None:
+            group.telling.one(member, outbox)
+
+    def _is_telling(self, group: ClassicGroup) -> bool:
+        return group.telling is not None and group.telling.due_ms is not None
 
     def _record_empty(self, group: ClassicGroup, outbox: Outbox) -> None:
         # Refused, the log keeps the generation before, whose members will all be silent after a load; as in Kafka.
@@ -189,21 +244,45 @@ class Rebalancer:
             self._cancel_phase(group)
 
     def assign(self, group: ClassicGroup, assignments: Mapping[str, bytes], outbox: Outbox) -> None:
-        """The leader has decided: the record is written, the group is Stable, whoever waits gets its share."""
+        """The leader has decided: the record is written, the group is Stable, whoever waits gets its share. Of a large
+        group the record is made some members at a time, and what was decided before is no longer made."""
         group.assert_transition(State.STABLE)
+        if len(group.members) <= self.config.told_at_once:
+            self._recorded(group, group.record(assignments), outbox)
+            return
+        protocol = group.protocol
+        assert protocol is not None, "the generation has a protocol"
+        made: list[MemberMetadata] = []
+
+        def make(member: Member, _outbox: Outbox) -> None:
+            made.append(member.record(protocol, assignments.get(member.member_id, b"")))
+
+        def then(outbox: Outbox) -> None:
+            self._recorded(group, group.record_of(tuple(made)), outbox)
+
+        self._stop_recording(group)
+        group.recording = self._telling(group, make, then)
+        group.recording.begin(outbox.now)
+
+    def _recorded(self, group: ClassicGroup, record: Record, outbox: Outbox) -> None:
         try:
-            outbox.emit(group.record(assignments))
+            outbox.emit(record)
         except CoordinatorError as error:
             self._fail_syncs(group, error.code, outbox)
             self.prepare(group, outbox)
             return
-        answer = syncs(group)
-        for member in group.members.values():
+        answer, tell_join = syncs(group), self._telling_joins(group)
+
+        def tell(member: Member, outbox: Outbox) -> None:
+            if member.join is not None:
+                tell_join(member, outbox)
             reply = member.sync
             if reply is not None:
                 member.sync = None
                 outbox.answer_with(reply, partial(answer, member.assignment))
                 self.heard(group, member, outbox.now)
+
+        self._tell(group, tell, outbox)
 
     def _fail_syncs(self, group: ClassicGroup, code: ErrorCode, outbox: Outbox) -> None:
         for member in group.members.values():

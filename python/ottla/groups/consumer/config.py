@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple, final
 
-__all__ = ["ConsumerConfig", "GroupSettings", "MigrationPolicy"]
+from ottla.groups.assignors.steps import STEP_WORK
+
+__all__ = ["AssigningLimits", "ConsumerConfig", "GroupSettings", "MigrationPolicy"]
 
 
 class MigrationPolicy(enum.Enum):
@@ -38,6 +40,16 @@ class GroupSettings(NamedTuple):
     """A target is not computed again before; joins that come in a burst cost one computation."""
 
 
+class AssigningLimits(NamedTuple):
+    """How targets are made. Work is counted in units of about a microsecond (``ottla.groups.assignors.steps``)."""
+
+    at_once_work_max: int = 4_000
+    """More is made between requests: a slice, with what else a heartbeat does, stays below 5 ms."""
+    step_work: int = STEP_WORK
+    steps_per_advance: int = 4
+    """Some 2 ms; what is left is due at once."""
+
+
 def _defaults(_group_id: str) -> GroupSettings:
     return GroupSettings()
 
@@ -57,4 +69,6 @@ class ConsumerConfig:
     """``group.max.size``: a larger group is not turned into a classic one."""
     regex_refresh_interval_ms: int = 600_000
     """``group.consumer.regex.refresh.interval.ms``: deleted topics and changed permissions are noticed by then."""
+    assigning: AssigningLimits = field(default_factory=AssigningLimits)
+    """No key of Kafka's."""
     migration: MigrationPolicy = MigrationPolicy.BIDIRECTIONAL

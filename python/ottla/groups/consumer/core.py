@@ -11,6 +11,7 @@ from typing import Final, final
 
 from ottla.coordinator.machine import CoordinatorError, Outbox
 from ottla.groups.classic.groups import ClassicGroups
+from ottla.groups.consumer.assigning import Assigning
 from ottla.groups.consumer.config import ConsumerConfig
 from ottla.groups.consumer.group import ConsumerGroup
 from ottla.groups.consumer.leaving import fencing_records
@@ -51,6 +52,7 @@ class ConsumerCore:
         self.deadlines: Final = Deadlines()
         self.sessions: Final = Sessions(self.deadlines, standings, self._expire)
         self.resolving: Final = Resolving(self.state, hashes, compile_)
+        self.assigning: Final = Assigning(self.state, config, self.topics)
         self.updater: Final = Updater(config, hashes, compile_, self.resolving)
 
     def emit(self, update: Update, describable: Describable, outbox: Outbox) -> Member:
@@ -72,6 +74,8 @@ class ConsumerCore:
             group.is_fresh = True
         if update.asks:
             self.resolving.ask(group, update.asks, describable, now)
+        if update.assigns:
+            self.assigning.ask(group, now)
         if after.classic is None and update.moved:
             if after.state is MemberState.UNREVOKED_PARTITIONS:
                 at_ms = now.monotonic_ms + after.rebalance_timeout_ms

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, final
 
+from ottla.errors import ErrorCode
 from ottla.groups.assignors.spec import NOTHING, Assignment
 from ottla.groups.consumer.member import Member, Owned
 from ottla.groups.consumer.regex import Resolved
@@ -79,6 +80,10 @@ class ConsumerGroup:
         """Soft: an answer about expressions is under way."""
         self.asks_from_ms = 0
         """Soft: not before this time, in milliseconds since 1970, is asked again what could not be written."""
+        self.is_assigning = False
+        """Soft: a target is being made."""
+        self.refusal: tuple[int, ErrorCode, str | None] | None = None
+        """Soft: the epoch for which the target could not be written, and why."""
         self._on_topics = on_topics
 
     # What follows from it.
@@ -102,11 +107,6 @@ class ConsumerGroup:
         """The member of an instance id."""
         member_id = None if instance_id is None else self.static.get(instance_id)
         return None if member_id is None else self.members.get(member_id)
-
-    def owner(self, topic_id: bytes, partition: int) -> str | None:
-        """Who has a partition, or has not given it up yet."""
-        owners = self.owners.get(topic_id)
-        return None if owners is None else owners.get(partition)
 
     def waits_for_others(self, member: Member) -> bool:
         """Does somebody else still have what the target gives this member?"""

@@ -113,17 +113,19 @@ class ConsumerGroups:
                     sessions.expect_revocation(group, member.member_id, member.epoch, over_ms)
 
     def next_deadline_ms(self) -> int | None:
-        """When the next session ends; at once, while expressions are resolved."""
-        next_ms, due_ms = self._core.deadlines.next_ms(), self._core.resolving.due_ms
-        if next_ms is None or due_ms is None:
-            return due_ms if next_ms is None else next_ms
-        return min(next_ms, due_ms)
+        """When the next session ends; at once, while expressions are resolved or targets made."""
+        next_ms = self._core.deadlines.next_ms()
+        for due_ms in (self._core.resolving.due_ms, self._core.assigning.due_ms):
+            if due_ms is not None and (next_ms is None or due_ms < next_ms):
+                next_ms = due_ms
+        return next_ms
 
     def advance(self, outbox: Outbox) -> None:
-        """Ends sessions, and finds the topics of expressions."""
+        """Ends sessions, finds the topics of expressions, makes targets."""
         for _ in range(TIMERS_PER_ADVANCE_MAX):
             timer = self._core.deadlines.pop(outbox.now.monotonic_ms)
             if timer is None:
                 break
             timer.action(outbox)
         self._core.resolving.advance(outbox)
+        self._core.assigning.advance(outbox)

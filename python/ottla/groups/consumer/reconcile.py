@@ -36,10 +36,11 @@ def reconcile(
     member: Member,
     target: Target,
     held: Held,
-    owner: Callable[[bytes, int], str | None],
+    owners: Callable[[bytes], Mapping[int, str]],
     subscription_changed: bool,
 ) -> Member:
-    """The member one step further, or as it is. Raises CoordinatorError FENCED_MEMBER_EPOCH for one whose state nobody
+    """The member one step further, or as it is. ``owners``: who has which partition of a topic, or has not given it up
+    yet. Raises CoordinatorError FENCED_MEMBER_EPOCH for one whose state nobody
     understands and that has partitions."""
     if member.state is MemberState.STABLE and member.epoch == target.epoch:
         return _unsubscribe(member, target, held) if subscription_changed else member
@@ -50,7 +51,7 @@ def reconcile(
             ErrorCode.FENCED_MEMBER_EPOCH,
             "The consumer group member is in a unknown state. The member must abandon all its partitions and rejoin.",
         )
-    return _next(member, target, held, owner)
+    return _next(member, target, held, owners)
 
 
 def _holds(held: Held, partitions: Owned) -> bool:
@@ -60,10 +61,10 @@ def _holds(held: Held, partitions: Owned) -> bool:
     return any(not some.isdisjoint(partitions.get(topic_id, ())) for topic_id, some in held.items())
 
 
-def _next(member: Member, target: Target, held: Held, owner: Callable[[bytes, int], str | None]) -> Member:
+def _next(member: Member, target: Target, held: Held, owners: Callable[[bytes], Mapping[int, str]]) -> Member:
     assigned: dict[bytes, dict[int, int]] = {}
     revoking: dict[bytes, dict[int, int]] = {}
-    adding: list[tuple[bytes, int]] = []
+    adding: dict[bytes, list[int]] = {}
     waits = False
     for topic_id in {**target.assignment, **member.assigned}:
         wanted = set(target.assignment.get(topic_id, ())) if topic_id in target.topic_ids else set()
@@ -74,16 +75,17 @@ def _next(member: Member, target: Target, held: Held, owner: Callable[[bytes, in
             assigned[topic_id] = stays
         if goes:
             revoking[topic_id] = goes
-        for partition in sorted(wanted - stays.keys()):
-            # What it is giving up itself is free for it: one member has a partition at a time.
-            if owner(topic_id, partition) in (None, member.member_id):
-                adding.append((topic_id, partition))
-            else:
-                waits = True
+        missing = sorted(wanted - stays.keys())
+        known = owners(topic_id)
+        # What it is giving up itself is free for it: one member has a partition at a time.
+        free = [partition for partition in missing if known.get(partition, member.member_id) == member.member_id]
+        waits = waits or len(free) < len(missing)
+        if free:
+            adding[topic_id] = free
     if revoking and _holds(held, revoking):
         return _moved(member, member.epoch, MemberState.UNREVOKED_PARTITIONS, assigned, revoking)
-    for topic_id, partition in adding:
-        assigned.setdefault(topic_id, {})[partition] = target.epoch
+    for topic_id, free in adding.items():
+        assigned.setdefault(topic_id, {}).update(dict.fromkeys(free, target.epoch))
     state = MemberState.UNRELEASED_PARTITIONS if waits else MemberState.STABLE
     return _moved(member, target.epoch, state, _ascending(assigned), {})
 

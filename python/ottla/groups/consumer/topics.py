@@ -91,12 +91,13 @@ def topic_hash(topic: Topic) -> int:
     out += topic.topic_id[:7:-1]
     _put_text(out, topic.name)
     out += _INT.pack(topic.partition_count)
-    for partition in range(topic.partition_count):
+    for partition in range(min(topic.partition_count, len(topic.racks))):
         out += _INT.pack(partition)
-        if partition < len(topic.racks):
-            for rack in sorted(topic.racks[partition]):
-                out += _INT.pack(_units(rack))
-                _put_text(out, rack)
+        for rack in sorted(topic.racks[partition]):
+            out += _INT.pack(_units(rack))
+            _put_text(out, rack)
+    without = range(len(topic.racks), topic.partition_count)
+    out += struct.pack(f"<{len(without)}i", *without)
     return xxh3_64(bytes(out))
 
 

@@ -7,13 +7,15 @@ sets what is soft. So a request that is refused half way has changed nothing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, final
 
 from ottla.coordinator.machine import CoordinatorError, Now, Record
 from ottla.errors import ErrorCode
-from ottla.groups.assignors import ASSIGNORS
-from ottla.groups.assignors.spec import NOTHING, Assignment, MemberSpec
+from ottla.groups.assignors.spec import NOTHING, Assignment
+from ottla.groups.assignors.steps import Pace, finish
+from ottla.groups.consumer.assigning import assign, is_much
 from ottla.groups.consumer.config import ConsumerConfig
 from ottla.groups.consumer.group import ConsumerGroup, ids_of
 from ottla.groups.consumer.member import Member
@@ -42,6 +44,7 @@ class Update:
     __slots__ = (
         "after",
         "asks",
+        "assigns",
         "before",
         "dissolves",
         "epoch",
@@ -71,6 +74,8 @@ class Update:
         """Its own assignment or epoch changed."""
         self.asks: tuple[str, ...] = ()
         """Expressions to be resolved."""
+        self.assigns = False
+        """A target is to be made between requests."""
 
     def replace_static(self, old: Member) -> None:
         """The member takes the place of one with the same instance id."""
@@ -87,10 +92,13 @@ class Update:
         """What the last target gives the member."""
         return self.group.target.get(self.replaced or self.before.member_id, NOTHING)
 
-    def owner(self, topic_id: bytes, partition: int) -> str | None:
-        """Who has a partition, once the member is who it becomes."""
-        owner = self.group.owner(topic_id, partition)
-        return self.before.member_id if owner is not None and owner == self.replaced else owner
+    def owners(self, topic_id: bytes) -> Mapping[int, str]:
+        """Who has which partition of a topic, once the member is who it becomes."""
+        owners = self.group.owners.get(topic_id, {})
+        if self.replaced is None:
+            return owners
+        member_id = self.before.member_id
+        return {partition: member_id if owner == self.replaced else owner for partition, owner in owners.items()}
 
 
 @final
@@ -218,10 +226,14 @@ class Updater:
     # 2. The target.
 
     def target(self, update: Update, now: Now) -> Target:
-        """What the member should come to: by a new target, if the group changed and the last one is old enough."""
-        group = update.group
+        """What the member should come to: by a new target, if the group changed and the last one is old enough. Raises
+        CoordinatorError when there can be none."""
+        group, limits = update.group, self.config.assigning
         topic_ids = self.topic_ids(group, update.after)
         if group.assignment_epoch >= update.epoch or not self._may_assign(group, now):
+            return Target(group.assignment_epoch, update.target, topic_ids)
+        if group.is_assigning or is_much(group, update.after.topic_names, self.topics, limits.at_once_work_max):
+            update.assigns = _require_writable(update)
             return Target(group.assignment_epoch, update.target, topic_ids)
         assignments = self._assign(update)
         member_id = update.after.member_id
@@ -238,29 +250,12 @@ class Updater:
 
     def _assign(self, update: Update) -> dict[str, Assignment]:
         group, after = update.group, update.after
-        known: dict[tuple[tuple[str, ...], str | None], frozenset[bytes]] = {}
-
-        def ids(member: Member) -> frozenset[bytes]:
-            key = (member.topic_names, member.topic_regex)
-            found = known.get(key)
-            if found is None:
-                found = known[key] = self.topic_ids(group, member)
-            return found
-
-        members = {
-            member.member_id: MemberSpec(ids(member), group.target.get(member.member_id, NOTHING), member.instance_id)
-            for member in group.members.values()
-            if member.member_id not in (update.replaced, after.member_id)
-        }
-        members[after.member_id] = MemberSpec(ids(after), update.target, after.instance_id)
-        counts: dict[bytes, int] = {}
-        for topic_id in frozenset().union(*known.values()):
-            topic = self.topics.with_id(topic_id)
-            assert topic is not None, "ids are those of topics that are there"
-            counts[topic_id] = topic.partition_count
-        name = group.preferred_assignor(without=(update.before,), added=after) or self.config.assignors[0]
-        # One that this broker does not have was asked for under another configuration.
-        return ASSIGNORS.get(name, ASSIGNORS["uniform"])(members, counts)
+        gone = (update.replaced, after.member_id)
+        members = [member for member in group.members.values() if member.member_id not in gone]
+        members.append(after)
+        targets = {**group.target, after.member_id: update.target}
+        assignor = group.preferred_assignor(without=(update.before,), added=after) or self.config.assignors[0]
+        return finish(assign(group, members, targets, assignor, self.topics, Pace()))
 
     def topic_ids(self, group: ConsumerGroup, member: Member) -> frozenset[bytes]:
         """What a member subscribes to, of what is there."""
@@ -273,11 +268,19 @@ class Updater:
         member = update.after
         if not update.resubscribed and member.is_reconciled(target.epoch):
             return
-        moved = reconcile(member, target, held, update.owner, update.resubscribed)
+        moved = reconcile(member, target, held, update.owners, update.resubscribed)
         if moved != member:
             update.records.append(current_record(update.group.group_id, moved))
             update.after = moved
             update.moved = True
+
+
+def _require_writable(update: Update) -> bool:
+    """Is the group another than the one whose target could not be written? Raises what was said of that."""
+    refusal = update.group.refusal
+    if refusal is not None and refusal[0] == update.epoch:
+        raise CoordinatorError(refusal[1], refusal[2])
+    return True
 
 
 def successor(old: Member, member_id: str) -> Member:
