@@ -114,10 +114,13 @@ impl Message for Request {
 /// What is borrowed in the partition stands beside, owned: its metadata.
 type Partition = (FetchedOffset<'static>, Option<String>);
 
+/// The id of a group, its topics, its error.
+type Group = (String, Vec<(Topic, Vec<Partition>)>, ErrorCode);
+
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Response {
     throttle_time_ms: i32,
-    groups: Vec<(String, Vec<(Topic, Vec<Partition>)>, ErrorCode)>,
+    groups: Vec<Group>,
 }
 
 fn partition(version: i16, index: i32, offset: i64, epoch: i32, error: ErrorCode) -> FetchedOffset<'static> {
