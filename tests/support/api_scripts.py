@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -27,11 +26,10 @@ import trio
 
 from ottla.errors import ErrorCode
 from ottla.ids import uuid_from_text, uuid_text
-from ottla.wire.codec import decode_response, decode_response_header, encode_request, encode_request_header
-from ottla.wire.headers import RequestHeader
 from ottla.wire.registry import request_class
 from ottla.wire.schema import Kind, fields_of, schema_of
 from tests.support.memory_broker import MemoryBroker, memory_broker
+from tests.support.raw import Connection
 from tests.support.scripts import Address, Against, Step, main, parse, unparse
 
 KEYS: Final = {
@@ -269,12 +267,12 @@ def _asking(broker: MemoryBroker) -> Ask:
 
 async def play_against(text: str, address: Address) -> str:
     """The script as a broker behind a socket plays it; the records of the transcript are left as they are."""
-    with socket.create_connection(address, timeout=WAIT_S) as connection:
+    with Connection(address, "script") as connection:
 
         async def ask(request: Request) -> Any:
             # Kafka answers when it is committed, and its broker follows.
             await trio.sleep(SETTLE_S if request.key == KEYS["DescribeConfigs"] else 0)
-            return _exchange(connection, request)
+            return connection.ask(request.message, request.version)
 
         before = parse(text)
         after = await play(before, ask, None)
@@ -283,28 +281,6 @@ async def play_against(text: str, address: Address) -> str:
             records = [line for line in old.transcript.split("\n") if line.startswith("records: ")]
             kept.append(new._replace(transcript="\n".join([new.transcript, *records])) if new.command else new)
         return unparse(kept)
-
-
-def _exchange(connection: socket.socket, request: Request) -> Any:
-    header = RequestHeader(
-        request_api_key=request.key, request_api_version=request.version, correlation_id=1, client_id="script"
-    )
-    frame = encode_request_header(header) + encode_request(request.message, request.version)
-    connection.sendall(len(frame).to_bytes(4, "big") + frame)
-    size = int.from_bytes(_read(connection, 4), "big")
-    answer = _read(connection, size)
-    _, offset = decode_response_header(request.key, request.version, answer)
-    return decode_response(request.key, request.version, answer, offset)
-
-
-def _read(connection: socket.socket, size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        part = connection.recv(size - len(data))
-        if not part:
-            raise EOFError("the broker closed the connection")
-        data += part
-    return data
 
 
 if __name__ == "__main__":

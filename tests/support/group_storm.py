@@ -17,14 +17,12 @@ from typing import Any, Final, final
 import trio
 
 from ottla.errors import ErrorCode
-from ottla.wire import decode_response, decode_response_header, encode_request, encode_request_header
-from ottla.wire.headers import RequestHeader
 from ottla.wire.k09_offset_fetch import OffsetFetchRequest, OffsetFetchRequestGroup
 from ottla.wire.k10_find_coordinator import FindCoordinatorRequest
 from ottla.wire.k11_join_group import JoinGroupRequest, JoinGroupRequestProtocol
 from ottla.wire.k12_heartbeat import HeartbeatRequest
 from ottla.wire.k14_sync_group import SyncGroupRequest, SyncGroupRequestAssignment
-from ottla.wire.schema import schema_of
+from tests.support.frames import answer_in, key_of, request_frame
 
 GROUP: Final = "storm"
 PROTOCOL: Final = "range"
@@ -36,7 +34,7 @@ METADATA: Final = bytes(100)
 ASSIGNMENT: Final = bytes(200)
 REJOIN: Final = frozenset((ErrorCode.REBALANCE_IN_PROGRESS, ErrorCode.ILLEGAL_GENERATION))
 WAIT: Final = frozenset((ErrorCode.COORDINATOR_LOAD_IN_PROGRESS, ErrorCode.NOT_COORDINATOR))
-FRAME: Final = 4
+LENGTH_BYTES: Final = 4
 
 
 @final
@@ -50,20 +48,10 @@ class Connection:
         self._kept = bytearray()
 
     async def ask(self, request: object, version: int) -> Any:
-        key = schema_of(request).api_key
-        assert key is not None
         self._correlation_id += 1
-        header = RequestHeader(
-            request_api_key=key,
-            request_api_version=version,
-            correlation_id=self._correlation_id,
-            client_id=self._client_id,
-        )
-        body = encode_request_header(header) + encode_request(request, version)
-        await self._stream.send_all(len(body).to_bytes(FRAME) + body)
-        frame = await self._take(int.from_bytes(await self._take(FRAME)))
-        _, start = decode_response_header(key, version, frame)
-        return decode_response(key, version, frame, start)
+        await self._stream.send_all(request_frame(request, version, self._correlation_id, self._client_id))
+        frame = await self._take(int.from_bytes(await self._take(LENGTH_BYTES)))
+        return answer_in(frame, key_of(request), version)[1]
 
     async def _take(self, count: int) -> bytes:
         while len(self._kept) < count:

@@ -18,14 +18,7 @@ from types import TracebackType
 from typing import Any, Final, Self, final
 
 from ottla._core import Batch, build_batch, decode_batches
-from ottla.wire import (
-    decode_response,
-    decode_response_header,
-    encode_request,
-    encode_request_header,
-)
-from ottla.wire.headers import RequestHeader
-from ottla.wire.schema import schema_of
+from tests.support.frames import answer_in, key_of, request_frame
 
 __all__ = ["CLOCK_STEP_MS", "Closed", "Connection", "batch", "batches_of", "values_of"]
 
@@ -69,19 +62,10 @@ class Connection:
 
     def frame(self, request: object, version: int, *, answered: bool = True) -> bytes:
         """The request as it goes over the wire, length and header included; counted as sent."""
-        key = schema_of(request).api_key
-        assert key is not None
         self._correlation_id += 1
-        header = RequestHeader(
-            request_api_key=key,
-            request_api_version=version,
-            correlation_id=self._correlation_id,
-            client_id=self.client_id,
-        )
-        body = encode_request_header(header) + encode_request(request, version)
         if answered:
-            self.waiting.append((key, version, self._correlation_id))
-        return len(body).to_bytes(4) + body
+            self.waiting.append((key_of(request), version, self._correlation_id))
+        return request_frame(request, version, self._correlation_id, self.client_id)
 
     def send(self, request: object, version: int, *, answered: bool = True) -> int:
         """Sends a request; its correlation id. ``answered`` is false for Produce with acks=0."""
@@ -103,9 +87,9 @@ class Connection:
         """The answer to the oldest request that waits for one. Raises ``Closed``, ``TimeoutError``."""
         key, version, correlation_id = self.waiting.popleft()
         frame = self.receive_frame(timeout_s)
-        header, start = decode_response_header(key, version, frame)
-        assert header.correlation_id == correlation_id, "answers must come in the order of requests"
-        return decode_response(key, version, frame, start)
+        found, answer = answer_in(frame, key, version)
+        assert found == correlation_id, "answers must come in the order of requests"
+        return answer
 
     def receive_frame(self, timeout_s: float = TIMEOUT_S) -> bytes:
         """The next frame without its length. Raises ``Closed``, ``TimeoutError``."""

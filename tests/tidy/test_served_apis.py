@@ -9,12 +9,12 @@ from typing import Final
 import pytest
 
 from ottla.api.table import TABLE, Api, Side
-from ottla.wire.codec import decode, encode_request, encode_request_header
-from ottla.wire.headers import RequestHeader
+from ottla.wire.codec import decode
 from ottla.wire.k18_api_versions import ApiVersionsRequest, ApiVersionsResponse
 from ottla.wire.registry import ApiKey, request_class, response_class
 from ottla.wire.schema import schema_of
 from tests.support.engine import engine
+from tests.support.frames import request_frame
 from tests.tidy.sources import CORE, PACKAGE, ROOT
 
 NAMED: Final = pytest.mark.parametrize("api", TABLE, ids=lambda api: str(api.name))
@@ -43,11 +43,9 @@ def test_a_row_has_words_a_handler_and_tests(api: Api) -> None:
 
 @pytest.mark.parametrize("version", schema_of(ApiVersionsRequest).valid)
 def test_api_versions_says_what_the_table_says(version: int, tmp_path: Path) -> None:
-    header = RequestHeader(request_api_key=18, request_api_version=version, correlation_id=7, client_id="tidy")
     request = ApiVersionsRequest(client_software_name="tidy", client_software_version="1")
-    frame = encode_request_header(header) + encode_request(request, version)
     with engine(tmp_path) as serving, serving.connect() as client:
-        client.sendall(struct.pack(">i", len(frame)) + frame)
+        client.sendall(request_frame(request, version, 7, "tidy"))
         with client.makefile("rb") as answers:
             (length,) = struct.unpack(">i", answers.read(4))
             body = answers.read(length)
