@@ -7,10 +7,12 @@ broker leads NOT_LEADER_OR_FOLLOWER.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from ottla.api.broker import Broker
 from ottla.api.context import RequestContext
 from ottla.api.group_access import has_partition
+from ottla.coordinator.slices import Slices
 from ottla.errors import ErrorCode
 from ottla.metadata.image import Image
 from ottla.security.authorizer import Operation
@@ -24,12 +26,15 @@ from ottla.wire.k61_describe_producers import (
 
 __all__ = ["describe_producers"]
 
+LOOKS_AT_ONCE: Final = 200
+"""Between looks at the time."""
+
 
 async def describe_producers(
     request: DescribeProducersRequest, context: RequestContext, broker: Broker
 ) -> DescribeProducersResponse:
     """See the module."""
-    image = broker.metadata.image
+    image, slices = broker.metadata.image, Slices()
     codes: list[list[tuple[int, ErrorCode]]] = []
     asked: list[tuple[bytes, int]] = []
     for topic in request.topics:
@@ -42,24 +47,24 @@ async def describe_producers(
             else:
                 of_topic.append((index, ErrorCode.NONE))
                 asked.append((image.topics.id_of[topic.name], index))
+            if len(of_topic) % LOOKS_AT_ONCE == 0:
+                await slices.pause()
         codes.append(of_topic)
     found = iter(await broker.producers.describe_producers(asked) if asked else ())
-    return DescribeProducersResponse(
-        topics=tuple(
-            TopicResponse(
-                name=topic.name,
-                partitions=tuple(
-                    _described(index, next(found))
-                    if code is ErrorCode.NONE
-                    else PartitionResponse(
-                        partition_index=index, error_code=code, error_message=_message(topic.name, code, image)
-                    )
-                    for index, code in of_topic
-                ),
-            )
-            for topic, of_topic in zip(request.topics, codes, strict=True)
-        )
-    )
+    slices = Slices()
+    answers = []
+    for topic, of_topic in zip(request.topics, codes, strict=True):
+        partitions: list[PartitionResponse] = []
+        for index, code in of_topic:
+            if code is ErrorCode.NONE:
+                partitions.append(_described(index, next(found)))
+            else:
+                message = _message(topic.name, code, image)
+                partitions.append(PartitionResponse(partition_index=index, error_code=code, error_message=message))
+            if len(partitions) % LOOKS_AT_ONCE == 0:
+                await slices.pause()
+        answers.append(TopicResponse(name=topic.name, partitions=tuple(partitions)))
+    return DescribeProducersResponse(topics=tuple(answers))
 
 
 def _message(topic: str, code: ErrorCode, image: Image) -> str | None:
