@@ -55,6 +55,14 @@ def test_lies_are_refused_without_allocation(key: int, version: int, body: bytes
     assert peak < 60_000
 
 
+def test_arrays_within_arrays_are_counted_together() -> None:
+    """Each is as long as it may be, and all of them would be gigabytes of objects."""
+    topic = b"\0\1t" + (999_999).to_bytes(4) + bytes(4 * 999_999)
+    body = bytes(12) + (5).to_bytes(4) + topic * 5
+    with pytest.raises(WireError, match=r"topics\[3\]\.partitions: 4000001 elements, at most 4000000 are taken"):
+        decode_request(24, 1, body)
+
+
 def test_ten_thousand_unknown_tags_are_read() -> None:
     body = b"\2a\2b" + varint(10_000) + b"\x09\1x" * 10_000
     assert decode_request(18, 3, body) == ApiVersionsRequest(client_software_name="a", client_software_version="b")

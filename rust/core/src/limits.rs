@@ -7,6 +7,10 @@ pub const FRAME_BYTES_MAX: usize = 104_857_600;
 /// hold; a fixed bound beside it keeps zero-width elements from asking for gigabytes.
 pub const ARRAY_ELEMENTS_MAX: usize = 1_000_000;
 
+/// The most elements that all arrays of a message may have together: what a cluster of hundreds of thousands of partitions
+/// takes to describe. As many bytes as a frame may have would otherwise become gigabytes of objects.
+pub const MESSAGE_ELEMENTS_MAX: usize = 4_000_000;
+
 /// The most tagged fields that one struct may carry, as Kafka 4.4 limits them.
 pub const TAGGED_FIELDS_MAX: usize = 10_000;
 

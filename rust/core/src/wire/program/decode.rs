@@ -3,7 +3,7 @@
 use super::fault::{Fault, PathStep, Reason};
 use super::reader::Reader;
 use super::{Field, Kind, Presence, Program};
-use crate::limits::{ARRAY_ELEMENTS_MAX, TAGGED_FIELDS_MAX};
+use crate::limits::TAGGED_FIELDS_MAX;
 
 /// The longest string, as in Kafka's generated readers.
 pub(super) const STRING_BYTES_MAX: usize = i16::MAX as usize;
@@ -111,9 +111,7 @@ impl Program {
         let Some(count) = length::<4>(field, reader)? else {
             return null(field.nullable, start, builder);
         };
-        if count > ARRAY_ELEMENTS_MAX {
-            return Err(Fault::new(Reason::TooMany { count, limit: ARRAY_ELEMENTS_MAX }, start));
-        }
+        reader.claim(count).map_err(|reason| Fault::new(reason, start))?;
         if count.saturating_mul(self.element_bytes_min(field)) > reader.left() {
             return Err(Fault::new(Reason::Impossible { count, left: reader.left() }, start));
         }

@@ -1,18 +1,21 @@
 //! Reading with bounds: every read says what it wants, and what is left, when it cannot.
 
 use super::fault::{Fault, Reason};
+use crate::limits::{ARRAY_ELEMENTS_MAX, MESSAGE_ELEMENTS_MAX};
 
 /// A place in the bytes of a message.
 #[derive(Debug)]
 pub struct Reader<'a> {
     bytes: &'a [u8],
     position: usize,
+    /// How many elements the arrays so far have claimed.
+    elements: usize,
 }
 
 impl<'a> Reader<'a> {
     /// At `position` of the bytes; a position behind the end is the end.
     pub fn new(bytes: &'a [u8], position: usize) -> Self {
-        Self { bytes, position: position.min(bytes.len()) }
+        Self { bytes, position: position.min(bytes.len()), elements: 0 }
     }
 
     pub fn position(&self) -> usize {
@@ -21,6 +24,18 @@ impl<'a> Reader<'a> {
 
     pub fn left(&self) -> usize {
         self.bytes.len() - self.position
+    }
+
+    /// An array claims `count` elements: is that too many for one, or for a message?
+    pub(super) fn claim(&mut self, count: usize) -> Result<(), Reason> {
+        if count > ARRAY_ELEMENTS_MAX {
+            return Err(Reason::TooMany { count, limit: ARRAY_ELEMENTS_MAX });
+        }
+        self.elements += count;
+        if self.elements > MESSAGE_ELEMENTS_MAX {
+            return Err(Reason::TooMany { count: self.elements, limit: MESSAGE_ELEMENTS_MAX });
+        }
+        Ok(())
     }
 
     #[cold]
