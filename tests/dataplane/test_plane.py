@@ -20,8 +20,8 @@ class EndsTwice:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    def drain(self, requests_max: int, may_doze: bool) -> tuple[Any, ...]:
-        done, *rest = self._inner.drain(requests_max, may_doze)
+    def drain(self, requests_max: int) -> tuple[Any, ...]:
+        done, *rest = self._inner.drain(requests_max)
         return [each for each in done for _ in "12"], *rest
 
 
