@@ -34,6 +34,7 @@ SHELLS: Final = {
     "raft/client.py": "the log and the timers of the quorum",
     "server/coordinators.py": "the tasks of coordinators",
     "server/admission.py": "waits for room, looks up names",
+    "server/lag.py": "tells of each minute",
     "server/listener.py": "sockets",
     "server/logs.py": "log lines carry the time",
     "server/main.py": "the composition root",

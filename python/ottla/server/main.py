@@ -47,6 +47,7 @@ from ottla.raft.voters import ReplicaKey, Voter, VoterEndpoint
 from ottla.security.authorizer import ANONYMOUS, AllowAll
 from ottla.server.admission import Admission, ConnectionLimits
 from ottla.server.coordinators import Coordinators
+from ottla.server.lag import watch
 from ottla.server.listener import BoundListener, Buffers, bind
 from ottla.server.release import check_served
 from ottla.server.switchboard import Switchboard
@@ -198,6 +199,7 @@ class Server:
                         self._on_request, self._on_fact, self._on_closed_connection, coordinators.write_out
                     )
                     nursery.start_soon(plane.run, callbacks)
+                    nursery.start_soon(watch, coordinators.loop_lag, self._log)
                     await log.open()
                     if formatted:
                         voter = self._voter(meta)
