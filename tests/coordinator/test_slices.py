@@ -83,3 +83,27 @@ def test_loop_lag_counts_the_time_in_which_nothing_happens() -> None:
         assert lag.quantile_ms(0.5) < 5
 
     trio.run(main, instruments=[lag])
+
+
+def test_the_lag_of_a_minute_is_told_apart_from_the_minute_before() -> None:
+    lag = LoopLag()
+    clock = trio.testing.MockClock()
+
+    async def main() -> None:
+        for pass_ms in (200, 200):
+            clock.jump(pass_ms / 1000)
+            await trio.lowlevel.checkpoint()
+        mark = lag.mark()
+        for pass_ms in [1] * 60 + [40]:
+            clock.jump(pass_ms / 1000)
+            await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint()
+        was = lag.since(mark)
+        assert 40 <= was.longest_ms <= 48
+        assert was.p999_ms == was.longest_ms
+        assert was.busy == pytest.approx(1)
+        # The clock jumped: no core did that.
+        assert was.on_core < 0.9
+        assert lag.since(lag.mark()).p999_ms == 0
+
+    trio.run(main, clock=clock, instruments=[lag])

@@ -76,7 +76,9 @@ def measure(data_dir: Path) -> tuple[dict[str, float], float, str]:
 
 
 def without_waiting_for_a_core() -> Callable[[], float]:
-    """A clock of this thread, in seconds, that stands still while the thread could run and others have the cores."""
+    """A clock of this thread, in seconds, that stands still while the thread could run and others have the cores: the
+    members of the storm above all, but threads of the same broker, too. So the figure with all that is printed beside
+    it: that is what members and operators see."""
     if not SCHEDULED.exists():
         return trio.current_time
 

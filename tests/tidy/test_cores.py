@@ -35,6 +35,7 @@ SHELLS: Final = {
     "server/coordinators.py": "the tasks of coordinators",
     "server/admission.py": "waits for room, looks up names",
     "server/identity.py": "reads the data directory, or formats it",
+    "server/lag.py": "tells of each minute",
     "server/listener.py": "sockets",
     "server/logs.py": "log lines carry the time",
     "server/main.py": "the composition root",

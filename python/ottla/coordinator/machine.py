@@ -231,11 +231,17 @@ class Outbox:
             self._apply(record)
             self.records.append(record)
 
-    def emit_prepared(self, records: Sequence[Record], encoded: Sequence[Record], apply: Callable[[], None]) -> None:
-        """As ``emit``, for many records that were made ready before, some at a time: they are written together whoever
-        emits. ``encoded``: the same as bytes. ``apply`` does at once what applying each of them does."""
+    def emit_prepared(
+        self, records: Sequence[Record], encoded: Sequence[Record], apply: Callable[[], None] | None = None
+    ) -> None:
+        """As ``emit``, for what was made ready before, some at a time: it is written together whoever emits.
+        ``encoded``: the same as bytes. ``apply`` does at once what applying each of the records does."""
         self._check_whole(encoded)
-        apply()
+        if apply is None:
+            for record in records:
+                self._apply(record)
+        else:
+            apply()
         self.records += records
 
     def answer(self, reply: Reply[T], answer: T) -> None:

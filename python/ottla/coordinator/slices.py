@@ -4,18 +4,22 @@ One thread runs everything, so whoever computes for long keeps all others waitin
 ``need_preempt`` and its stall detector; here a long loop asks ``Slices.pause`` now and then, and ``LoopLag`` measures
 each pass of Trio's loop from inside: from the moment the loop has looked at sockets and deadlines until it looks again.
 
+What others take from this thread is in the lag, since requests wait for it all the same: a core that it waits for, the
+interpreter's lock. ``Lag.on_core`` beside ``Lag.busy`` says how much of it was work of this thread.
+
 Invariants: measuring starts no task and no timer; the figures take a fixed amount of memory.
 """
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
-from collections.abc import Callable
-from typing import Final, final
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple, final
 
 import trio
 
-__all__ = ["SLICE_MS", "LoopLag", "Slices"]
+__all__ = ["SLICE_MS", "Lag", "LoopLag", "Mark", "Slices"]
 
 SLICE_MS: Final = 5
 """Longest stretch of work without giving way: others wait for a few of these at worst."""
@@ -48,6 +52,27 @@ _BUCKETS_PER_DOUBLING: Final = 4
 _SMALLEST_MS: Final = 0.125
 _BUCKETS: Final = 80
 """From an eighth of a millisecond to some two minutes."""
+
+
+class Mark(NamedTuple):
+    """The figures as they were at a moment."""
+
+    at_s: float
+    busy_s: tuple[float, ...]
+    on_core_s: float
+
+
+class Lag(NamedTuple):
+    """How it was for some time."""
+
+    p999_ms: float
+    """One request in a thousand waited longer, had they come at all moments alike; rounded up by a fifth at most."""
+    longest_ms: float
+    """The longest pass; rounded up by a fifth at most."""
+    busy: float
+    """The share of the time in which this thread had something to do."""
+    on_core: float
+    """The share in which it did: the difference is what it waited for."""
 
 
 @final
@@ -84,6 +109,23 @@ class LoopLag(trio.abc.Instrument):
         self._busy_s = [0.0] * _BUCKETS
         self._longest_s = 0.0
 
+    def mark(self) -> Mark:
+        """For ``since``. On the thread of the Trio run."""
+        return Mark(trio.current_time(), tuple(self._busy_s), time.thread_time())
+
+    def since(self, mark: Mark) -> Lag:
+        """From then until now. On the thread of the Trio run."""
+        now = self.mark()
+        passed_s = max(now.at_s - mark.at_s, 1e-9)
+        busy_s = [after - before for after, before in zip(now.busy_s, mark.busy_s, strict=True)]
+        longest = max((bucket for bucket in range(_BUCKETS) if busy_s[bucket] > 0), default=None)
+        return Lag(
+            _quantile_ms(busy_s, passed_s, 0.999),
+            0.0 if longest is None else _upper_ms(longest),
+            sum(busy_s) / passed_s,
+            (now.on_core_s - mark.on_core_s) / passed_s,
+        )
+
     @property
     def longest_ms(self) -> float:
         """Of all passes."""
@@ -94,13 +136,18 @@ class LoopLag(trio.abc.Instrument):
         assert 0 <= quantile <= 1
         if self._since_s is None:
             return 0.0
-        beyond_s = (trio.current_time() - self._since_s) * (1 - quantile)
-        waited_s = 0.0
-        for bucket in reversed(range(_BUCKETS)):
-            waited_s += self._busy_s[bucket]
-            if self._busy_s[bucket] and waited_s >= beyond_s:
-                return min(_upper_ms(bucket), self.longest_ms)
-        return 0.0
+        passed_s = trio.current_time() - self._since_s
+        return min(_quantile_ms(self._busy_s, passed_s, quantile), self.longest_ms)
+
+
+def _quantile_ms(busy_s: Sequence[float], passed_s: float, quantile: float) -> float:
+    beyond_s = passed_s * (1 - quantile)
+    waited_s = 0.0
+    for bucket in reversed(range(_BUCKETS)):
+        waited_s += busy_s[bucket]
+        if busy_s[bucket] > 0 and waited_s >= beyond_s:
+            return _upper_ms(bucket)
+    return 0.0
 
 
 def _upper_ms(bucket: int) -> float:

@@ -45,6 +45,7 @@ from ottla.security.authorizer import ANONYMOUS, AllowAll
 from ottla.server.admission import Admission, ConnectionLimits
 from ottla.server.coordinators import Coordinators
 from ottla.server.identity import KRAFT_VERSION, identify, reachable, registrations, voter_of
+from ottla.server.lag import watch
 from ottla.server.listener import BoundListener, Buffers, bind
 from ottla.server.release import check_served
 from ottla.server.switchboard import Switchboard
@@ -188,6 +189,7 @@ class Server:
                         self._on_request, self._on_fact, self._on_closed_connection, coordinators.write_out
                     )
                     nursery.start_soon(plane.run, callbacks)
+                    nursery.start_soon(watch, coordinators.loop_lag, self._log)
                     await log.open()
                     if formatted:
                         voter = voter_of(meta, self._node.listeners)

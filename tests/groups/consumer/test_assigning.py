@@ -9,7 +9,7 @@ import pytest
 
 from ottla.coordinator.machine import CoordinatorError
 from ottla.errors import ErrorCode
-from ottla.groups.consumer.assigning import ATTEMPTS_MAX
+from ottla.groups.consumer.assigning import ATTEMPTS_MAX, REFUSED_MS
 from ottla.groups.consumer.config import AssigningLimits
 from ottla.groups.consumer.group import GroupState
 from tests.groups.slice_lengths import INTERVAL_MS, Fleet
@@ -168,6 +168,10 @@ def test_what_is_too_large_is_refused_whole_and_said_to_members() -> None:
     assert fleet.shard.look_ahead() is not None
     assert not fleet.step(), "the same is not tried again"
 
+    fleet.now_ms += REFUSED_MS
+    fleet.beat(fleet.names[0], epoch=0)
+    assert finish(fleet) > 10, "until it may be possible"
+    assert fleet.group.assignment_epoch == 0
     while len(fleet.names) > 4:
         fleet.leave(fleet.names[-1])
     fleet.beat(fleet.names[0], epoch=0)

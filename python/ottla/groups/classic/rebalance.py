@@ -6,7 +6,7 @@ one timer per phase, and takes state and time only from the group and the outbox
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Final, final
@@ -20,8 +20,10 @@ from ottla.groups.classic.member import Member
 from ottla.groups.classic.state import State
 from ottla.groups.classic.telling import Telling
 from ottla.groups.deadlines import Deadlines, Timer
+from ottla.groups.records import GroupRecords
 from ottla.groups.standing import Standings
 from ottla.records.consumer_offsets import MemberMetadata
+from ottla.wire.codec import WireError
 
 __all__ = ["NEW_MEMBER_JOIN_TIMEOUT_MS", "Rebalancer"]
 
@@ -39,6 +41,7 @@ class Rebalancer:
         self.config = config
         self._deadlines = deadlines
         self._standings = standings
+        self._codec = GroupRecords()
         self.slices = 0
         """How often some members of a large group were told something: each is enough work for once."""
 
@@ -201,16 +204,16 @@ class Rebalancer:
             if group.members.get(member.member_id) is member:
                 tell(member, outbox)
 
-        group.telling = self._telling(group, tell_if_there, lambda _outbox: None)
+        group.telling = self._telling(group.members.values(), tell_if_there, lambda _outbox: None)
         group.telling.begin(outbox.now)
 
     def _telling(
-        self, group: ClassicGroup, tell: Callable[[Member, Outbox], None], then: Callable[[Outbox], None]
+        self, members: Iterable[Member], tell: Callable[[Member, Outbox], None], then: Callable[[Outbox], None]
     ) -> Telling:
         def sliced() -> None:
             self.slices += 1
 
-        return Telling(group.members.values(), self.config.told_at_once, tell, self._deadlines, sliced, then)
+        return Telling(members, self.config.told_at_once, tell, self._deadlines, sliced, then)
 
     def _stop_telling(self, group: ClassicGroup) -> None:
         if group.telling is not None:
@@ -257,16 +260,26 @@ class Rebalancer:
         def make(member: Member, _outbox: Outbox) -> None:
             made.append(member.record(protocol, assignments.get(member.member_id, b"")))
 
-        def then(outbox: Outbox) -> None:
-            self._recorded(group, group.record_of(tuple(made)), outbox)
+        def encode(outbox: Outbox) -> None:
+            record = group.record_of(tuple(made))
+            try:
+                encoded = Record(*self._codec.encode(record))
+            except WireError:
+                self._recorded(group, record, outbox)
+                return
+            group.recording = self._telling((), make, lambda outbox: self._recorded(group, record, outbox, encoded))
+            group.recording.begin(outbox.now)
 
         self._stop_recording(group)
-        group.recording = self._telling(group, make, then)
+        group.recording = self._telling(group.members.values(), make, encode)
         group.recording.begin(outbox.now)
 
-    def _recorded(self, group: ClassicGroup, record: Record, outbox: Outbox) -> None:
+    def _recorded(self, group: ClassicGroup, record: Record, outbox: Outbox, encoded: Record | None = None) -> None:
         try:
-            outbox.emit(record)
+            if encoded is None:
+                outbox.emit(record)
+            else:
+                outbox.emit_prepared((record,), (encoded,))
         except CoordinatorError as error:
             self._fail_syncs(group, error.code, outbox)
             self.prepare(group, outbox)

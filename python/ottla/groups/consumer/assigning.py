@@ -23,7 +23,7 @@ from ottla.groups.assignors import ASSIGNORS
 from ottla.groups.assignors.spec import NOTHING, Assignment, MemberSpec
 from ottla.groups.assignors.steps import Pace, Steps
 from ottla.groups.consumer.config import ConsumerConfig
-from ottla.groups.consumer.group import ConsumerGroup
+from ottla.groups.consumer.group import ConsumerGroup, Refusal
 from ottla.groups.consumer.member import Member
 from ottla.groups.consumer.records import target_epoch_record, target_record
 from ottla.groups.consumer.state import ConsumerState
@@ -35,6 +35,8 @@ __all__ = ["Assigning", "assign", "is_much"]
 
 ATTEMPTS_MAX: Final = 3
 """So often a target is begun; the last one is for the group as it was, and what changed since comes with the next."""
+REFUSED_MS: Final = 10_000
+"""What the topic allows may have been raised since."""
 MEMBER_WORK: Final = 10
 """What a member costs beside its topics and partitions: its record above all."""
 
@@ -166,7 +168,7 @@ class Assigning:
                 return
             except CoordinatorError as error:
                 self._running.popleft()
-                self._refuse(group, group.epoch, error)
+                self._refuse(group, group.epoch, error, outbox.now)
 
     def _compute(self, group: ConsumerGroup) -> Steps[_Computed]:
         """Raises CoordinatorError when there is a record that has no bytes."""
@@ -209,7 +211,7 @@ class Assigning:
         try:
             outbox.emit_prepared(target.records, target.encoded, partial(self._apply, group, target.targets, over))
         except CoordinatorError as error:
-            self._refuse(group, computed.epoch, error)
+            self._refuse(group, computed.epoch, error, outbox.now)
 
     def _of_those_there(self, group: ConsumerGroup, computed: _Computed) -> _Target:
         """Who came since has no target, who went needs none. A static member that came back under another id has what
@@ -227,10 +229,10 @@ class Assigning:
                 self._add(target, group, member_id, computed.assignments[old_id])
         return target
 
-    def _refuse(self, group: ConsumerGroup, epoch: int, error: CoordinatorError) -> None:
-        """It cannot be written: members hear of that until the group is another."""
+    def _refuse(self, group: ConsumerGroup, epoch: int, error: CoordinatorError, now: Now) -> None:
+        """It cannot be written: members hear of that until the group is another, or the time has come to try again."""
         group.is_assigning = False
-        group.refusal = (epoch, error.code, error.message)
+        group.refusal = Refusal(epoch, now.wall_ms + REFUSED_MS, error.code, error.message)
 
     def _apply(self, group: ConsumerGroup, targets: Mapping[str, Assignment], over: Record) -> None:
         self._state.apply(over)

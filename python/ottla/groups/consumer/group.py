@@ -13,7 +13,7 @@ from __future__ import annotations
 import enum
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, NamedTuple, final
 
 from ottla.errors import ErrorCode
 from ottla.groups.assignors.spec import NOTHING, Assignment
@@ -29,7 +29,7 @@ from ottla.records.consumer_offsets import (
 if TYPE_CHECKING:
     from ottla.groups.consumer.sessions import MemberTimers
 
-__all__ = ["ConsumerGroup", "GroupState", "ids_of"]
+__all__ = ["ConsumerGroup", "GroupState", "Refusal", "ids_of"]
 
 
 class GroupState(enum.Enum):
@@ -42,6 +42,17 @@ class GroupState(enum.Enum):
     """Some member does not have what the target gives it."""
     STABLE = "Stable"
     DEAD = "Dead"
+
+
+class Refusal(NamedTuple):
+    """Why there is no target."""
+
+    epoch: int
+    """Of the group, for which it was."""
+    until_ms: int
+    """When it is worth another attempt, in milliseconds since 1970."""
+    code: ErrorCode
+    message: str | None
 
 
 @final
@@ -82,8 +93,8 @@ class ConsumerGroup:
         """Soft: not before this time, in milliseconds since 1970, is asked again what could not be written."""
         self.is_assigning = False
         """Soft: a target is being made."""
-        self.refusal: tuple[int, ErrorCode, str | None] | None = None
-        """Soft: the epoch for which the target could not be written, and why."""
+        self.refusal: Refusal | None = None
+        """Soft: the last target could not be written."""
         self._on_topics = on_topics
 
     # What follows from it.
@@ -241,9 +252,8 @@ class ConsumerGroup:
     def _own(self, member_id: str, owned: Owned) -> None:
         for topic_id, partitions in owned.items():
             owners = self.owners.setdefault(topic_id, {})
-            for partition in partitions:
-                # A compacted log may name the old owner after the new one; the last word counts.
-                owners[partition] = member_id
+            # A compacted log may name the old owner after the new one; the last word counts.
+            owners.update(dict.fromkeys(partitions, member_id))
 
     def _disown(self, member_id: str, owned: Owned) -> None:
         for topic_id, partitions in owned.items():

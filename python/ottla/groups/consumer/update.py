@@ -233,7 +233,7 @@ class Updater:
         if group.assignment_epoch >= update.epoch or not self._may_assign(group, now):
             return Target(group.assignment_epoch, update.target, topic_ids)
         if group.is_assigning or is_much(group, update.after.topic_names, self.topics, limits.at_once_work_max):
-            update.assigns = _require_writable(update)
+            update.assigns = _require_writable(update, now)
             return Target(group.assignment_epoch, update.target, topic_ids)
         assignments = self._assign(update)
         member_id = update.after.member_id
@@ -275,11 +275,11 @@ class Updater:
             update.moved = True
 
 
-def _require_writable(update: Update) -> bool:
+def _require_writable(update: Update, now: Now) -> bool:
     """Is the group another than the one whose target could not be written? Raises what was said of that."""
     refusal = update.group.refusal
-    if refusal is not None and refusal[0] == update.epoch:
-        raise CoordinatorError(refusal[1], refusal[2])
+    if refusal is not None and refusal.epoch == update.epoch and now.wall_ms < refusal.until_ms:
+        raise CoordinatorError(refusal.code, refusal.message)
     return True
 
 
