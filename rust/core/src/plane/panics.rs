@@ -28,12 +28,12 @@ mod tests {
     fn a_thread_that_panics_is_told_of() {
         let mailbox = Mailbox::new(Box::new(|| ()));
         told(&mailbox, Subject::MaintenanceFailed, "the maintenance", || ());
-        assert_eq!(mailbox.drain(0, false).facts, []);
+        assert_eq!(mailbox.drain(0).facts, []);
         told(&mailbox, Subject::MaintenanceFailed, "the maintenance", || panic!("planted"));
         told(&mailbox, Subject::MetadataLogFailed, "another", || std::panic::panic_any(7));
         let words = |thread, why| format!("a panic in the thread of {thread} ({why}): restart the broker");
         assert_eq!(
-            mailbox.drain(0, false).facts,
+            mailbox.drain(0).facts,
             [
                 (Subject::MetadataLogFailed, words("another", "it did not say why")),
                 (Subject::MaintenanceFailed, words("the maintenance", "planted")),

@@ -154,7 +154,7 @@ mod tests {
 
     /// Tickets that ended since the last time, each with why it came to nothing.
     fn ends(guarded: &Guarded) -> Vec<(Ticket, Option<String>)> {
-        guarded.services.mailbox.drain(0, false).done.into_iter().map(|done| (done.ticket, done.result.err())).collect()
+        guarded.services.mailbox.drain(0).done.into_iter().map(|done| (done.ticket, done.result.err())).collect()
     }
 
     fn plant(guarded: &mut Guarded) {
@@ -169,7 +169,7 @@ mod tests {
         guarded.carry_out(3, append(1), NOW);
         assert_eq!(ends(&guarded), [], "they are not durable yet");
         plant(&mut guarded);
-        let drained = guarded.services.mailbox.drain(0, false);
+        let drained = guarded.services.mailbox.drain(0);
         assert_eq!(drained.facts, [(Subject::MetadataLogFailed, PANIC.to_owned())]);
         assert!(drained.done.is_empty(), "they end with the flush that does not come");
         guarded.carry_out(4, append(2), NOW);
