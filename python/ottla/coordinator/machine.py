@@ -199,16 +199,18 @@ class Answer(Generic[T]):
 @final
 class Outbox:
     """What one operation comes to. ``check`` raises CoordinatorError when records cannot be written whatever happens
-    (too large), ``check_whole`` also when they cannot be written together; ``apply`` is the machine's own."""
+    (too large); ``apply`` is the machine's own."""
 
-    __slots__ = ("_apply", "_check", "_check_whole", "answers", "in_doubt", "now", "openings", "records")
+    __slots__ = ("_apply", "_check", "answers", "check_whole", "in_doubt", "now", "openings", "records")
+
+    check_whole: Callable[[Sequence[Record]], None]
+    """As ``check``, and raises also when records cannot be written together. Not set where that is the same."""
 
     def __init__(
         self,
         now: Now,
         apply: Callable[[Record], None],
         check: Callable[[Sequence[Record]], None] = lambda _records: None,
-        check_whole: Callable[[Sequence[Record]], None] | None = None,
         *,
         in_doubt: bool = False,
     ) -> None:
@@ -222,7 +224,6 @@ class Outbox:
         """What partitions are told, no later than any reply, when what was emitted is committed."""
         self._apply = apply
         self._check = check
-        self._check_whole = check_whole or check
 
     def emit(self, *records: Record) -> None:
         """Decide: the records are applied now and written together. Raises CoordinatorError, having changed nothing."""
@@ -236,7 +237,7 @@ class Outbox:
     ) -> None:
         """As ``emit``, for what was made ready before, some at a time: it is written together whoever emits.
         ``encoded``: the same as bytes. ``apply`` does at once what applying each of the records does."""
-        self._check_whole(encoded)
+        getattr(self, "check_whole", self._check)(encoded)
         if apply is None:
             for record in records:
                 self._apply(record)

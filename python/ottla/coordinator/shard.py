@@ -139,8 +139,7 @@ class _Writer:
         self.units: list[_Unit] = []
 
     def check(self, records: Sequence[Record], *, whole: bool = False) -> None:
-        """``Outbox``'s check: raises CoordinatorError when these cannot be written; with ``whole``, when not in one
-        batch."""
+        """``Outbox``'s check: raises CoordinatorError when these cannot be written; ``whole``: together."""
         encoded: list[LogRecord] = []
         sizes: list[int] = []
         for record in records:
@@ -162,6 +161,10 @@ class _Writer:
         else:
             self._require(max(sizes))
             self.units += (_Unit([record], size) for record, size in zip(encoded, sizes, strict=True))
+
+    def check_whole(self, records: Sequence[Record]) -> None:
+        """The same for records that must be in one batch."""
+        self.check(records, whole=True)
 
     def _require(self, size_bytes: int) -> None:
         if size_bytes > self._limit_bytes:
@@ -235,8 +238,8 @@ class Shard(Generic[M]):
         the operation raises; what it had emitted by then stays. Raises CoordinatorError when not active."""
         machine = self.require_active()
         writer = _Writer(self._codec, now.wall_ms, batch_bytes_max, atomic=atomic)
-        check_whole = partial(writer.check, whole=True)
-        outbox = Outbox(now, machine.apply, writer.check, check_whole, in_doubt=self._undecided > 0)
+        outbox = Outbox(now, machine.apply, writer.check, in_doubt=self._undecided > 0)
+        outbox.check_whole = writer.check_whole
         try:
             operation(machine, outbox)
         finally:
