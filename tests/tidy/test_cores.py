@@ -62,6 +62,7 @@ RUST_SHELLS: Final = {
     "plane/pool.rs": "threads that may block",
     "plane/shell_coordinator.rs": "the thread of the coordinators' logs",
     "plane/shell_engine.rs": "threads of the engine",
+    "plane/shell_metadata.rs": "the thread of the metadata log",
     "plane/shell_worker.rs": "sockets",
 }
 

@@ -73,7 +73,8 @@ def test_ten_thousand_partitions_keep_nobody_waiting(tmp_path: Path) -> None:
                 await _transaction(ask, producer, commit=attempt % 2 == 0)
                 longest.append(lag.longest_ms)
             connection.close()
-            server.stop()
+            # Ten thousand logs to close well would take longer than all of this.
+            server.kill()
         return longest
 
     with collecting_as_served():
