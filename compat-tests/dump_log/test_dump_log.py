@@ -53,6 +53,7 @@ def files(broker: Broker, folders: str, *endings: str) -> list[Path]:
 def state(request: pytest.FixtureRequest, filled: Broker) -> Broker:
     """The directory of a stopped broker, after each way to end."""
     if request.param == "kill and recovery":
+        filled.stop()  # it runs where this is the first of its tests: of a choice, or of another process
         filled.start()
         filled.kill()
         filled.start()
