@@ -426,7 +426,7 @@ impl Engine {
         intake: Option<PyRef<'_, OffsetTable>>,
     ) {
         let place = coordinator_log::place(topic_id, partition, leader_epoch);
-        let intake = intake.map(|table| table.intake());
+        let intake = intake.map(|table| table.intake(self.0.load_pool()));
         self.coordinator(ticket, CoordinatorCommand::Load(place, intake));
     }
 

@@ -1,12 +1,13 @@
 //! Committed offsets for Python: their table, and their records.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ottla_core::error::ErrorCode;
 use ottla_core::groups::offset_record::{OffsetValue, write_key, write_value};
 use ottla_core::groups::offsets::{Applied, OffsetTable as Core, Question, write_missing};
 use ottla_core::ids::{LeaderEpoch, Offset, PartitionIndex, ProducerId, TimestampMs, TopicId};
 use ottla_core::plane::coordinator_log::SharedIntake;
+use ottla_core::plane::pool::Pool;
 use parking_lot::Mutex;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -21,11 +22,23 @@ type ScanRow<'py> = (i32, i64, i64, Bound<'py, PyBytes>);
 
 /// See `_core.pyi`. Shared with a load that fills it, which has ended before anybody looks.
 #[pyclass(frozen, module = "ottla._core")]
-pub(crate) struct OffsetTable(Arc<Mutex<Core>>);
+pub(crate) struct OffsetTable(Arc<Mutex<Core>>, OnceLock<Arc<Pool>>);
 
 impl OffsetTable {
-    pub(crate) fn intake(&self) -> SharedIntake {
+    /// For a load, on whose pool the table is freed.
+    pub(crate) fn intake(&self, pool: &Arc<Pool>) -> SharedIntake {
+        self.1.get_or_init(|| pool.clone());
         self.0.clone()
+    }
+}
+
+impl Drop for OffsetTable {
+    fn drop(&mut self) {
+        if let Some(pool) = self.1.get() {
+            // A million keys take their time, and this is the thread that serves everybody.
+            let table = std::mem::take(&mut self.0);
+            pool.submit(Box::new(move || drop(table)));
+        }
     }
 }
 
@@ -33,7 +46,7 @@ impl OffsetTable {
 impl OffsetTable {
     #[new]
     fn new() -> Self {
-        Self(Arc::default())
+        Self(Arc::default(), OnceLock::new())
     }
 
     fn __len__(&self) -> usize {
