@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from pathlib import Path
 
 import pytest
@@ -252,6 +253,30 @@ def test_offsets_go_into_their_table_and_the_rest_comes_up(tmp_path: Path) -> No
             key, _ = offset_record("g", "t", 0, 1, -1, "", 1, -1, bytes(16))
             await Appending(log, [LogRecord(key, b"\0\x63", 0)], TIMEOUT_MS).wait()
             assert (key, b"\0\x63") in [loaded[:2] for loaded in await load(log, OffsetTable())]
+
+    played(main)
+
+
+def test_a_table_is_freed_by_the_engine_that_loaded_it(tmp_path: Path) -> None:
+    """A million offsets take a tenth of a second to be freed, and the thread that gives them up serves everybody."""
+
+    def large() -> OffsetTable:
+        table = OffsetTable()
+        for number in range(100_000):
+            table.apply(*offset_record(f"group-{number}", "topic", 0, 1, -1, "", 0, -1, ZERO_UUID))
+        return table
+
+    def freed_s(tables: list[OffsetTable]) -> float:
+        begun_s = time.thread_time()
+        tables.clear()
+        return time.thread_time() - begun_s
+
+    async def main() -> None:
+        async with on_engine(tmp_path) as bench:
+            await bench.lead(0)
+            loaded, alone = [large()], [large()]
+            await load(bench.logs.open(TOPIC, 0, 0), loaded[0])
+            assert freed_s(loaded) < freed_s(alone) / 4
 
     played(main)
 

@@ -452,9 +452,9 @@ impl Engine {
     ) {
         let place = coordinator_log::place(topic_id, partition, leader_epoch);
         let intake = intake.map(|table| {
-            table.set_clock(zero_ms);
-            self.0.put_desk(place.topic_id, place.index, table.desk());
-            table.desk() as SharedIntake
+            let desk = table.serve(self.0.load_pool(), zero_ms);
+            self.0.put_desk(place.topic_id, place.index, desk.clone());
+            desk as SharedIntake
         });
         self.coordinator(ticket, CoordinatorCommand::Load(place, intake));
     }

@@ -1,7 +1,6 @@
 //! Committed offsets for Python: their table, and their records.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use ottla_core::error::ErrorCode;
 use ottla_core::groups::desk::{Committer, Desk, Rules};
@@ -10,6 +9,7 @@ use ottla_core::groups::offsets::{Applied, Question, write_missing};
 use ottla_core::ids::{LeaderEpoch, Offset, PartitionIndex, ProducerId, TimestampMs, TopicId};
 use ottla_core::plane::clock::Instant;
 use ottla_core::plane::desks::SharedDesk;
+use ottla_core::plane::pool::Pool;
 use parking_lot::Mutex;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -25,20 +25,40 @@ type ScanRow<'py> = (i32, i64, i64, Bound<'py, PyBytes>);
 
 /// See `_core.pyi`. Shared with a load that fills it, and with the data plane while it is open.
 #[pyclass(frozen, module = "ottla._core")]
-pub(crate) struct OffsetTable(Arc<Mutex<Desk>>, AtomicI64);
+pub(crate) struct OffsetTable(SharedDesk, OnceLock<Engine>);
+
+/// What a table needs of the engine that loaded it.
+struct Engine {
+    /// Frees it.
+    pool: Arc<Pool>,
+    /// The engine's zero on the clock of whoever asks for times.
+    zero_ms: i64,
+}
 
 impl OffsetTable {
-    /// `zero_ms`: the engine's zero on the clock of whoever asks for times.
-    pub(crate) fn set_clock(&self, zero_ms: i64) {
-        self.1.store(zero_ms, Ordering::Relaxed);
+    /// For a load, and what comes after it.
+    pub(crate) fn serve(&self, pool: &Arc<Pool>, zero_ms: i64) -> SharedDesk {
+        self.1.get_or_init(|| Engine { pool: pool.clone(), zero_ms });
+        self.0.clone()
     }
 
     fn shown(&self, at: Instant) -> i64 {
-        i64::try_from(at.0).unwrap_or(i64::MAX).saturating_add(self.1.load(Ordering::Relaxed))
+        let zero_ms = self.1.get().map_or(0, |engine| engine.zero_ms);
+        i64::try_from(at.0).unwrap_or(i64::MAX).saturating_add(zero_ms)
     }
 
-    pub(crate) fn desk(&self) -> SharedDesk {
-        self.0.clone()
+    /// A million offsets take their time to be freed, and this is the thread that serves everybody.
+    fn free(&self) {
+        let offsets = self.0.lock().close();
+        if let Some(Engine { pool, .. }) = self.1.get() {
+            pool.submit(Box::new(move || drop(offsets)));
+        }
+    }
+}
+
+impl Drop for OffsetTable {
+    fn drop(&mut self) {
+        self.free();
     }
 }
 
@@ -46,7 +66,7 @@ impl OffsetTable {
 impl OffsetTable {
     #[new]
     fn new() -> Self {
-        Self(Arc::default(), AtomicI64::new(0))
+        Self(Arc::default(), OnceLock::new())
     }
 
     fn __len__(&self) -> usize {
@@ -79,7 +99,7 @@ impl OffsetTable {
     }
 
     fn close(&self) {
-        self.0.lock().close();
+        self.free();
     }
 
     fn grant(&self, group: &str, member_id: &str, instance_id: Option<&str>, epoch: i32, version: i16) {

@@ -84,10 +84,12 @@ impl Desk {
         self.rules = Some(rules);
     }
 
-    /// The coordinator was given up.
-    pub fn close(&mut self) {
+    /// The coordinator was given up. What was held is given back: it takes its time to be freed.
+    pub fn close(&mut self) -> OffsetTable {
         self.rules = None;
         self.grants.clear();
+        self.unsettled.clear();
+        std::mem::take(&mut self.offsets)
     }
 
     /// The member may commit, until [`Desk::withdraw`].

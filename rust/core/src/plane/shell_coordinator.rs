@@ -60,6 +60,10 @@ impl CoordinatorThread {
         Ok(Self { orders, pool, thread: Mutex::new(Some(thread)) })
     }
 
+    pub(super) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
     /// Begins a command; false when the thread has stopped. Never blocks.
     pub(super) fn submit(&self, ticket: Ticket, command: CoordinatorCommand) -> bool {
         self.orders.send(Message::Begin(ticket, command)).is_ok()

@@ -150,6 +150,11 @@ impl Engine {
         })
     }
 
+    /// The threads that load coordinators, and free what was loaded.
+    pub fn load_pool(&self) -> &Arc<Pool> {
+        self.coordinators.pool()
+    }
+
     /// Takes out what the mailbox holds, and why connections were closed. Never blocks.
     pub fn drain(&self, requests_max: usize) -> (Drained, Vec<String>) {
         (self.services.mailbox.drain(requests_max), self.services.connections.take_reasons())

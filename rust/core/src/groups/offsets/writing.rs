@@ -52,8 +52,11 @@ impl OffsetTable {
         Write(offsets.map(|(key, value)| (self.hold(&key), Held::new(&value))).collect())
     }
 
-    /// It is in the log, or was refused.
+    /// It is in the log, or was refused. A table that was put in the place of this one meanwhile knows nothing of it.
     pub fn end_write(&mut self, write: Write, is_written: bool) {
+        if !self.writing.under_way {
+            return;
+        }
         let later = std::mem::take(&mut self.writing).later;
         for (place, held) in write.0 {
             match later.get(&place) {
