@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ottla_core::batch::Codec;
 use ottla_core::batch::validate::{ProduceRules, Target, TimestampType};
+use ottla_core::groups::desk::Filling;
 use ottla_core::ids::{BrokerId, LeaderEpoch, Offset, PartitionIndex, ProducerEpoch, ProducerId, TimestampMs, TopicId};
 use ottla_core::log::LogConfig;
 use ottla_core::plane::command::{
@@ -19,6 +20,7 @@ use ottla_core::plane::services::{Limits, ServedApi};
 use ottla_core::plane::shell_engine::{Engine as Core, Options};
 use ottla_core::plane::view::{BrokerView, ClusterView, Endpoint, FeatureView, PartitionView, TopicChange, ViewDelta};
 use ottla_core::replication::partition::{Leadership, TopicSettings as Settings};
+use parking_lot::Mutex;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
@@ -449,7 +451,7 @@ impl Engine {
         let intake = intake.map(|table| {
             table.set_clock(zero_ms);
             self.0.put_desk(place.topic_id, place.index, table.desk());
-            table.desk() as SharedIntake
+            Arc::new(Mutex::new(Filling(table.desk()))) as SharedIntake
         });
         self.coordinator(ticket, CoordinatorCommand::Load(place, intake));
     }

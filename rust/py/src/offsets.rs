@@ -161,6 +161,12 @@ impl OffsetTable {
         rows.collect()
     }
 
+    fn being_written<'py>(&self, py: Python<'py>, group: &str) -> Vec<(String, i32, Bound<'py, PyBytes>)> {
+        let table = &self.0.lock().offsets;
+        let rows = table.being_written(group);
+        rows.map(|(topic, partition, id)| (topic.to_owned(), partition.0, PyBytes::new(py, &id.0))).collect()
+    }
+
     fn has_any(&self, group: &str) -> bool {
         self.0.lock().offsets.has_any(group)
     }

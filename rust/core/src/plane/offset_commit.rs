@@ -160,16 +160,16 @@ impl<'a> Commit<'a> {
         });
         let mut desk = home.desk.lock();
         desk.offsets.end_write(write, appended.is_ok());
-        let outcome = match appended {
-            Ok(appended) => self.written(home, &appended, rules),
-            Err(refused) => {
-                // So that the control plane sees for itself, with the next one, what is wrong with the log.
-                desk.withdraw(self.request.group_id);
-                Outcome::Ended(told(refused.code()))
-            }
-        };
+        if appended.is_err() {
+            // So that the control plane sees for itself, with the next one, what is wrong with the log.
+            desk.suspend(self.request.group_id);
+        }
         drop(desk);
         drop(order);
+        let outcome = match appended {
+            Ok(appended) => self.written(home, &appended, rules),
+            Err(refused) => Outcome::Ended(told(refused.code())),
+        };
         Some((rules, outcome))
     }
 
