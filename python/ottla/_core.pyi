@@ -253,8 +253,12 @@ class OffsetTable:
     def pending(self, group: str) -> list[tuple[str, int, list[bytes]]]:
         """The partitions for which a transaction is open: (topic, partition, the topic ids of what may come of it)."""
 
+    def being_written(self, group: str) -> list[tuple[str, int, bytes]]:
+        """What the data plane has let in and will be committed, unless something is applied for it meanwhile: (topic,
+        partition, topic id). Once a group is withdrawn, nothing is added."""
+
     def has_any(self, group: str) -> bool:
-        """Has the group committed something, or is it about to?"""
+        """Has the group committed something, or is it about to, in a transaction or below?"""
 
     def is_pending(self, group: str, topic: str, partition: int) -> bool:
         """Is a transaction open that is about to commit this?"""

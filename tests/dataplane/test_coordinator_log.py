@@ -14,6 +14,7 @@ from ottla.coordinator.log import NO_PRODUCER_ID, LoadedRecord, LogError, LogRec
 from ottla.dataplane.coordinator_log import PlaneCoordinatorLogs
 from ottla.errors import ErrorCode
 from ottla.groups.offsets.table import OffsetTable, committed, offset_record, tombstone
+from ottla.ids import ZERO_TOPIC_ID
 from tests.dataplane.log_bench import (
     TIMEOUT_MS,
     TOPIC,
@@ -263,7 +264,7 @@ def test_a_table_is_freed_by_the_engine_that_loaded_it(tmp_path: Path) -> None:
     def large() -> OffsetTable:
         table = OffsetTable()
         for number in range(100_000):
-            table.apply(*offset_record(f"group-{number}", "topic", 0, 1, -1, "", 0, -1, ZERO_UUID))
+            table.apply(*offset_record(f"group-{number}", "topic", 0, 1, -1, "", 0, -1, ZERO_TOPIC_ID))
         return table
 
     def freed_s(tables: list[OffsetTable]) -> float:

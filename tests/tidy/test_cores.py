@@ -18,6 +18,7 @@ SHELLS: Final = {
     "coordinator/replay.py": "reads a log in slices",
     "coordinator/runtime.py": "tasks and timers of coordinators",
     "coordinator/slices.py": "watches the loop",
+    "coordinator/writing.py": "appends, and waits for what fails",
     "dataplane/coordinator_log.py": "waits for the engine",
     "dataplane/log.py": "waits for the engine",
     "dataplane/plane.py": "the line to the engine",

@@ -67,7 +67,7 @@ RUST: Final[Mapping[str, str]] = {
     "log":         "batch disk error ids limits",
     "groups":      "error ids log wire",
     "replication": "batch error ids limits log wire",
-    "plane":       "batch disk disk_os error ids limits log replication wire",
+    "plane":       "batch disk disk_os error groups ids limits log replication wire",
 }  # fmt: skip
 
 UNSAFE: Final = ("rust/fuzz/src/allocation.rs", "rust/py/src/codec/slots.rs", "rust/py/src/engine.rs")

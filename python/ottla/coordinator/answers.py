@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final, final
+from typing import final
 
 import trio
 
-__all__ = ["ANSWERS_PER_PASS", "Answers"]
+from ottla.coordinator.shard import ANSWERS_PER_PASS
 
-ANSWERS_PER_PASS: Final = 32
-"""Some 3 ms of encoding."""
+__all__ = ["Answers"]
 
 
 @final

@@ -20,7 +20,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar, cast, final
 
-from ottla.coordinator.answers import ANSWERS_PER_PASS
 from ottla.coordinator.log import (
     BATCH_OVERHEAD_BYTES,
     RECORD_OVERHEAD_BYTES_MAX,
@@ -34,10 +33,13 @@ from ottla.coordinator.machine import Answer, CoordinatorError, Machine, Now, Ou
 from ottla.errors import ErrorCode
 from ottla.wire.codec import WireError
 
-__all__ = ["Batch", "InTransaction", "RecordCodec", "Shard", "State", "client_error"]
+__all__ = ["ANSWERS_PER_PASS", "Batch", "InTransaction", "RecordCodec", "Shard", "State", "client_error"]
 
 M = TypeVar("M", bound=Machine)
 T = TypeVar("T")
+
+ANSWERS_PER_PASS: Final = 32
+"""Some 3 ms of encoding."""
 
 _CLIENT_ERRORS: Final = {
     ErrorCode.UNKNOWN_TOPIC_OR_PARTITION: ErrorCode.COORDINATOR_NOT_AVAILABLE,

@@ -12,6 +12,7 @@ use ottla_core::plane::command::{
 };
 use ottla_core::plane::coordinator_log::{CoordinatorCommand, SharedIntake};
 use ottla_core::plane::coordinator_transactions::TransactionCommand;
+use ottla_core::plane::desk::Filling;
 use ottla_core::plane::link::Answer;
 use ottla_core::plane::mailbox::{Lane, Request, RequestId};
 use ottla_core::plane::maintenance::Periods;
@@ -19,6 +20,7 @@ use ottla_core::plane::services::{Limits, ServedApi};
 use ottla_core::plane::shell_engine::{Engine as Core, Options};
 use ottla_core::plane::view::{BrokerView, ClusterView, Endpoint, FeatureView, PartitionView, TopicChange, ViewDelta};
 use ottla_core::replication::partition::{Leadership, TopicSettings as Settings};
+use parking_lot::Mutex;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
@@ -454,7 +456,7 @@ impl Engine {
         let intake = intake.map(|table| {
             let desk = table.serve(self.0.load_pool(), zero_ms);
             self.0.put_desk(place.topic_id, place.index, desk.clone());
-            desk as SharedIntake
+            Arc::new(Mutex::new(Filling(desk))) as SharedIntake
         });
         self.coordinator(ticket, CoordinatorCommand::Load(place, intake));
     }

@@ -3,14 +3,13 @@
 use std::sync::{Arc, OnceLock};
 
 use ottla_core::error::ErrorCode;
-use ottla_core::groups::desk::{Committer, Desk, Rules};
 use ottla_core::groups::offset_record::{OffsetValue, write_key, write_value};
 use ottla_core::groups::offsets::{Applied, Question, write_missing};
 use ottla_core::ids::{LeaderEpoch, Offset, PartitionIndex, ProducerId, TimestampMs, TopicId};
 use ottla_core::plane::clock::Instant;
+use ottla_core::plane::desk::{Committer, Rules};
 use ottla_core::plane::desks::SharedDesk;
 use ottla_core::plane::pool::Pool;
-use parking_lot::Mutex;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple};
@@ -179,6 +178,12 @@ impl OffsetTable {
             (topic.to_owned(), partition.0, ids.map(|id| PyBytes::new(py, &id.0)).collect())
         });
         rows.collect()
+    }
+
+    fn being_written<'py>(&self, py: Python<'py>, group: &str) -> Vec<(String, i32, Bound<'py, PyBytes>)> {
+        let table = &self.0.lock().offsets;
+        let rows = table.being_written(group);
+        rows.map(|(topic, partition, id)| (topic.to_owned(), partition.0, PyBytes::new(py, &id.0))).collect()
     }
 
     fn has_any(&self, group: &str) -> bool {

@@ -3,14 +3,15 @@
 Prior art: Kafka's ``cleanupExpiredOffsets``, which looks at every offset of a partition at once. Ours looks at some
 thousand and lets others have their turn; the sweep goes on at once.
 
-Invariants: what is deleted was looked at in the same slice; a group that comes or changes during a sweep is seen as it
-is when the sweep gets to it.
+Invariants: what is deleted was looked at in the same slice, after the data plane was told to leave the group alone, and
+nothing younger is being written there; a group that comes or changes during a sweep is seen as it is when the sweep
+gets to it.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias, final
 
 from ottla.coordinator.machine import Now, Outbox, Record
@@ -47,11 +48,21 @@ def is_expired(
 class Cleaner:
     """Sweeps every ``interval_ms``, and after deletions of topics."""
 
-    __slots__ = ("_groups", "_interval_ms", "_jobs", "_retention_ms", "_slice", "_sweep_at_ms", "_table")
+    __slots__ = ("_groups", "_interval_ms", "_jobs", "_retention_ms", "_slice", "_sweep_at_ms", "_table", "_withdraw")
 
-    def __init__(self, table: OffsetTable, groups: Groups, *, retention_ms: int, interval_ms: int) -> None:
+    def __init__(
+        self,
+        table: OffsetTable,
+        groups: Groups,
+        withdraw: Callable[[str], None],
+        *,
+        retention_ms: int,
+        interval_ms: int,
+    ) -> None:
+        """``withdraw``: from then on nothing of the group is committed but by the coordinator."""
         self._table = table
         self._groups = groups
+        self._withdraw = withdraw
         self._retention_ms = retention_ms
         self._interval_ms = interval_ms
         self._jobs: deque[Iterator[_Step]] = deque()
@@ -89,8 +100,10 @@ class Cleaner:
             if record is not None:
                 # One by one: together they might be too large, and nobody minds if only some get into the log.
                 outbox.emit(record)
-            elif not self._table.has_any(group) and self._groups.find(group) is not None:
-                self._groups.delete_if_empty(group, outbox)
+            elif not self._table.has_any(group):
+                self._withdraw(group)
+                if not self._table.has_any(group) and self._groups.find(group) is not None:
+                    self._groups.delete_if_empty(group, outbox)
             cost += _TOMBSTONE_COST
 
     def _sweep(self, wall_ms: int) -> Iterator[_Step]:
@@ -108,10 +121,13 @@ class Cleaner:
                 yield None
                 return
             rows = self._table.scan(name, topic, after, _ROWS)
+            written: dict[int, bytes] = {}
+            if any(is_expired(row[1], row[2], base, wall_ms, self._retention_ms) for row in rows):
+                written = self._left_alone(name, topic)
+                rows = self._table.scan(name, topic, after, _ROWS)
             for after, commit_ms, expire_ms, _ in rows:
-                if is_expired(commit_ms, expire_ms, base, wall_ms, self._retention_ms) and not self._table.is_pending(
-                    name, topic, after
-                ):
+                too_old = is_expired(commit_ms, expire_ms, base, wall_ms, self._retention_ms)
+                if too_old and after not in written and not self._table.is_pending(name, topic, after):
                     yield name, tombstone(name, topic, after)
                 else:
                     yield None
@@ -120,6 +136,13 @@ class Cleaner:
             else:
                 if len(rows) < _ROWS:
                     return
+
+    def _left_alone(self, name: str, topic: str) -> dict[int, bytes]:
+        """From now on, in this slice, nothing but what the coordinator decides happens to what the group has committed,
+        but for what the data plane is writing already: partitions, each with the topic's id. To be asked before one
+        looks: what is no longer being written is seen then."""
+        self._withdraw(name)
+        return {partition: known_id for known, partition, known_id in self._table.being_written(name) if known == topic}
 
     def _base(self, name: str, topic: str) -> ExpiryBase:
         group = self._groups.find(name)
@@ -131,8 +154,13 @@ class Cleaner:
             after: int | None = None
             while rows := self._table.scan(name, topic, after, _ROWS):
                 seen_in = self._slice
+                written: dict[int, bytes] = {}
+                if any(row[3] in fitting for row in rows):
+                    written = self._left_alone(name, topic)
+                    rows = self._table.scan(name, topic, after, _ROWS)
                 for after, _, _, known_id in rows:
-                    yield (name, tombstone(name, topic, after)) if known_id in fitting else None
+                    # What is being written may be of a topic that has the name now.
+                    yield (name, tombstone(name, topic, after)) if written.get(after, known_id) in fitting else None
                     if seen_in != self._slice:
                         break
             for pending_of, partition, ids in self._table.pending(name):

@@ -71,7 +71,11 @@ class Offsets:
         self._leader_epoch = leader_epoch
         self._table = OffsetTable()
         self._cleaner = Cleaner(
-            self._table, groups, retention_ms=config.retention_ms, interval_ms=config.retention_check_interval_ms
+            self._table,
+            groups,
+            self.withdraw,
+            retention_ms=config.retention_ms,
+            interval_ms=config.retention_check_interval_ms,
         )
 
     @property
@@ -107,7 +111,7 @@ class Offsets:
         try:
             rule = _check_commit(group, request.group_id, committer)
             response: OffsetCommitResponse | Leave
-            if may_leave and rule is None and not outbox.in_doubt and not self._table.has_pending(request.group_id):
+            if may_leave and rule is None and self._may_be_granted(request.group_id, committer, outbox):
                 self._grant(request.group_id, committer)
                 response = LEAVE
             else:
@@ -120,6 +124,12 @@ class Offsets:
         if group is not None:
             group.offset_committed(request.member_id, outbox.now.monotonic_ms)
         outbox.answer(reply, response)
+
+    def _may_be_granted(self, group_id: str, committer: Committer, outbox: Outbox) -> bool:
+        """Not while the order of a transaction and a plain commit counts; and members, of whom a group has so many, and
+        the one without an id, not everybody who calls itself something while the group has no members."""
+        is_one_of_few = committer.generation_or_epoch >= 0 or not (committer.member_id or committer.instance_id)
+        return is_one_of_few and not outbox.in_doubt and not self._table.has_pending(group_id)
 
     def _grant(self, group_id: str, committer: Committer) -> None:
         """It may commit what it likes until ``withdraw``. The group is there before the data plane gives it offsets; if
@@ -244,8 +254,11 @@ class Offsets:
     # --- what others cause
 
     def delete_all(self, group_id: str, outbox: Outbox) -> None:
-        """The group is deleted: so is all that it has committed, and what is pending for it."""
-        rows = (*self._table.committed(group_id), *self._table.pending(group_id))
+        """The group is deleted: so is all that it has committed, and what is pending for it or being written."""
+        self.withdraw(group_id)
+        # First what is being written: what is written by then is committed when one looks at that.
+        table = self._table
+        rows = (*table.being_written(group_id), *table.committed(group_id), *table.pending(group_id))
         for topic, partition in dict.fromkeys((topic, partition) for topic, partition, _ in rows):
             # One by one: together they might be too large.
             outbox.emit(tombstone(group_id, topic, partition))

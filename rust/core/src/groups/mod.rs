@@ -1,13 +1,11 @@
 //! What the coordinator of groups holds by the million, kept where the interpreter of Python does not walk it.
 //!
-//! - [`desk`]: what the data plane may do with them by itself
 //! - [`names`]: strings that many entries share
 //! - [`offset_record`]: committed offsets as records of `__consumer_offsets`
 //! - [`offsets`]: committed offsets as state
 //!
 //! Nothing here decides: who may commit and what has expired is Python's to say.
 
-pub mod desk;
 pub mod names;
 pub mod offset_record;
 pub mod offsets;

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
-use crate::groups::desk::Desk;
 use crate::ids::{PartitionIndex, TopicId};
+use crate::plane::desk::Desk;
 use crate::plane::find_coordinator::{GROUP_TOPIC, partition_of};
 use crate::plane::services::Services;
 use crate::plane::view::View;

@@ -11,6 +11,7 @@ pub mod connections;
 mod coordinator_load;
 pub mod coordinator_log;
 pub mod coordinator_transactions;
+pub mod desk;
 pub mod desks;
 pub mod dispatch;
 pub mod fetch;

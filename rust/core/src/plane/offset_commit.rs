@@ -13,11 +13,11 @@ use crate::batch::build::BatchOptions;
 use crate::batch::compress::Scratch;
 use crate::batch::producer::Proof;
 use crate::error::ErrorCode;
-use crate::groups::desk::{Committer, Rules};
 use crate::groups::offset_record::{OffsetKey, OffsetValue, TextTooLong, write_key, write_value};
 use crate::ids::{PartitionIndex, TimestampMs, TopicId};
 use crate::plane::clock::{Instant, Now};
 use crate::plane::coordinator_log::{KeyedRecord, write_batch};
+use crate::plane::desk::{Committer, Rules};
 use crate::plane::desks::Home;
 use crate::plane::incoming::{Handled, Incoming, Waiting};
 use crate::plane::link::{Close, Link};
@@ -160,16 +160,16 @@ impl<'a> Commit<'a> {
         });
         let mut desk = home.desk.lock();
         desk.offsets.end_write(write, appended.is_ok());
-        let outcome = match appended {
-            Ok(appended) => self.written(home, &appended, rules),
-            Err(refused) => {
-                // So that the control plane sees for itself, with the next one, what is wrong with the log.
-                desk.withdraw(self.request.group_id);
-                Outcome::Ended(told(refused.code()))
-            }
-        };
+        if appended.is_err() {
+            // So that the control plane sees for itself, with the next one, what is wrong with the log.
+            desk.suspend(self.request.group_id);
+        }
         drop(desk);
         drop(order);
+        let outcome = match appended {
+            Ok(appended) => self.written(home, &appended, rules),
+            Err(refused) => Outcome::Ended(told(refused.code())),
+        };
         Some((rules, outcome))
     }
 

@@ -48,9 +48,13 @@ fn answer(
     let home = Home::of(group_id, &view, services)?;
     let anonymous = group.member_id.is_none() && group.member_epoch < 0;
     let member = (!anonymous).then(|| (group.member_id.unwrap_or_default(), group.member_epoch));
-    let desk = home.desk.lock();
-    let rules = desk.reader(group_id, member)?;
+    let rules = home.desk.lock().reader(group_id, member)?;
+    // Not under the lock of the desk: a partition may be busy with its disk.
     home.partition.leads(rules.leader_epoch).ok()?;
+    let desk = home.desk.lock();
+    if desk.reader(group_id, member)? != rules {
+        return None;
+    }
     let correlation_id = incoming.header.correlation_id;
     let mut writer = OffsetFetchResponseWriter::new(&mut output.bytes, correlation_id, version, 0, 1);
     writer.group(group_id, known.len());

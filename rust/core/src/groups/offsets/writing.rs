@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::{Held, OffsetTable, Place};
 use crate::groups::offset_record::{OffsetKey, OffsetValue};
+use crate::ids::{PartitionIndex, TopicId};
 
 /// What became of a place while a commit for it was being written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,21 +19,22 @@ enum Later {
 /// The one commit of a table that is being written, seen from the table.
 #[derive(Debug, Default)]
 pub(super) struct Writing {
-    under_way: bool,
+    /// Where it goes, each with the id of its topic; none while no commit is under way.
+    places: Vec<(Place, TopicId)>,
     later: HashMap<Place, Later>,
 }
 
 impl Writing {
     /// Something was decided about a place.
     pub(super) fn decided(&mut self, place: Place) {
-        if self.under_way {
+        if !self.places.is_empty() {
             self.later.insert(place, Later::Decided);
         }
     }
 
     /// Something is pending for a place.
     pub(super) fn pending(&mut self, place: Place) {
-        if self.under_way {
+        if !self.places.is_empty() {
             self.later.entry(place).or_insert(Later::Pending);
         }
     }
@@ -46,10 +48,20 @@ pub struct Write(Vec<(Place, Held)>);
 impl OffsetTable {
     /// A commit goes to the log now. What is applied from here on comes behind it there. One at a time.
     pub fn begin_write<'a>(&mut self, offsets: impl Iterator<Item = (OffsetKey<'a>, OffsetValue<'a>)>) -> Write {
-        debug_assert!(!self.writing.under_way, "one commit is written at a time");
-        self.writing.under_way = true;
+        debug_assert!(self.writing.places.is_empty(), "one commit is written at a time");
         // The names are held from now on, so that places stay what they are.
-        Write(offsets.map(|(key, value)| (self.hold(&key), Held::new(&value))).collect())
+        let write = Write(offsets.map(|(key, value)| (self.hold(&key), Held::new(&value))).collect());
+        self.writing.places.extend(write.0.iter().map(|(place, held)| (*place, held.topic_id)));
+        write
+    }
+
+    /// What of the group is being written, topic, partition and the topic's id: unless something is decided about it
+    /// meanwhile, it will be committed.
+    pub fn being_written(&self, group: &str) -> impl Iterator<Item = (&str, PartitionIndex, TopicId)> {
+        let group = if self.writing.places.is_empty() { None } else { self.groups.find(group) };
+        let ours = self.writing.places.iter().filter(move |(place, _)| Some(place.group) == group);
+        let open = ours.filter(|(place, _)| self.writing.later.get(place) != Some(&Later::Decided));
+        open.map(|(place, id)| (self.topics.name(place.topic), place.partition, *id))
     }
 
     /// It is in the log, or was refused. A table that was put in the place of this one meanwhile knows nothing of it.

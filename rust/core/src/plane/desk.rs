@@ -7,13 +7,17 @@
 //!
 //! Invariants: a commit is let in under the same lock under which grants are withdrawn and records are applied, and nothing
 //! of the coordinator goes to the log between that and its own record there; a group of which the control plane has
-//! applied offsets that are not committed yet is neither read nor written here.
+//! applied offsets that are not committed yet is neither read nor written here; who holds a desk's lock waits for nothing
+//! else, neither a disk nor a partition, so that the control plane may take it at any time.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
-use super::offsets::OffsetTable;
+use parking_lot::Mutex;
+
 use crate::batch::Codec;
+use crate::groups::offsets::OffsetTable;
 use crate::ids::{LeaderEpoch, ProducerId};
 use crate::log::latest::{Intake, Taking};
 use crate::plane::clock::Instant;
@@ -39,6 +43,7 @@ struct Grant {
     instance_id: Option<Box<str>>,
     epoch: i32,
     version_min: i16,
+    holds: bool,
     /// When it committed last.
     used: Option<Instant>,
 }
@@ -98,6 +103,7 @@ impl Desk {
             instance_id: member.instance_id.map(Into::into),
             epoch: member.epoch,
             version_min: member.version,
+            holds: true,
             used: None,
         };
         if !self.grants.contains_key(member.group) {
@@ -105,6 +111,14 @@ impl Desk {
         }
         if let Some(members) = self.grants.get_mut(member.group) {
             members.insert(member.member_id.into(), grant);
+        }
+    }
+
+    /// What was granted to members of the group no longer holds, until it is granted anew: for the data plane. When they
+    /// have committed is still known.
+    pub fn suspend(&mut self, group: &str) {
+        for grant in self.grants.get_mut(group).into_iter().flat_map(HashMap::values_mut) {
+            grant.holds = false;
         }
     }
 
@@ -152,8 +166,12 @@ impl Desk {
     pub fn reader(&self, group: &str, member: Option<(&str, i32)>) -> Option<Rules> {
         let rules = self.settled(group)?;
         let Some((member_id, epoch)) = member else { return Some(rules) };
+        if epoch < 0 {
+            // Whoever has no members may be committed for by anybody, but none of them is a member.
+            return None;
+        }
         let grant = self.grants.get(group)?.get(member_id)?;
-        (grant.epoch == epoch).then_some(rules)
+        (grant.holds && grant.epoch == epoch).then_some(rules)
     }
 
     /// The rules, if this member may commit here now.
@@ -161,7 +179,8 @@ impl Desk {
     pub fn writer(&mut self, member: &Committer<'_>, now: Instant) -> Option<Rules> {
         let rules = self.settled(member.group)?;
         let grant = self.grants.get_mut(member.group)?.get_mut(member.member_id)?;
-        let is_same = grant.epoch == member.epoch
+        let is_same = grant.holds
+            && grant.epoch == member.epoch
             && grant.instance_id.as_deref() == member.instance_id
             && grant.version_min <= member.version;
         is_same.then(|| {
@@ -175,12 +194,92 @@ impl Desk {
     }
 }
 
-impl Intake for Desk {
+/// A desk as what a load fills. It is locked for one record at a time: between two of them the load reads the log, and
+/// nobody who wants the desk waits for a disk.
+#[derive(Debug)]
+pub struct Filling(pub Arc<Mutex<Desk>>);
+
+impl Intake for Filling {
     fn take(&mut self, key: &[u8], value: Option<&[u8]>, producer_id: ProducerId) -> Taking {
-        self.offsets.take(key, value, producer_id)
+        self.0.lock().offsets.take(key, value, producer_id)
     }
 
     fn end(&mut self, producer_id: ProducerId, aborted: bool) {
-        self.offsets.end(producer_id, aborted);
+        self.0.lock().offsets.end(producer_id, aborted);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULES: Rules =
+        Rules { leader_epoch: LeaderEpoch(1), metadata_chars_max: 10, timeout_ms: 100, codec: Codec::None };
+    const MEMBER: Committer<'static> =
+        Committer { group: "g", member_id: "m", instance_id: None, epoch: 3, version: 8 };
+
+    fn open() -> Desk {
+        let mut desk = Desk::default();
+        desk.open(RULES);
+        desk.grant(&MEMBER);
+        desk
+    }
+
+    #[test]
+    fn a_grant_holds_while_the_desk_is_open_and_until_it_is_withdrawn() {
+        let mut desk = Desk::default();
+        desk.grant(&MEMBER);
+        assert_eq!(desk.writer(&MEMBER, Instant(1)), None, "not open");
+        let mut desk = open();
+        assert_eq!((desk.last_commit("g", "m"), desk.withdraw("h")), (None, vec![]));
+        assert_eq!(desk.writer(&MEMBER, Instant(5)), Some(RULES));
+        assert_eq!((desk.last_commit("g", "m"), desk.last_commit("g", "n")), (Some(Instant(5)), None));
+        assert_eq!(desk.withdraw("g"), [("m".into(), Instant(5))]);
+        assert_eq!((desk.writer(&MEMBER, Instant(6)), desk.last_commit("g", "m")), (None, None));
+        assert!(desk.grants.is_empty(), "groups come and go");
+        desk.grant(&MEMBER);
+        assert_eq!(desk.withdraw("g"), [], "who never committed");
+        desk.grant(&MEMBER);
+        desk.close();
+        assert_eq!((desk.writer(&MEMBER, Instant(7)), desk.reader("g", None)), (None, None));
+    }
+
+    #[test]
+    fn what_is_suspended_is_remembered_and_may_be_granted_anew() {
+        let mut desk = open();
+        assert_eq!(desk.writer(&MEMBER, Instant(5)), Some(RULES));
+        desk.suspend("g");
+        desk.suspend("nobody");
+        assert_eq!((desk.writer(&MEMBER, Instant(6)), desk.reader("g", Some(("m", 3)))), (None, None));
+        assert_eq!(desk.last_commit("g", "m"), Some(Instant(5)));
+        desk.grant(&MEMBER);
+        assert_eq!(desk.writer(&MEMBER, Instant(7)), Some(RULES));
+    }
+
+    #[test]
+    fn a_group_is_left_alone_until_all_that_was_applied_for_it_is_settled() {
+        let mut desk = open();
+        assert_eq!(desk.seal(), None);
+        desk.unsettle("g");
+        let first = desk.seal().unwrap();
+        assert_eq!(desk.seal(), None, "nothing new");
+        desk.unsettle("h");
+        desk.unsettle("g");
+        let second = desk.seal().unwrap();
+        desk.settle(first);
+        assert_eq!((desk.writer(&MEMBER, Instant(1)), desk.reader("h", None)), (None, None));
+        assert_eq!(desk.reader("other", None), Some(RULES));
+        desk.settle(second);
+        assert_eq!(desk.writer(&MEMBER, Instant(1)), Some(RULES));
+        assert!(desk.unsettled.is_empty());
+    }
+
+    #[test]
+    fn who_asks_as_a_member_is_one() {
+        let mut desk = open();
+        desk.grant(&Committer { member_id: "", epoch: -1, ..MEMBER });
+        let read = |member| desk.reader("g", member);
+        assert_eq!((read(None), read(Some(("m", 3)))), (Some(RULES), Some(RULES)));
+        assert_eq!((read(Some(("m", 2))), read(Some(("n", 3))), read(Some(("", -1)))), (None, None, None));
     }
 }
