@@ -6,7 +6,8 @@ from collections.abc import Callable
 import trio
 import trio.testing
 
-from ottla.coordinator.answers import ANSWERS_PER_PASS, Answers
+from ottla.coordinator.answers import Answers
+from ottla.coordinator.shard import ANSWERS_PER_PASS
 
 
 def noting(numbers: range, given: list[int]) -> list[Callable[[], None]]:

@@ -66,7 +66,7 @@ impl OffsetTable {
 
     /// It is in the log, or was refused. A table that was put in the place of this one meanwhile knows nothing of it.
     pub fn end_write(&mut self, write: Write, is_written: bool) {
-        if !self.writing.under_way {
+        if self.writing.places.is_empty() {
             return;
         }
         let later = std::mem::take(&mut self.writing).later;
