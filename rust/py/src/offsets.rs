@@ -48,9 +48,9 @@ impl OffsetTable {
 
     /// A million offsets take their time to be freed, and this is the thread that serves everybody.
     fn free(&self) {
-        let offsets = self.0.lock().close();
+        let held = self.0.lock().close();
         if let Some(Engine { pool, .. }) = self.1.get() {
-            pool.submit(Box::new(move || drop(offsets)));
+            pool.submit(Box::new(move || drop(held)));
         }
     }
 }

@@ -90,11 +90,8 @@ impl Desk {
     }
 
     /// The coordinator was given up. What was held is given back: it takes its time to be freed.
-    pub fn close(&mut self) -> OffsetTable {
-        self.rules = None;
-        self.grants.clear();
-        self.unsettled.clear();
-        std::mem::take(&mut self.offsets)
+    pub fn close(&mut self) -> Self {
+        std::mem::take(self)
     }
 
     /// The member may commit, until [`Desk::withdraw`].
