@@ -90,6 +90,7 @@ impl Desk {
     }
 
     /// The coordinator was given up. What was held is given back: it takes its time to be freed.
+    #[must_use]
     pub fn close(&mut self) -> Self {
         std::mem::take(self)
     }
