@@ -6,6 +6,8 @@ pub(super) mod coordinator_log;
 mod fetch;
 mod list_offsets;
 mod maintenance;
+mod offset_commit;
+mod offset_fetch;
 pub(super) mod orders;
 mod produce;
 mod standing;
@@ -110,8 +112,10 @@ impl Broker {
                 served(keys::FETCH, 4, 18, false),
                 served(keys::LIST_OFFSETS, 1, 11, false),
                 served(keys::METADATA, 0, 13, false),
-                served(keys::API_VERSIONS, 0, 5, false),
+                served(keys::OFFSET_COMMIT, 2, 10, true),
+                served(keys::OFFSET_FETCH, 1, 10, true),
                 served(12, 0, 4, true),
+                served(keys::API_VERSIONS, 0, 5, false),
                 served(CREATE_TOPICS, 2, 7, true),
             ],
         });
