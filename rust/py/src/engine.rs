@@ -435,7 +435,8 @@ impl Engine {
         let place = coordinator_log::place(topic_id, partition, leader_epoch);
         let records = records.into_iter().map(coordinator_log::keyed_record).collect();
         let openings = openings.into_iter().map(transactions::opening).collect();
-        let replies = replies.iter().map(|(request, body)| (RequestId(*request), body.as_bytes().to_vec())).collect();
+        let replies =
+            replies.into_iter().map(|(request, body)| (RequestId(request), body.as_bytes().to_vec())).collect();
         let codec = codec_numbered(codec)?;
         let append = CoordinatorCommand::Append { place, records, codec, timeout_ms, openings, replies };
         self.coordinator(ticket, append);

@@ -238,7 +238,7 @@ mod tests {
         desk.grant(&MEMBER);
         assert_eq!(desk.withdraw("g"), [], "who never committed");
         desk.grant(&MEMBER);
-        desk.close();
+        drop(desk.close());
         assert_eq!((desk.writer(&MEMBER, Instant(7)), desk.reader("g", None)), (None, None));
     }
 

@@ -403,7 +403,7 @@ fn what_is_being_written_is_read_by_the_next_coordinator() {
     let station = host.broker.services.desks.station(OFFSETS, PartitionIndex(0)).unwrap();
     let order = station.in_order();
     let write = old.lock().offsets.begin_write([(key, value)].into_iter());
-    old.lock().close();
+    drop(old.lock().close());
     host.broker.services.desks.put(OFFSETS, PartitionIndex(0), next.clone());
     let intake = Arc::new(parking_lot::Mutex::new(Filling(next.clone())));
     let place = Place { topic_id: OFFSETS, index: PartitionIndex(0), leader_epoch: EPOCH };

@@ -132,7 +132,7 @@ fn what_is_applied_and_not_committed_is_not_told() {
     assert!(client.answers(at(1)).is_empty());
     host.desk.lock().settle(mark);
     assert_eq!(asked().as_deref(), Some(KNOWN));
-    host.desk.lock().close();
+    drop(host.desk.lock().close());
     assert_eq!(asked(), None);
 }
 
