@@ -113,7 +113,7 @@ fn what_is_not_usual_goes_up() {
 #[test]
 fn whoever_has_no_members_has_none_that_may_read() {
     let host = host();
-    host.desk.lock().grant(&crate::groups::desk::Committer { member_id: "", epoch: -1, ..MEMBER });
+    host.desk.lock().grant(&crate::plane::desk::Committer { member_id: "", epoch: -1, ..MEMBER });
     let topics: &[(TopicRef<'_>, &[PartitionIndex])] = &[(orders(9), INDEXES)];
     let nobody = GroupQuestion { member_id: Some(""), member_epoch: -1, ..about(topics) };
     assert_eq!(ask(&host, &mut host.client(), 9, &[nobody], false), None);
