@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ottla.coordinator.machine import CoordinatorError, Reply
+from ottla.coordinator.machine import LEAVE, CoordinatorError, Leave, Reply
 from ottla.errors import ErrorCode
 from ottla.groups.offsets.answers import commit_failed, fetch_groups, fetch_response
 from ottla.groups.offsets.table import committed
@@ -103,14 +103,16 @@ class FakeCoordinator:
     def _commit(self, request: OffsetCommitRequest) -> OffsetCommitResponse:
         named = tuple(replace(topic, name=topic.name or self._name(topic.topic_id)) for topic in request.topics)
         request = replace(request, topics=named)
-        reply: Reply[OffsetCommitResponse] = Reply()
+        reply: Reply[OffsetCommitResponse | Leave] = Reply()
         outbox = self.world.outbox()
         self.world.offsets.commit(request, 9, reply, outbox)
         self.world.settle(outbox)
         try:
-            return reply.result()
+            answer = reply.result()
         except CoordinatorError as error:
             return commit_failed(request, error.code)
+        assert answer is not LEAVE, "nobody asked for leave"
+        return answer
 
     def _fetch(self, request: OffsetFetchRequest) -> OffsetFetchResponse:
         version = 10 if request.groups else 7

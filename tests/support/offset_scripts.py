@@ -93,7 +93,7 @@ class FakeGroup:
         if self.delete_code != ErrorCode.NONE:
             raise CoordinatorError(self.delete_code)
 
-    def offset_committed(self, member_id: str, now: Now) -> None:
+    def offset_committed(self, member_id: str, at_ms: int) -> None:
         if member_id:
             self.alive.append(member_id)
 

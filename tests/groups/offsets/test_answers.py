@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ottla.coordinator.machine import CoordinatorError, Now, Outbox, Record, Reply
+from ottla.coordinator.machine import CoordinatorError, Leave, Now, Outbox, Record, Reply
 from ottla.errors import ErrorCode
 from ottla.groups.offsets.answers import commit_failed, fetch_failed, fetch_groups, fetch_response
 from ottla.wire.codec import decode_response, encode_response
@@ -99,7 +99,7 @@ def test_an_answer_shows_nothing_that_is_not_committed() -> None:
     """The fetch sees the newest state, and its answer waits behind the append that made it."""
     world = World()
     writing, reading = world.outbox(), world.outbox()
-    commit: Reply[OffsetCommitResponse] = Reply()
+    commit: Reply[OffsetCommitResponse | Leave] = Reply()
     fetch: Reply[OffsetFetchResponseGroup] = Reply()
     world.offsets.commit(commit_request(), 9, commit, writing)
     world.offsets.fetch(OffsetFetchRequestGroup(group_id="g", topics=None), 10, fetch, reading, require_stable=False)
