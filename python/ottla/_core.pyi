@@ -215,7 +215,8 @@ class OffsetTable:
         """The coordinator is given up. What the data plane is writing by then comes before the next load."""
 
     def grant(self, group: str, member_id: str, instance_id: str | None, epoch: int, version: int) -> None:
-        """Whoever commits under exactly these, in this version of OffsetCommit or a later one, may, until ``withdraw``."""
+        """Whoever commits under exactly these, in this version of OffsetCommit or a later one, may, until
+        ``withdraw``."""
 
     def withdraw(self, group: str) -> list[tuple[str, int]]:
         """Nobody of the group may commit unasked any more. To be called before anything changes that the coordinator
@@ -408,8 +409,8 @@ class Engine:
         peer is gone already; the descriptor is closed then too."""
 
     def reply(self, answers: list[tuple[int, bytes | None]]) -> None:
-        """Bodies of responses, by request id; None for a request that asked for leave and has it: the data plane handles
-        it itself. Never blocks; what a connection is gone for is dropped."""
+        """Bodies of responses, by request id; None for a request that asked for leave and has it: the data plane
+        handles it itself. Never blocks; what a connection is gone for is dropped."""
 
     def reply_standing(self, answers: list[tuple[int, bytes, Standing]]) -> None:
         """As ``reply``; later requests of the same bytes on the same connection get the same, for as long as it stands.

@@ -1,5 +1,6 @@
-"""Commits of a group from many connections, most of them carried out without the control plane, while transactions commit
-for the same group and members of another come and go: then kill -9, and everything that was acknowledged is there."""
+"""Commits of a group from many connections, most of them carried out without the control plane, while transactions
+commit for the same group and members of another come and go: then kill -9, and everything that was acknowledged is
+there."""
 
 from __future__ import annotations
 

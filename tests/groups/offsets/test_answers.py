@@ -82,7 +82,7 @@ def test_what_is_too_large_for_the_log_changes_nothing() -> None:
         raise CoordinatorError(ErrorCode.UNKNOWN_SERVER_ERROR, "too large")
 
     world = World()
-    reply: Reply[OffsetCommitResponse] = Reply()
+    reply: Reply[OffsetCommitResponse | Leave] = Reply()
     outbox = Outbox(Now(0, 0), world.offsets.apply, refuse)
     world.offsets.commit(commit_request(), 9, reply, outbox)
 
