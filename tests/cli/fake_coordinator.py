@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-<<<<<<< HEAD
 from ottla.coordinator.machine import CoordinatorError, Leave, Reply
-=======
-from ottla.coordinator.machine import LEAVE, CoordinatorError, Leave, Reply
->>>>>>> wip-desk
 from ottla.errors import ErrorCode
 from ottla.groups.offsets.answers import commit_failed, fetch_groups, fetch_response
 from ottla.groups.offsets.table import committed
@@ -113,15 +109,10 @@ class FakeCoordinator:
         self.world.settle(outbox)
         try:
             answer = reply.result()
-<<<<<<< HEAD
             assert isinstance(answer, OffsetCommitResponse)
             return answer
-=======
->>>>>>> wip-desk
         except CoordinatorError as error:
             return commit_failed(request, error.code)
-        assert answer is not LEAVE, "nobody asked for leave"
-        return answer
 
     def _fetch(self, request: OffsetFetchRequest) -> OffsetFetchResponse:
         version = 10 if request.groups else 7
