@@ -117,8 +117,10 @@ TABLE: Final[tuple[Api, ...]] = (
     Api(2, "ListOffsets", _versions(1, 11), _RUST, Lane.CLUSTER, _PLANE),
     # Answered by the data plane from its view; passed up when it names an unknown topic that may be created.
     Api(3, "Metadata", _versions(0, 13), _RUST, Lane.ADMIN, _PLANE, metadata),
-    Api(8, "OffsetCommit", _versions(2, 10), _PYTHON, Lane.GROUPS, _HANDLER, offset_commit),
-    Api(9, "OffsetFetch", _versions(1, 10), _PYTHON, Lane.GROUPS, _HANDLER, offset_fetch),
+    # Carried out by the data plane for whom the coordinator lets commit; passed up to find out who that is.
+    Api(8, "OffsetCommit", _versions(2, 10), _RUST, Lane.GROUPS, _PLANE, offset_commit),
+    # Answered by the data plane where one group is asked about and topics are named; passed up for all else.
+    Api(9, "OffsetFetch", _versions(1, 10), _RUST, Lane.GROUPS, _PLANE, offset_fetch),
     # Answered by the data plane from its view; passed up for all but groups whose coordinators are there.
     Api(10, "FindCoordinator", _versions(0, 6), _RUST, Lane.GROUPS, _PLANE, find_coordinator),
     Api(11, "JoinGroup", _versions(0, 9), _PYTHON, Lane.GROUPS, _HANDLER, join_group),

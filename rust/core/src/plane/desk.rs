@@ -10,7 +10,7 @@
 //! applied offsets that are not committed yet is neither read nor written here; who holds a desk's lock waits for nothing
 //! else, neither a disk nor a partition, so that the control plane may take it at any time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
@@ -70,7 +70,9 @@ pub struct Desk {
     rules: Option<Rules>,
     grants: HashMap<Box<str>, HashMap<Box<str>, Grant>>,
     /// Groups with offsets that were applied and are not committed, each with the mark of the last.
-    unsettled: HashMap<Box<str>, u64>,
+    unsettled: HashMap<Arc<str>, u64>,
+    /// The same by ascending mark; what has a later one in the map was unsettled again.
+    marked: VecDeque<(u64, Arc<str>)>,
     next_mark: u64,
 }
 
@@ -135,26 +137,31 @@ impl Desk {
     /// An offset of the group was applied, and is not committed yet.
     pub fn unsettle(&mut self, group: &str) {
         let mark = self.next_mark;
-        if let Some(known) = self.unsettled.get_mut(group) {
-            *known = mark;
-        } else {
-            self.unsettled.insert(group.into(), mark);
-        }
+        let group = match self.unsettled.get_key_value(group) {
+            Some((_, known)) if *known == mark => return,
+            Some((group, _)) => group.clone(),
+            None => group.into(),
+        };
+        self.unsettled.insert(group.clone(), mark);
+        self.marked.push_back((mark, group));
     }
 
     /// A mark for what was applied up to now; none when all of that is settled or has a mark already.
     pub fn seal(&mut self) -> Option<u64> {
         let mark = self.next_mark;
-        let is_new = self.unsettled.values().any(|known| *known == mark);
-        is_new.then(|| {
-            self.next_mark += 1;
-            mark
-        })
+        self.marked.back().filter(|(newest, _)| *newest == mark)?;
+        self.next_mark += 1;
+        Some(mark)
     }
 
     /// What was applied up to the mark is committed.
     pub fn settle(&mut self, mark: u64) {
-        self.unsettled.retain(|_, known| *known > mark);
+        while let Some((oldest, group)) = self.marked.front().filter(|(oldest, _)| *oldest <= mark) {
+            if self.unsettled.get(group) == Some(oldest) {
+                self.unsettled.remove(group);
+            }
+            self.marked.pop_front();
+        }
     }
 
     // --- the data plane
