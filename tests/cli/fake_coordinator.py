@@ -140,9 +140,7 @@ class FakeCoordinator:
         self.world.offsets.delete(request, reply, outbox)
         self.world.settle(outbox)
         try:
-            answer = reply.result()
-            assert isinstance(answer, OffsetCommitResponse)
-            return answer
+            return reply.result()
         except CoordinatorError as error:
             return OffsetDeleteResponse(error_code=error.code)
 
