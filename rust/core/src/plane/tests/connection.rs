@@ -62,6 +62,20 @@ fn frames_may_come_in_any_pieces() {
 }
 
 #[test]
+fn who_asks_a_cluster_without_brokers_keeps_what_it_knows() {
+    let broker = Broker::new();
+    let mut client = Client::new(&broker);
+    // Metadata v1 of all topics, by hand.
+    let frame = [&[0, 0, 0, 18, 0, 3, 0, 1, 0, 0, 0, 1, 0, 4][..], b"test", &[255; 4]].concat();
+    client.send(&broker, &frame, at(0)).unwrap();
+    assert_eq!(client.answered(at(0)), [1]);
+    broker.install(ViewDelta { cluster: Some(ClusterView::default()), ..ViewDelta::default() });
+    let closed = client.send(&broker, &frame, at(1)).unwrap_err();
+    assert_eq!(closed.0, "the last broker of the cluster stops");
+    assert_eq!(client.answered(at(1)), Vec::<i32>::new());
+}
+
+#[test]
 fn a_late_deadline_behind_the_first_does_not_keep_the_task_awake() {
     let broker = Broker::new();
     broker.lead(1);
