@@ -50,7 +50,7 @@ pub fn handle(incoming: &Incoming<'_>, services: &Services, output: &mut Output)
     let version = incoming.header.api_version;
     let request = MetadataRequest::decode(incoming.body, version).map_err(|error| malformed(incoming, &error))?;
     let view = services.view.load();
-    if view.cluster.brokers.is_empty() {
+    if view.cluster.brokers.is_empty() && !view.cluster.cluster_id.is_empty() {
         // The last broker stops. Kafka closes its sockets about then: clients keep the addresses they know, where an
         // answer without any would take the last one from some of them (librdkafka).
         return Err(Close("the last broker of the cluster stops".to_owned()));

@@ -69,7 +69,8 @@ fn who_asks_a_cluster_without_brokers_keeps_what_it_knows() {
     let frame = [&[0, 0, 0, 18, 0, 3, 0, 1, 0, 0, 0, 1, 0, 4][..], b"test", &[255; 4]].concat();
     client.send(&broker, &frame, at(0)).unwrap();
     assert_eq!(client.answered(at(0)), [1]);
-    broker.install(ViewDelta { cluster: Some(ClusterView::default()), ..ViewDelta::default() });
+    let cluster = ClusterView { cluster_id: "cluster".into(), ..ClusterView::default() };
+    broker.install(ViewDelta { cluster: Some(cluster), ..ViewDelta::default() });
     let closed = client.send(&broker, &frame, at(1)).unwrap_err();
     assert_eq!(closed.0, "the last broker of the cluster stops");
     assert_eq!(client.answered(at(1)), Vec::<i32>::new());
